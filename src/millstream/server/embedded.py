@@ -1,0 +1,222 @@
+"""Open the server of a home: find it running, or make what is missing and start it."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import socket
+from urllib.parse import urlsplit
+
+import psycopg
+
+from millstream.server import cluster, roles
+from millstream.server.binaries import Binaries, find_binaries
+from millstream.server.errors import ServerError
+from millstream.server.external import attach
+from millstream.server.home import ROLES, Home, ServerFile, new_password
+from millstream.server.identity import Identity, choose_identity, command, take_ownership
+from millstream.server.process import (
+    Child,
+    end_leftovers,
+    is_postmaster_of,
+    read_postmaster,
+    wait_until,
+)
+from millstream.server.server import HOST, Server, await_ready, loopback_dsns, stop_at_exit
+
+LOG_BYTES = 10_000_000  # a log longer than this is put aside (one old one is kept) at the next start
+PORT_TRIES = 5
+
+
+def open_server(
+    home: str | os.PathLike[str] | None = None, port: int | None = None, timeout: float = 120.0
+) -> Server:
+    """Return the server of `home`, started if it does not run.
+
+    A server that is started here ends with this process, in whatever way the process ends. `port` None means the port
+    of the last time, else a free one. With `MILLSTREAM_DSN` set, that server is used and `home` only keeps passwords.
+    `timeout` (seconds) covers waiting for another process that starts it, and recovery after a crash.
+    Raises ServerError, whose text names the remedy.
+    """
+    place = Home(home)
+    dsn = os.environ.get("MILLSTREAM_DSN")
+    if dsn:
+        return attach(place, dsn, timeout)
+    with place.lock(timeout):
+        running = _running(place, timeout)
+        if running is None:
+            return _start(place, port, timeout)
+        if port not in (None, running.port):
+            raise ServerError(
+                f"the server of {place.path} already runs, on port {running.port}, not {port}. "
+                "Stop it first (millstream down), or leave the port out."
+            )
+        _log_in(running)
+        return running
+
+
+def find_server(home: str | os.PathLike[str] | None = None) -> Server | None:
+    """Return the server of `home` if it runs and accepts connections, else None. Starts and changes nothing."""
+    place = Home(home)
+    dsn = os.environ.get("MILLSTREAM_DSN")
+    if dsn:
+        return attach(place, dsn)
+    postmaster = read_postmaster(place.data)
+    if postmaster is None or postmaster.status != "ready" or postmaster.port is None:
+        return None
+    if not is_postmaster_of(postmaster.pid, place.data):
+        return None
+    passwords = place.read().passwords
+    return Server(place, loopback_dsns(postmaster.port, passwords), port=postmaster.port, pid=postmaster.pid)
+
+
+def connect_server(home: str | os.PathLike[str] | None = None) -> Server:
+    """Return the running server of `home`. Raises ServerError if there is none."""
+    server = find_server(home)
+    if server is None:
+        raise ServerError(f"no server runs for {Home(home).path}. Start it: millstream up")
+    return server
+
+
+def _running(home: Home, timeout: float) -> Server | None:
+    """Return the running server, after waiting for one that is starting or stopping; clear away what a dead one left."""
+
+    def settled() -> bool:
+        postmaster = read_postmaster(home.data)
+        return (
+            postmaster is None
+            or postmaster.status == "ready"
+            or not is_postmaster_of(postmaster.pid, home.data)
+        )
+
+    if not wait_until(settled, timeout):
+        postmaster = read_postmaster(home.data)
+        raise ServerError(
+            f"PostgreSQL in {home.data} is {postmaster.status or 'starting' if postmaster else 'changing'} "
+            f"for more than {timeout:.0f} s. See {home.log_path}, and try again."
+        )
+    return find_server(home.path)
+
+
+def _log_in(server: Server) -> None:
+    """Check that the running server takes our passwords, so that it is really ours."""
+    try:
+        psycopg.connect(server.dsn("owner"), connect_timeout=10).close()
+    except (psycopg.OperationalError, ServerError) as error:
+        raise ServerError(
+            f"the data directory {server.home.data} is taken by PostgreSQL process {server.pid} on port {server.port}, "
+            f"which does not accept the password in {server.home.server_file} ({str(error).strip()}). "
+            f"Stop that process (kill -INT {server.pid}) and try again; lost passwords are then made anew."
+        ) from error
+
+
+def _start(home: Home, port: int | None, timeout: float) -> Server:
+    major = cluster.made_by(home.data)
+    binaries, identity = _programs(home, major)
+    content = home.read()
+    lost = major is not None and "owner" not in content.passwords
+    for kind in ROLES:
+        content.passwords.setdefault(kind, new_password())
+    home.write(content)
+    if major is None:
+        cluster.initialise(home, binaries, identity, content.passwords["owner"])
+    cluster.check_mode(home.data)
+    take_ownership(home.data, identity)
+    _clear(home)
+    if lost:
+        cluster.reset_owner_password(home.data, binaries, identity, content.passwords["owner"])
+    child, port = _start_on_a_port(home, binaries, identity, port, content, timeout)
+    server = Server(home, loopback_dsns(port, content.passwords), port=port, pid=child.pid, child=child)
+    atexit.register(stop_at_exit, server)
+    try:
+        _make_roles(server, content)
+    except BaseException:
+        server._end()
+        raise
+    content.port, content.pid = port, child.pid
+    home.write(content)
+    return server
+
+
+def _programs(home: Home, major: int | None) -> tuple[Binaries, Identity]:
+    try:
+        binaries = find_binaries(major)
+    except ServerError as error:
+        if major is None:
+            raise
+        raise ServerError(
+            f"the data directory {home.data} was made by PostgreSQL {major} and opens with no other major version. "
+            f"{error} Or move {home.data} away: an empty one is made, to be loaded again."
+        ) from error
+    identity, readable = choose_identity(binaries, home)
+    return readable, identity
+
+
+def _clear(home: Home) -> None:
+    """Remove what a killed server left: backends that have not noticed, and a postmaster.pid that names nobody of ours."""
+    postmaster = read_postmaster(home.data)
+    if postmaster is not None and is_postmaster_of(postmaster.pid, home.data):
+        raise ServerError(
+            f"the data directory {home.data} is taken by PostgreSQL process {postmaster.pid}. Stop it first."
+        )
+    if not end_leftovers(home.data):
+        raise ServerError(
+            f"processes of a killed server still work in {home.data} and cannot be ended. "
+            "End them (ps -ef | grep postgres), then try again."
+        )
+    (home.data / "postmaster.pid").unlink(missing_ok=True)
+    if home.log_path.exists() and home.log_path.stat().st_size > LOG_BYTES:
+        os.replace(home.log_path, home.log_path.with_suffix(".log.1"))
+
+
+def _start_on_a_port(
+    home: Home, binaries: Binaries, identity: Identity, asked: int | None, content: ServerFile, timeout: float
+) -> tuple[Child, int]:
+    """Start PostgreSQL on the asked port, else the last one, else a free one."""
+    if asked is not None and not _is_free(asked):
+        raise ServerError(
+            f"port {asked} on {HOST} is taken by another program. Choose another port, or leave it out to get a free one."
+        )
+    if asked is None and content.port is not None and _is_free(content.port):
+        port = content.port
+    else:
+        port = asked or _free_port()
+    for _ in range(PORT_TRIES):
+        cluster.configure(home.data, port, identity)
+        log_start = home.log_path.stat().st_size if home.log_path.exists() else 0
+        child = Child(command(identity, [binaries.path("postgres"), "-D", str(home.data)]), home.log_path)
+        try:
+            await_ready(home, child, log_start, timeout)
+        except ServerError:
+            if asked is not None or _is_free(port):
+                raise
+            port = _free_port()  # somebody took it between our look and PostgreSQL's
+            continue
+        return child, port
+    raise ServerError(f"no free port was found on {HOST} in {PORT_TRIES} tries. Name one with --port.")
+
+
+def _make_roles(server: Server, content: ServerFile) -> None:
+    maintenance = urlsplit(server.dsn("owner"))._replace(path="/postgres").geturl()
+    with psycopg.connect(maintenance, autocommit=True, connect_timeout=10) as connection:
+        roles.make_database(connection)
+        roles.make_roles(connection, content.passwords)
+
+
+def _is_free(port: int) -> bool:
+    with contextlib.closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except PermissionError:
+            raise ServerError(f"port {port} needs root. Choose one above 1023.") from None
+        except OSError:
+            return False
+        return True
+
+
+def _free_port() -> int:
+    with contextlib.closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,75 @@
+"""The settings of an embedded server: `millstream.conf`, which postgresql.conf includes, and the access rules."""
+
+from __future__ import annotations
+
+HEADER = """\
+# Written by Millstream at every start: changes here are lost. Put your own settings in local.conf beside this file;
+# they come last and win.
+"""
+
+INCLUDES = """
+# Millstream's settings, then your own (local.conf is never written by Millstream).
+include = 'millstream.conf'
+include_if_exists = 'local.conf'
+"""
+
+LOCAL = """\
+# Your own PostgreSQL settings, for example: shared_buffers = '1GB'. They win over millstream.conf at the next start.
+"""
+
+ACCESS = """\
+# Written by Millstream at every start. Passwords are in server.json of the home directory.
+host all all 127.0.0.1/32 scram-sha-256
+"""
+
+SETTINGS: dict[str, str] = {
+    # Reached over loopback TCP only; passwords are stored and checked as SCRAM verifiers.
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "password_encryption": "scram-sha-256",
+    "max_connections": "60",
+    # One laptop: 2 GiB for everything.
+    "shared_buffers": "256MB",
+    "effective_cache_size": "1GB",
+    "work_mem": "32MB",
+    "maintenance_work_mem": "128MB",
+    "random_page_cost": "1.1",
+    "max_parallel_workers_per_gather": "1",
+    # Ticks are short statements: compiling them costs more than it saves.
+    "jit": "off",
+    # An acknowledged row is never lost. wal_level=minimal lets a rebuilt view skip the log: its table is new in the
+    # same transaction and is synced at commit instead.
+    "synchronous_commit": "on",
+    "fsync": "on",
+    "full_page_writes": "on",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "min_wal_size": "256MB",
+    "max_wal_size": "2GB",
+    "checkpoint_timeout": "10min",
+    "log_checkpoints": "off",
+    # State tables are updated in place all day: vacuum early, often, and without long naps.
+    "autovacuum_naptime": "5s",
+    "autovacuum_max_workers": "2",
+    "autovacuum_vacuum_threshold": "200",
+    "autovacuum_vacuum_scale_factor": "0.02",
+    "autovacuum_vacuum_insert_scale_factor": "0.1",
+    "autovacuum_analyze_threshold": "200",
+    "autovacuum_analyze_scale_factor": "0.02",
+    "autovacuum_vacuum_cost_limit": "2000",
+    # One meaning of time and text everywhere.
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "datestyle": "ISO, YMD",
+    "intervalstyle": "postgres",
+    "lc_messages": "C",
+    "client_encoding": "UTF8",
+    "log_line_prefix": "%m [%p] %q%u@%d ",
+    "cluster_name": "millstream",
+}
+
+
+def render(port: int) -> str:
+    """Return the text of `millstream.conf` for a server on `port`."""
+    lines = [f"{name} = '{value}'" for name, value in {**SETTINGS, "port": str(port)}.items()]
+    return HEADER + "\n".join(lines) + "\n"
