@@ -1,0 +1,3 @@
+{% macro list_identity(parts) -%}
+    md5({% for part in parts %}coalesce({{ part }}, ''){% if not loop.last %} || '|' || {% endif %}{% endfor %})
+{%- endmacro %}

@@ -1,0 +1,3 @@
+{% macro rounded_score(expression) -%}
+    round(cast({{ expression }} as numeric), 6)::double precision
+{%- endmacro %}

@@ -1,0 +1,13 @@
+-- What this user buys over and over.
+select
+    d.user_id,
+    d.variant,
+    d.acted_at,
+    x.item_id,
+    s.scores[cast(x.slot as integer)] as score,
+    'buy_again' as strategy,
+    x.item_id as reason_item_id
+from {{ ref('cand_driver') }} as d
+inner join {{ ref('feat_user_staples') }} for system_time as of proctime() as s
+    on s.user_id = d.user_id
+cross join unnest(s.item_ids) with ordinality as x(item_id, slot)

@@ -1,0 +1,14 @@
+-- What is trending in the categories that the user is busy with.
+select
+    c.user_id,
+    c.variant,
+    c.acted_at,
+    x.item_id,
+    c.affinity / (x.slot + 1) as score,
+    'trending' as strategy,
+    c.reason_item_ids[1] as reason_item_id
+from {{ ref('cand_categories') }} as c
+inner join {{ ref('feat_trending') }} for system_time as of proctime() as p
+    on p.scope = c.category
+cross join unnest(p.item_ids) with ordinality as x(item_id, slot)
+where x.slot <= {{ var('candidate_category') }}

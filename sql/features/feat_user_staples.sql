@@ -1,0 +1,28 @@
+{{ config(materialized='materialized_view') }}
+-- What a person bought more than once, most often first.
+with
+
+ranked as (
+
+    select
+        user_id,
+        item_id,
+        purchases,
+        row_number() over (
+            partition by user_id order by purchases desc, item_id
+        ) as rn
+    from {{ ref('feat_user_items') }}
+    where purchases >= 2 and units > 0
+
+)
+
+select
+    user_id,
+    array_agg(item_id order by purchases desc, item_id) as item_ids,
+    array_agg(
+        {{ rounded_score('purchases::double precision / (purchases + 2)') }}
+        order by purchases desc, item_id
+    ) as scores
+from ranked
+where rn <= {{ var('staple_items') }}
+group by user_id

@@ -1,0 +1,35 @@
+{{ config(materialized='materialized_view') }}
+-- The recommended items of a user, recomputed when that user acts and at no other time. The
+-- blend orders them; the order of the SQL score is kept beside it for the day the blend fails.
+select
+    user_id,
+    max(acted_at) as computed_at,
+    max(variant) as variant,
+    max(model_version) as model_version,
+    case
+        when
+            count(*) filter (where recency > 0) >= {{ var('collaborative_items') }}
+            then 2
+        else 1
+    end as tier,
+    {{ function('blend_v1') }}(
+        array_agg(item_id order by item_id),
+        array_agg(base_score order by item_id),
+        array_agg(recency order by item_id),
+        array_agg(category order by item_id),
+        array_agg(brand order by item_id),
+        array_agg(strategy order by item_id),
+        array_agg(reason_item_id order by item_id),
+        max(embedding_weight),
+        max(model_version)
+    ) as recommended,
+    array_agg(item_id order by sql_score desc, item_id)
+        filter (where sql_score > 0) as item_ids,
+    array_agg(sql_score order by sql_score desc, item_id)
+        filter (where sql_score > 0) as scores,
+    array_agg(strategy order by sql_score desc, item_id)
+        filter (where sql_score > 0) as strategies,
+    array_agg(reason_item_id order by sql_score desc, item_id)
+        filter (where sql_score > 0) as reason_item_ids
+from {{ ref('rank_features') }}
+group by user_id

@@ -1,0 +1,7 @@
+-- Nearest items by embedding, nearest first, computed by loaders/embeddings.py.
+create table {{ this }} (
+    item_id varchar primary key,
+    model_version varchar,
+    neighbour_ids varchar[],
+    scores double precision[]
+) on conflict do update full

@@ -1,0 +1,87 @@
+{{ config(materialized='ephemeral') }}
+-- A raw message field by field. A cast that fails is NULL on both engines, so a bad field is
+-- named here and stops nothing.
+with
+
+bodies as (
+
+    select
+        payload,
+        source_partition,
+        source_offset,
+        received_at,
+        cast(payload as jsonb) as body
+    from {{ ref('events_raw') }}
+
+),
+
+fields as (
+
+    select
+        payload,
+        source_partition,
+        source_offset,
+        received_at,
+        body,
+        body ->> 'event_id' as event_id,
+        body ->> 'event_type' as event_type,
+        body ->> 'user_id' as user_id,
+        body ->> 'anonymous_id' as anonymous_id,
+        body ->> 'quantity' as quantity_text,
+        cast(body ->> 'quantity' as integer) as quantity,
+        body ->> 'price' as price_text,
+        cast(body ->> 'price' as double precision) as price,
+        body ->> 'dwell_seconds' as dwell_text,
+        cast(body ->> 'dwell_seconds' as double precision) as dwell_seconds,
+        body ->> 'position' as position_text,
+        cast(body ->> 'position' as integer) as position,
+        body ->> 'consent' as consent_text,
+        cast(body ->> 'consent' as boolean) as consent,
+        case
+            when
+                regexp_count(
+                    body ->> 'occurred_at', '(Z|[+-][0-9][0-9](:?[0-9][0-9])?)$'
+                ) > 0
+                then cast(body ->> 'occurred_at' as timestamptz)
+        end as occurred_at
+    from bodies
+
+)
+
+select
+    payload,
+    source_partition,
+    source_offset,
+    received_at,
+    body,
+    event_id,
+    event_type,
+    user_id,
+    anonymous_id,
+    quantity,
+    price,
+    dwell_seconds,
+    position,
+    consent,
+    occurred_at,
+    case
+        when body is null then 'the payload is not JSON'
+        when event_id is null then 'event_id is missing'
+        when event_type is null then 'event_type is missing'
+        when user_id is null and anonymous_id is null
+            then 'user_id and anonymous_id are missing'
+        when occurred_at is null
+            then 'occurred_at is missing or not a timestamp with a time zone'
+        when occurred_at > received_at + interval '{{ var("future_minutes") }} minutes'
+            then 'occurred_at is after received_at'
+        when quantity_text is not null and quantity is null
+            then 'quantity is not an integer'
+        when price_text is not null and price is null then 'price is not a number'
+        when dwell_text is not null and dwell_seconds is null
+            then 'dwell_seconds is not a number'
+        when position_text is not null and position is null
+            then 'position is not an integer'
+        when consent_text is not null and consent is null
+            then 'consent is not a boolean'
+    end as reason
+from fields
