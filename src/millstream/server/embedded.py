@@ -13,7 +13,7 @@ import psycopg
 from millstream.server import cluster, roles
 from millstream.server.binaries import Binaries, find_binaries
 from millstream.server.errors import ServerError
-from millstream.server.external import attach
+from millstream.server.external import attach, look
 from millstream.server.home import ROLES, Home, ServerFile, new_password
 from millstream.server.identity import Identity, choose_identity, command, take_ownership
 from millstream.server.process import (
@@ -21,11 +21,11 @@ from millstream.server.process import (
     end_leftovers,
     is_postmaster_of,
     read_postmaster,
+    rotate,
     wait_until,
 )
 from millstream.server.server import HOST, Server, await_ready, loopback_dsns, stop_at_exit
 
-LOG_BYTES = 10_000_000  # a log longer than this is put aside (one old one is kept) at the next start
 PORT_TRIES = 5
 
 
@@ -61,7 +61,7 @@ def find_server(home: str | os.PathLike[str] | None = None) -> Server | None:
     place = Home(home)
     dsn = os.environ.get("MILLSTREAM_DSN")
     if dsn:
-        return attach(place, dsn)
+        return look(place, dsn)
     postmaster = read_postmaster(place.data)
     if postmaster is None or postmaster.status != "ready" or postmaster.port is None:
         return None
@@ -166,8 +166,7 @@ def _clear(home: Home) -> None:
             "End them (ps -ef | grep postgres), then try again."
         )
     (home.data / "postmaster.pid").unlink(missing_ok=True)
-    if home.log_path.exists() and home.log_path.stat().st_size > LOG_BYTES:
-        os.replace(home.log_path, home.log_path.with_suffix(".log.1"))
+    rotate(home.log_path)
 
 
 def _start_on_a_port(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
@@ -24,7 +22,6 @@ def attach(home: Home, dsn: str, timeout: float = 60.0) -> Server:
     """
     with home.lock(timeout):
         try:
-            owner = conninfo_to_dict(dsn)
             connection = psycopg.connect(dsn, autocommit=True, connect_timeout=10)
         except psycopg.Error as error:
             raise ServerError(
@@ -33,21 +30,35 @@ def attach(home: Home, dsn: str, timeout: float = 60.0) -> Server:
             ) from error
         with connection:
             _check(connection)
-            host, port, database = connection.info.host, connection.info.port, connection.info.dbname
-            place = f"{host}:{port}"
-            content = home.read()
-            passwords = content.external.setdefault(place, {})
-            _make_roles(connection, home, place, passwords, database)
-            home.write(content)
-    if "options" not in owner:
-        owner["options"] = SESSION
+            place = _place(connection)
+            passwords = _make_roles(connection, home, place)
+            server = _server(home, dsn, connection, passwords)
+    for kind in passwords:
+        _log_in(home, kind, server.dsn(kind), place)
+    return server
+
+
+def look(home: Home, dsn: str) -> Server | None:
+    """Return the server of `dsn` if it answers, else None; change nothing there."""
+    try:
+        connection = psycopg.connect(dsn, autocommit=True, connect_timeout=10)
+    except psycopg.Error:
+        return None
+    with connection:
+        return _server(home, dsn, connection, home.read().external.get(_place(connection), {}))
+
+
+def _place(connection: psycopg.Connection) -> str:
+    return f"{connection.info.host}:{connection.info.port}"
+
+
+def _server(home: Home, dsn: str, connection: psycopg.Connection, passwords: dict[str, str]) -> Server:
+    owner = {"options": SESSION, **conninfo_to_dict(dsn)}
     dsns = {"owner": make_conninfo("", **owner)}
     for kind, password in passwords.items():
-        dsns[kind] = make_conninfo(
-            "", **{**owner, "user": ROLES[kind], "password": password, "dbname": database}
-        )
-        _log_in(home, kind, dsns[kind], place)
-    return Server(home, dsns, host=host, port=port, external=True)
+        role = {"user": ROLES[kind], "password": password, "dbname": connection.info.dbname}
+        dsns[kind] = make_conninfo("", **{**owner, **role})
+    return Server(home, dsns, host=connection.info.host, port=connection.info.port, external=True)
 
 
 def _check(connection: psycopg.Connection) -> None:
@@ -79,9 +90,9 @@ def _check(connection: psycopg.Connection) -> None:
         )
 
 
-def _make_roles(
-    connection: psycopg.Connection, home: Home, place: str, passwords: dict[str, str], database: str
-) -> None:
+def _make_roles(connection: psycopg.Connection, home: Home, place: str) -> dict[str, str]:
+    content = home.read()
+    passwords = content.external.setdefault(place, {})
     with connection.transaction():
         connection.execute("select pg_advisory_xact_lock(hashtext('millstream roles'))")
         for kind in roles.LIMITS:
@@ -97,7 +108,11 @@ def _make_roles(
                     f"or drop the role if nobody uses it."
                 )
             passwords[kind] = new_password()
-            roles.make_role(connection, kind, passwords[kind], database)
+            roles.make_role(connection, kind, passwords[kind], connection.info.dbname)
+        home.write(
+            content
+        )  # before the commit: a password that is kept for no role does no harm, the reverse would
+    return passwords
 
 
 def _log_in(home: Home, kind: str, dsn: str, place: str) -> None:
@@ -109,8 +124,3 @@ def _log_in(home: Home, kind: str, dsn: str, place: str) -> None:
             f"Its password is the one in {home.server_file}; let pg_hba.conf of that server accept it "
             "(host ... scram-sha-256), or correct the password there."
         ) from error
-
-
-def configured() -> bool:
-    """Say whether `MILLSTREAM_DSN` names a server of one's own."""
-    return bool(os.environ.get("MILLSTREAM_DSN"))

@@ -7,13 +7,15 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from millstream.server.home import POLL_SECONDS
 from millstream.server.identity import environment
+
+LOG_BYTES = 10_000_000
 
 
 class Child:
@@ -23,8 +25,9 @@ class Child:
     parent-death signal when the *thread* that forked ends, so a short-lived caller's thread would take it along.
     """
 
-    def __init__(self, argv: Sequence[str], log_path: Path) -> None:
+    def __init__(self, argv: Sequence[str], log_path: Path, env: Mapping[str, str] | None = None) -> None:
         self._argv = list(argv)
+        self._env = environment() if env is None else env
         self._log_path = log_path
         self._started = threading.Event()
         self._ended = threading.Event()
@@ -44,7 +47,7 @@ class Child:
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
-                    env=environment(),
+                    env=self._env,
                     start_new_session=True,  # a Ctrl-C in the terminal is for us; we stop the child in order
                 )
         except OSError as error:
@@ -166,6 +169,12 @@ def end_leftovers(data: Path, seconds: float = 10.0) -> bool:
     for pid in leftovers(data):
         send(pid, signal.SIGKILL)
     return wait_until(lambda: not leftovers(data), seconds)
+
+
+def rotate(log_path: Path) -> None:
+    """Put a log of more than `LOG_BYTES` aside, before a process that writes it is started; one old one is kept."""
+    if log_path.exists() and log_path.stat().st_size > LOG_BYTES:
+        os.replace(log_path, log_path.with_name(log_path.name + ".1"))
 
 
 def tail(path: Path, start: int = 0, lines: int = 12) -> str:

@@ -65,6 +65,11 @@ class Server:
         try:
             return self._dsns[role]
         except KeyError:
+            if role in ROLES:
+                raise ServerError(
+                    f"the password of {ROLES[role]} is not in {self.home.server_file}. "
+                    "Stop and start the server: millstream down, millstream up"
+                ) from None
             raise ServerError(f"there is no role {role!r}; the roles are {', '.join(ROLES)}") from None
 
     @property

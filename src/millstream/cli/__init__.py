@@ -1,0 +1,20 @@
+"""`millstream …`: one command, one file; the tuple below is the whole list.
+
+A new command is a module of this package with a `command` (a click command whose help ends in an example), its import,
+and its place in `COMMANDS`.
+"""
+
+from __future__ import annotations
+
+from millstream.cli import down, dsn, psql, status, up
+from millstream.cli.group import make_group
+
+COMMANDS = (
+    up.command,
+    down.command,
+    status.command,
+    psql.command,
+    dsn.command,
+)
+
+main = make_group(COMMANDS)

@@ -1,0 +1,74 @@
+"""The command group: the home directory that all commands share, and errors as a sentence instead of a traceback."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import click
+import psycopg
+
+from millstream.errors import MillstreamError
+from millstream.server import Home
+
+HELP = """Real-time recommendations as streaming SQL.
+
+`up` starts a private PostgreSQL and the worker that keeps the views current; `dbt run` deploys the views;
+any PostgreSQL client reads them.
+
+\b
+Example:
+  millstream up
+  millstream status
+  millstream psql
+"""
+
+
+class Failure(click.ClickException):
+    """A failed command: its text on stderr, exit status 1."""
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        # A compiler diagnostic brings its own head, error[code].
+        head = "" if self.message.startswith("error[") else click.style("error: ", fg="red", bold=True)
+        click.echo(head + self.message, err=True)
+
+
+class Commands(click.Group):
+    """A group whose commands may raise MillstreamError: the user sees what, where and the remedy."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)  # in the order of use, not of the alphabet
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except MillstreamError as error:
+            raise Failure(str(error)) from error
+        except psycopg.OperationalError as error:
+            raise Failure(
+                f"the server does not answer: {str(error).strip()}\nLook with: millstream status"
+            ) from error
+
+
+def make_group(commands: Sequence[click.Command]) -> click.Group:
+    """Return the `millstream` command with the given subcommands, listed in their order."""
+
+    @click.group(cls=Commands, help=HELP, context_settings={"help_option_names": ["-h", "--help"]})
+    @click.option(
+        "--home",
+        type=click.Path(file_okay=False, path_type=Path),
+        envvar="MILLSTREAM_HOME",
+        show_envvar=True,
+        help="Directory of the data, passwords and logs. Default: .millstream in the dbt project.",
+    )
+    @click.version_option(
+        package_name="millstream", prog_name="millstream", help="Print the version and exit."
+    )
+    @click.pass_context
+    def main(ctx: click.Context, home: Path | None) -> None:
+        ctx.obj = Home(home)
+
+    for command in commands:
+        main.add_command(command)
+    return main

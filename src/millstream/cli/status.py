@@ -1,0 +1,145 @@
+"""`millstream status`: what runs, how far behind it is, and what each view costs."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+import psycopg
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from millstream import server
+from millstream.cli.supervision import is_held, read_state
+from millstream.server import Home
+from millstream.server.process import is_alive
+
+NOT_RUNNING = 3  # as systemctl does
+
+
+@click.command(name="status")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
+@click.pass_context
+def command(ctx: click.Context, as_json: bool) -> None:
+    """Show what runs, how far behind it is, and each view.
+
+    Works while the worker is dead: the views can still be read, and "queued" and "last tick" show how far behind
+    they are. Exit status: 0 everything runs, 3 the server or the worker does not, 1 an error.
+
+    \b
+    Example:
+      millstream status
+      millstream status --json | jq .engine.queued
+    """
+    found = collect(ctx.obj)
+    if as_json:
+        click.echo(json.dumps(found, indent=2, default=str))
+    else:
+        show(found, Console(highlight=False))
+    if not (found["server"]["running"] and found["worker"]["running"]):
+        ctx.exit(NOT_RUNNING)
+
+
+def collect(home: Home) -> dict[str, Any]:
+    """Return the state of server, supervisor and worker, and what the catalogue says (`engine`; None if there is none)."""
+    supervised = is_held(home)
+    state = read_state(home)
+    worker_pid = state.worker_pid if state and supervised else None
+    running = server.find(home.path)
+    return {
+        "home": str(home.path),
+        "server": {
+            "running": running is not None,
+            "host": running.host if running else None,
+            "port": running.port if running else None,
+            "pid": running.pid if running else None,
+            "external": running.external if running else None,
+            "restarts": state.server_restarts if state and supervised else 0,
+        },
+        "supervisor": {
+            "running": supervised,
+            "pid": state.pid if state and supervised else None,
+            "started_at": state.started_at if state and supervised else None,
+        },
+        "worker": {
+            "running": worker_pid is not None and is_alive(worker_pid),
+            "pid": worker_pid,
+            "restarts": state.worker_restarts if state and supervised else 0,
+        },
+        "engine": _engine(running.dsn("owner")) if running else None,
+    }
+
+
+def _engine(dsn: str) -> dict[str, Any] | None:
+    from millstream.runtime import (
+        status as catalogue,  # the engine is slow to import, and --help needs none of it
+    )
+
+    with psycopg.connect(dsn, connect_timeout=10) as connection:
+        try:
+            return catalogue.read(connection)
+        except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
+            return None  # the worker, which installs the catalogue, has not come so far
+
+
+def show(found: dict[str, Any], console: Console) -> None:
+    """Print what `collect` found, for people."""
+    place, engine = found["server"], found["engine"]
+    table = Table.grid(padding=(0, 2))
+    table.add_row("home", escape(found["home"]))
+    where = f"{place['host']}:{place['port']}"
+    own = "your own server (MILLSTREAM_DSN)" if place["external"] else f"process {place['pid']}"
+    table.add_row("server", _light(place["running"], f"{where}, {own}", "not running: millstream up"))
+    worker = found["worker"]
+    dead = "being started again" if found["supervisor"]["running"] else "not running: millstream up"
+    table.add_row("worker", _light(worker["running"], f"process {worker['pid']}", dead))
+    restarts = f"server {place['restarts']}, worker {worker['restarts']}"
+    if place["restarts"] or worker["restarts"]:
+        table.add_row("restarts", f"[yellow]{restarts}[/]; see {escape(found['home'])}/logs")
+    if engine is not None:
+        _add_engine(table, engine)
+    elif place["running"]:
+        table.add_row("catalogue", "[yellow]not installed yet[/]; the worker installs it when it starts")
+    console.print(table)
+    if engine is not None and engine["views"]:
+        console.print()
+        console.print(_views(engine["views"]))
+
+
+def _add_engine(table: Table, engine: dict[str, Any]) -> None:
+    table.add_row("clock", f"{engine['clock']}, now() is {engine['now']}")
+    table.add_row("last tick", f"number {engine['tick']}, {_seconds(engine['tick_age_seconds'])} ago")
+    table.add_row(
+        "tick", f"p50 {_milliseconds(engine['tick_ms_p50'])}, p99 {_milliseconds(engine['tick_ms_p99'])}"
+    )
+    waiting = {name: rows for name, rows in engine["queued"].items() if rows}
+    lag = ", ".join(f"{escape(name)} {rows:,}" for name, rows in waiting.items())
+    table.add_row("queued", f"[yellow]{lag}[/]" if waiting else "nothing")
+    table.add_row("dead rows", f"{engine['dead_rows']:,}")
+    table.add_row("oldest reader", _seconds(engine["oldest_reader_seconds"]))
+
+
+def _views(views: list[dict[str, Any]]) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("view")
+    table.add_column("kind")
+    table.add_column("rows", justify="right")
+    table.add_column("p50 per tick", justify="right")
+    for view in views:
+        rows = "" if view["rows"] is None else f"{view['rows']:,}"
+        table.add_row(escape(view["name"]), view["kind"], rows, _milliseconds(view["ms_p50"]))
+    return table
+
+
+def _light(on: bool, good: str, bad: str) -> str:
+    return f"[green]running[/], {good}" if on else f"[red]{bad}[/]"
+
+
+def _seconds(value: float | None) -> str:
+    return "none" if value is None else f"{value:,.1f} s"
+
+
+def _milliseconds(value: float | None) -> str:
+    return "none" if value is None else f"{value:,.1f} ms"

@@ -1,0 +1,84 @@
+"""What a supervisor leaves for others to read: a lock that lives as long as it does, and a file with its state."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from typing import Literal, get_args
+
+from millstream.errors import MillstreamError
+from millstream.server import Home
+from millstream.server.process import wait_until
+
+Clock = Literal["wall", "event"]
+CLOCKS: tuple[str, ...] = get_args(Clock)
+
+
+@dataclass
+class State:
+    """What the supervisor last wrote. Times are ISO 8601 in UTC; counts are since it started."""
+
+    pid: int
+    clock: str
+    started_at: str
+    worker_pid: int | None = None
+    worker_restarts: int = 0
+    server_restarts: int = 0
+    ready: bool = False
+
+
+class AlreadyUp(MillstreamError):
+    """Another supervisor holds this home."""
+
+
+@contextmanager
+def hold(home: Home) -> Iterator[None]:
+    """Hold the home's supervisor lock. Raises AlreadyUp where another process does; the kernel frees it if we die."""
+    home.prepare()
+    descriptor = os.open(home.path / "supervisor.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        # `is_held` takes the lock for a moment, so one refusal proves nothing.
+        if not wait_until(lambda: _try(descriptor, fcntl.LOCK_EX), 1.0):
+            raise AlreadyUp(f"Millstream is already up in {home.path}. Look with: millstream status")
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def is_held(home: Home) -> bool:
+    """Say whether a supervisor of this home lives."""
+    try:
+        descriptor = os.open(home.path / "supervisor.lock", os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        return not _try(descriptor, fcntl.LOCK_SH)
+    finally:
+        os.close(descriptor)
+
+
+def _try(descriptor: int, kind: int) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def write_state(home: Home, state: State) -> None:
+    """Replace the state file in one step."""
+    path = home.path / "supervisor.json"
+    temporary = path.with_suffix(".json.new")
+    temporary.write_text(json.dumps(asdict(state), indent=2) + "\n")
+    os.replace(temporary, path)
+
+
+def read_state(home: Home) -> State | None:
+    """Return what the last supervisor wrote, whether it lives or not; None where there never was one."""
+    with suppress(FileNotFoundError, ValueError, TypeError):
+        return State(**json.loads((home.path / "supervisor.json").read_text()))
+    return None
