@@ -1,0 +1,51 @@
+"""Databases for tests: made empty or from a template, dropped when done."""
+
+from __future__ import annotations
+
+import os
+from itertools import count
+from types import TracebackType
+from typing import Self
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+
+class Databases:
+    """Makes and drops databases on one server. Names carry the process id, so sessions may share a server."""
+
+    def __init__(self, admin_dsn: str) -> None:
+        self._admin_dsn = admin_dsn
+        self._connection = psycopg.connect(admin_dsn, autocommit=True)
+        self._numbers = count()
+        self._made: set[str] = set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for name in sorted(self._made):
+            self.drop(name)
+        self._connection.close()
+
+    def dsn(self, name: str) -> str:
+        """Connection string of the server's superuser for a database."""
+        return make_conninfo(self._admin_dsn, dbname=name)
+
+    def create(self, template: str = "template0") -> str:
+        """Make a database and return its name; nobody may be connected to the template."""
+        name = f"test_{os.getpid()}_{next(self._numbers)}"
+        statement = sql.SQL("create database {} template {}")
+        self._connection.execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
+        self._made.add(name)
+        return name
+
+    def drop(self, name: str) -> None:
+        """Drop a database, ending the sessions in it."""
+        self._connection.execute(
+            sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name))
+        )
+        self._made.discard(name)

@@ -1,0 +1,203 @@
+"""A case: tables, a DAG of views over them, and a history of statements, deployments and ticks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeAlias
+
+from hypothesis import strategies as st
+from hypothesis.vendor.pretty import RepresentationPrinter
+
+from tests.equivalence.queries import BUILDERS, Relation, statement
+from tests.equivalence.schema import Column, Table, tables
+from tests.equivalence.source_model import Row, SourceModel
+from tests.equivalence.values import EPOCH, Value, values
+
+
+@dataclass(frozen=True)
+class View:
+    """A view to deploy. Plain views (`materialized=False`) exist to be expanded in the ones above them."""
+
+    name: str
+    sql: str
+    columns: tuple[Column, ...]
+    materialized: bool
+    inputs: frozenset[str]
+
+    @property
+    def reads_now(self) -> bool:
+        return "now()" in self.sql
+
+
+@dataclass(frozen=True)
+class Insert:
+    table: str
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class Delete:
+    """Delete the visible rows whose `column` is not distinct from `value`; every row when `column` is None."""
+
+    table: str
+    column: str | None
+    value: Value
+
+
+@dataclass(frozen=True)
+class Update:
+    """Set `target` to `new` in the visible rows whose `column` is not distinct from `value`."""
+
+    table: str
+    column: str | None
+    value: Value
+    target: str
+    new: Value
+
+
+@dataclass(frozen=True)
+class Deploy:
+    view: str
+
+
+@dataclass(frozen=True)
+class Tick:
+    now: datetime
+
+
+Change: TypeAlias = Insert | Delete | Update
+Step: TypeAlias = Change | Deploy | Tick
+
+
+def queue(model: SourceModel, change: Change) -> None:
+    """Give a statement to the source model, which applies it at the next tick."""
+    if isinstance(change, Insert):
+        model.insert(change.rows)
+    elif isinstance(change, Delete):
+        model.delete(change.column, change.value)
+    else:
+        model.update(change.column, change.value, change.target, change.new)
+
+
+@dataclass(frozen=True)
+class Case:
+    """What one example runs. `repr` is a script that a person can replay with `run.replay`."""
+
+    tables: tuple[Table, ...]
+    views: tuple[View, ...]
+    steps: tuple[Step, ...]
+
+    def __repr__(self) -> str:
+        lines = ["", *(f"  {table.ddl};" for table in self.tables)]
+        for view in self.views:
+            word = "materialized view" if view.materialized else "view"
+            lines.append(f"  create {word} {view.name} as {view.sql};")
+        lines += [f"  {step}" for step in self.steps]
+        return "\n".join(lines)
+
+    def _repr_pretty_(self, printer: RepresentationPrinter, cycle: bool) -> None:
+        printer.text(repr(self))
+
+
+def view(name: str, sql: str, relations: Sequence[str], *, materialized: bool = True) -> View:
+    """A hand-written view; `relations` are the names that it may read."""
+    return View(name, sql, (), materialized, frozenset(each for each in relations if each in sql))
+
+
+@st.composite
+def views(
+    draw: st.DrawFn,
+    over: Sequence[Table],
+    *,
+    kinds: Sequence[str] = tuple(BUILDERS),
+    maximum: int = 4,
+    depth: int = 2,
+) -> tuple[View, ...]:
+    """One to `maximum` views, each over tables and earlier views; the last is materialized."""
+    relations = [Relation(table.name, table.columns) for table in over]
+    made: list[View] = []
+    count = draw(st.integers(1, maximum))
+    for number in range(count):
+        name = f"view{number}"
+        # Half of the later views read the views only, so that chains grow deep.
+        scope = relations
+        if made and draw(st.booleans()):
+            scope = relations[len(over) :]
+        query = statement(draw, scope, kinds, draw(st.integers(0, depth)))
+        materialized = number == count - 1 or draw(st.sampled_from((True, True, False)))
+        inputs = frozenset(each.name for each in relations if f"{each.name} " in query.sql + " ")
+        made.append(View(name, query.sql, query.columns, materialized, inputs))
+        relations.append(Relation(name, query.columns))
+    return tuple(made)
+
+
+@st.composite
+def histories(
+    draw: st.DrawFn, over: Sequence[Table], made: Sequence[View], *, ticks: int = 6
+) -> tuple[Step, ...]:
+    """Statements and ticks, with every view deployed at some moment: before data, after it, or with changes queued."""
+    count = draw(st.integers(1, ticks))
+    moments: dict[str, int] = {}
+    for each in made:
+        earliest = max((moments[name] for name in each.inputs if name in moments), default=0)
+        own = draw(st.sampled_from((0, 0, 0, 1, 2 * count)))
+        moments[each.name] = max(earliest, min(own, 2 * count - 1))
+    now = EPOCH
+    steps: list[Step] = [Tick(now)]
+    for number in range(count):
+        steps += [Deploy(each.name) for each in made if moments[each.name] == 2 * number]
+        if number == 0:
+            # Enough rows that joins match and groups have several members; later statements are small.
+            steps += [Insert(each.name, draw(_batch(each, 3, 8))) for each in over]
+        steps += [draw(changes(over)) for _ in range(draw(st.integers(0, 5)))]
+        steps += [Deploy(each.name) for each in made if moments[each.name] == 2 * number + 1]
+        now += draw(
+            st.sampled_from((timedelta(), timedelta(minutes=30), timedelta(seconds=1), timedelta(hours=2)))
+        )
+        steps.append(Tick(now))
+    return tuple(steps)
+
+
+@st.composite
+def changes(draw: st.DrawFn, over: Sequence[Table]) -> Change:
+    """One statement against a source relation."""
+    table = draw(st.sampled_from(list(over)))
+    kind = draw(st.sampled_from(("insert", "insert", "insert", "delete", "update")))
+    if kind == "insert":
+        return Insert(table.name, draw(_batch(table, 1, 4)))
+    column = draw(st.sampled_from((*table.columns, table.columns[0], None)))
+    selected = draw(_values(table, column)) if column else None
+    name = column.name if column else None
+    targets = [each for each in table.columns if each.name not in table.key]
+    if kind == "delete" or not targets:
+        return Delete(table.name, name, selected)
+    target = draw(st.sampled_from(targets))
+    return Update(table.name, name, selected, target.name, draw(_values(table, target)))
+
+
+def _batch(table: Table, minimum: int, maximum: int) -> st.SearchStrategy[tuple[Row, ...]]:
+    return st.lists(rows(table), min_size=minimum, max_size=maximum).map(tuple)
+
+
+def rows(table: Table) -> st.SearchStrategy[Row]:
+    return st.tuples(*(_values(table, column) for column in table.columns))
+
+
+def _values(table: Table, column: Column) -> st.SearchStrategy[Value]:
+    return values(column.type, nullable=column.name not in table.key, finite=table.finite)
+
+
+@st.composite
+def cases(
+    draw: st.DrawFn,
+    *,
+    kinds: Sequence[str] = tuple(BUILDERS),
+    maximum: int = 4,
+    depth: int = 2,
+    ticks: int = 6,
+) -> Case:
+    made_tables = draw(tables())
+    made_views = draw(views(made_tables, kinds=kinds, maximum=maximum, depth=depth))
+    return Case(made_tables, made_views, draw(histories(made_tables, made_views, ticks=ticks)))

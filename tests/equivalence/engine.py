@@ -1,0 +1,82 @@
+"""The engine under test, driven through its public interface: deploy, statements on source relations, ticks, reads."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Self
+
+import psycopg
+from millstream.runtime.worker import Worker
+from psycopg import sql
+
+from millstream.runtime import deploy
+from tests.equivalence.cases import Change, Delete, Insert, View
+from tests.equivalence.oracles import Result, read
+from tests.equivalence.schema import Table
+
+
+class Engine:
+    """A database with the engine in it, one worker, and one client that writes and reads."""
+
+    def __init__(self, dsn: str) -> None:
+        self.dsn = dsn
+        self._stack = ExitStack()
+        self._deployer = self._stack.enter_context(deploy.connect(dsn))
+        self._client = self._stack.enter_context(psycopg.connect(dsn, autocommit=True))
+        self._client.execute("set timezone to 'UTC'")
+        self.worker = Worker(dsn, clock="event")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.worker.close()
+        self._stack.close()
+
+    def create_table(self, table: Table) -> None:
+        deploy.deploy_table(self._deployer, table.name, table.ddl)
+
+    def create_view(self, view: View) -> None:
+        deploy.deploy_view(self._deployer, view.name, view.sql, materialized=view.materialized)
+
+    def drop(self, name: str, *, cascade: bool = False) -> None:
+        deploy.drop(self._deployer, name, cascade=cascade)
+
+    def execute(self, change: Change) -> None:
+        """Run one statement, which is a transaction of its own."""
+        statement, values = as_sql(change)
+        self._client.execute(statement, values)
+
+    def tick(self, now: datetime) -> None:
+        self.worker.tick(now)
+
+    def read(self, relation: str) -> Result:
+        return read(self._client, relation)
+
+    def query(self, statement: str) -> list[tuple[Any, ...]]:
+        return self._client.execute(statement).fetchall()
+
+
+def as_sql(change: Change) -> tuple[sql.Composable, list[Any]]:
+    """The statement and its parameters."""
+    table = sql.Identifier(change.table)
+    if isinstance(change, Insert):
+        one = sql.SQL("({})").format(sql.SQL(", ").join([sql.Placeholder()] * len(change.rows[0])))
+        values = sql.SQL(", ").join([one] * len(change.rows))
+        return sql.SQL("insert into {} values {}").format(table, values), [
+            v for row in change.rows for v in row
+        ]
+    if change.column is None:
+        where, wanted = sql.SQL(""), []
+    elif change.value is None:
+        where, wanted = sql.SQL(" where {} is null").format(sql.Identifier(change.column)), []
+    else:
+        where, wanted = sql.SQL(" where {} = %s").format(sql.Identifier(change.column)), [change.value]
+    if isinstance(change, Delete):
+        return sql.SQL("delete from {}{}").format(table, where), wanted
+    target = sql.Identifier(change.target)
+    return sql.SQL("update {} set {} = %s{}").format(table, target, where), [change.new, *wanted]

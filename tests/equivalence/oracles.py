@@ -1,0 +1,141 @@
+"""Two oracles that evaluate the original SQL from scratch: PostgreSQL and DuckDB, over plain tables.
+
+Both hold the rows of the source model in tables of the same names, a one-row clock, and every view as an ordinary view
+with `now()` replaced by a read of the clock. They share no code with the engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+import duckdb
+import psycopg
+import sqlglot
+
+from tests.equivalence.source_model import Row
+
+CLOCK = "(select mirror_now from mirror_clock)"
+
+
+@dataclass(frozen=True)
+class Result:
+    """Rows with the names and (PostgreSQL only) type oids of their columns."""
+
+    names: tuple[str, ...]
+    types: tuple[int, ...]
+    rows: list[tuple[Any, ...]]
+
+
+class Oracle(Protocol):
+    """What a run asks of an oracle."""
+
+    def create_table(self, ddl: str) -> None: ...
+
+    def create_view(self, name: str, sql: str) -> None: ...
+
+    def load(self, table: str, rows: Iterable[Row]) -> None: ...
+
+    def set_now(self, now: datetime) -> None: ...
+
+    def read(self, relation: str) -> Result: ...
+
+
+class PostgresOracle:
+    """PostgreSQL; everything happens in one transaction that is never committed, so nothing remains."""
+
+    def __init__(self, dsn: str) -> None:
+        self._connection = psycopg.connect(dsn)
+        self._connection.execute("set local timezone to 'UTC'")
+        self._connection.execute("create schema oracle_mirror")
+        self._connection.execute("set local search_path to oracle_mirror")
+        self._connection.execute("create table mirror_clock (mirror_now timestamptz)")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._connection.rollback()
+        self._connection.close()
+
+    def create_table(self, ddl: str) -> None:
+        self._connection.execute(ddl)
+
+    def create_view(self, name: str, sql: str) -> None:
+        self._connection.execute(f"create view {name} as {sql.replace('now()', CLOCK)}")
+
+    def load(self, table: str, rows: Iterable[Row]) -> None:
+        self._connection.execute(f"delete from {table}")
+        with self._connection.cursor() as cursor:
+            for row in rows:
+                cursor.execute(f"insert into {table} values ({', '.join(['%s'] * len(row))})", row)
+
+    def set_now(self, now: datetime) -> None:
+        self._connection.execute("delete from mirror_clock")
+        self._connection.execute("insert into mirror_clock values (%s)", (now,))
+
+    def read(self, relation: str) -> Result:
+        return read(self._connection, relation)
+
+
+class DuckdbOracle:
+    """DuckDB in memory; the SQL goes through sqlglot's transpiler, from PostgreSQL's dialect to DuckDB's."""
+
+    def __init__(self) -> None:
+        self._connection = duckdb.connect()
+        self._connection.execute("set TimeZone = 'UTC'")
+        self._connection.execute("set threads = 1")
+        self._connection.execute("create table mirror_clock (mirror_now timestamptz)")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._connection.close()
+
+    def create_table(self, ddl: str) -> None:
+        self._connection.execute(_transpile(ddl))
+
+    def create_view(self, name: str, sql: str) -> None:
+        self._connection.execute(f"create view {name} as {_transpile(sql.replace('now()', CLOCK))}")
+
+    def load(self, table: str, rows: Iterable[Row]) -> None:
+        self._connection.execute(f"delete from {table}")
+        loaded: Sequence[Row] = list(rows)
+        if loaded:
+            one = f"({', '.join(['?'] * len(loaded[0]))})"
+            values = ", ".join([one] * len(loaded))
+            self._connection.execute(
+                f"insert into {table} values {values}", [v for row in loaded for v in row]
+            )
+
+    def set_now(self, now: datetime) -> None:
+        self._connection.execute("delete from mirror_clock")
+        self._connection.execute("insert into mirror_clock values (?)", [now])
+
+    def read(self, relation: str) -> Result:
+        self._connection.execute(f"select * from {relation}")
+        description = self._connection.description or []
+        return Result(tuple(each[0] for each in description), (), self._connection.fetchall())
+
+
+def _transpile(sql: str) -> str:
+    return sqlglot.transpile(sql, read="postgres", write="duckdb")[0]
+
+
+def read(connection: psycopg.Connection[tuple[Any, ...]], relation: str) -> Result:
+    """All rows of a relation through psycopg."""
+    cursor = connection.execute(f"select * from {relation}")
+    description = cursor.description or []
+    return Result(
+        tuple(each.name for each in description),
+        tuple(each.type_code for each in description),
+        cursor.fetchall(),
+    )

@@ -1,0 +1,130 @@
+"""Run a case: the same statements against the engine and the source model, and after every tick compare every view.
+
+A view is compared with both oracles as soon as it is deployed and after every tick from then on. Column names must be
+the same in all three, column types the same in the engine and in PostgreSQL.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from tests.equivalence.cases import Case, Deploy, Tick, View, queue
+from tests.equivalence.compare import difference
+from tests.equivalence.engine import Engine
+from tests.equivalence.oracles import DuckdbOracle, Oracle, PostgresOracle, Result
+from tests.equivalence.source_model import SourceModel
+
+TEXTS = frozenset({25, 1043})
+"""Type oids of text and varchar, which name the same type here."""
+
+
+@dataclass
+class Tally:
+    """What was tried, so that a green run can say how much it looked at."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def __str__(self) -> str:
+        return ", ".join(f"{count} {name}" for name, count in self.counts.items())
+
+
+class Mismatch(AssertionError):
+    """A view does not hold what its SQL says."""
+
+
+@dataclass
+class Run:
+    """One case in progress."""
+
+    case: Case
+    engine: Engine
+    oracles: dict[str, Oracle]
+    tally: Tally
+    models: dict[str, SourceModel] = field(default_factory=dict)
+    deployed: list[View] = field(default_factory=list)
+    ticks: int = 0
+
+    def __post_init__(self) -> None:
+        for table in self.case.tables:
+            self.models[table.name] = SourceModel(table)
+            self.engine.create_table(table)
+            for oracle in self.oracles.values():
+                oracle.create_table(table.mirror_ddl)
+
+    def steps(self) -> None:
+        """Run every step of the case."""
+        for step in self.case.steps:
+            if isinstance(step, Deploy):
+                self.deploy(next(view for view in self.case.views if view.name == step.view))
+            elif isinstance(step, Tick):
+                self.tick(step.now)
+            else:
+                self.engine.execute(step)
+                queue(self.models[step.table], step)
+
+    def deploy(self, view: View) -> None:
+        self.engine.create_view(view)
+        for oracle in self.oracles.values():
+            oracle.create_view(view.name, view.sql)
+        self.deployed.append(view)
+        self.tally.counts["views"] += 1
+        self.check([view], f"on deployment, after tick {self.ticks}")
+
+    def tick(self, now: datetime) -> None:
+        self.engine.tick(now)
+        self.ticks += 1
+        self.tally.counts["ticks"] += 1
+        for name, model in self.models.items():
+            model.tick()
+            for oracle in self.oracles.values():
+                oracle.load(name, model.rows.values())
+        for oracle in self.oracles.values():
+            oracle.set_now(now)
+        for name, model in self.models.items():
+            self.same(
+                name,
+                Result((), (), list(model.rows.values())),
+                "the source model",
+                f"after tick {self.ticks}",
+            )
+        self.check(self.deployed, f"after tick {self.ticks}")
+
+    def check(self, views: Iterable[View], moment: str) -> None:
+        """Compare views with every oracle."""
+        for view in views:
+            # A plain view with now() reads the wall clock when it is read directly; it is compared where it is expanded.
+            if view.materialized or not reads_now(view, self.case):
+                for name, oracle in self.oracles.items():
+                    self.same(view.name, oracle.read(view.name), name, moment)
+
+    def same(self, relation: str, expected: Result, source: str, moment: str) -> None:
+        actual = self.engine.read(relation)
+        self.tally.counts["comparisons"] += 1
+        found = difference(expected.rows, actual.rows)
+        if found is not None:
+            raise Mismatch(f"{relation} differs from {source} {moment}\n{found}")
+        if expected.names and expected.names != actual.names:
+            raise Mismatch(f"{relation} has columns {actual.names}, {source} has {expected.names}")
+        if expected.types and any(
+            a != b and not {a, b} <= TEXTS for a, b in zip(expected.types, actual.types, strict=True)
+        ):
+            raise Mismatch(f"{relation} has column types {actual.types}, {source} has {expected.types}")
+
+
+def reads_now(view: View, case: Case) -> bool:
+    """Tell whether a view, plain views below it expanded, has a temporal filter."""
+    if view.reads_now:
+        return True
+    plain = [each for each in case.views if not each.materialized and each.name in view.inputs]
+    return any(reads_now(each, case) for each in plain)
+
+
+def run(case: Case, dsn: str, oracle_dsn: str, tally: Tally | None = None) -> None:
+    """Run a case in an empty database; raises Mismatch where the engine and an oracle differ."""
+    tally = tally or Tally()
+    tally.counts["histories"] += 1
+    with Engine(dsn) as engine, PostgresOracle(oracle_dsn) as postgres, DuckdbOracle() as duckdb:
+        Run(case, engine, {"PostgreSQL": postgres, "DuckDB": duckdb}, tally).steps()

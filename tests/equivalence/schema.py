@@ -1,0 +1,74 @@
+"""Generated source tables: their columns, primary key and conflict rule, and the DDL for the engine and for the mirrors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hypothesis import strategies as st
+
+from tests.equivalence.values import SCALAR_TYPES
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table, a view or a subquery.
+
+    `exact` is false where engines may legitimately differ in the last bits (avg, sums of doubles); such a column is
+    carried and compared with a tolerance, and never grouped, joined, ordered or filtered by.
+    """
+
+    name: str
+    type: str
+    exact: bool = True
+
+    @property
+    def comparable(self) -> bool:
+        return self.exact and not self.type.endswith("[]")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A source table. `conflict` is None (no clause), "do nothing" or "do update full"."""
+
+    name: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...] = ()
+    conflict: str | None = None
+    finite: bool = True
+
+    def position(self, column: str) -> int:
+        return [each.name for each in self.columns].index(column)
+
+    @property
+    def ddl(self) -> str:
+        """CREATE TABLE in RisingWave's dialect."""
+        parts = [f"{column.name} {column.type}" for column in self.columns]
+        if self.key:
+            parts.append(f"primary key ({', '.join(self.key)})")
+        clause = f" on conflict {self.conflict}" if self.conflict else ""
+        return f"create table {self.name} ({', '.join(parts)}){clause}"
+
+    @property
+    def mirror_ddl(self) -> str:
+        """A plain table without key: the model in Python has already settled conflicts."""
+        columns = ", ".join(f"{column.name} {column.type}" for column in self.columns)
+        return f"create table {self.name} ({columns})"
+
+
+@st.composite
+def tables(draw: st.DrawFn, *, minimum: int = 2, maximum: int = 3) -> tuple[Table, ...]:
+    """Two or three tables; each has a `k integer` (so that any two can be joined) and one to three columns more."""
+    count = draw(st.integers(minimum, maximum))
+    finite = draw(st.sampled_from((True, True, True, False)))
+    return tuple(draw(_table(f"t{number}", finite)) for number in range(count))
+
+
+@st.composite
+def _table(draw: st.DrawFn, name: str, finite: bool) -> Table:
+    types = draw(st.lists(st.sampled_from(SCALAR_TYPES), min_size=1, max_size=3))
+    columns = (Column("k", "integer"), *(Column(f"v{n}", type_name) for n, type_name in enumerate(types)))
+    key = draw(st.sampled_from((("k",), (), ("k", "v0"))))
+    if key == ("k", "v0") and columns[1].type in ("double precision", "boolean"):
+        key = ("k",)
+    conflict = draw(st.sampled_from((None, "do nothing", "do update full"))) if key else None
+    return Table(name, columns, key, conflict, finite)

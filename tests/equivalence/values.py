@@ -1,0 +1,61 @@
+"""Column types of generated schemas and the tiny domains from which their values come.
+
+Domains are tiny on purpose: with three values per column, joins match, groups collide, ties are common and a retraction
+usually has a surviving duplicate beside it. Instants lie on a grid of half hours, so that a temporal filter's bound often
+falls exactly on a row.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TypeAlias
+
+from hypothesis import strategies as st
+
+Value: TypeAlias = "int | str | float | bool | datetime | None"
+
+EPOCH = datetime(2024, 1, 1, 12, tzinfo=UTC)
+"""The `now` of the first tick of every generated history."""
+
+INTERVALS = ("30 minutes", "1 hour", "2 hours")
+"""Lengths of generated temporal filters."""
+
+SCALAR_TYPES = ("integer", "varchar", "double precision", "boolean", "timestamptz")
+"""Types of the columns of generated source tables."""
+
+INTEGRAL = frozenset({"integer", "bigint"})
+NUMBERS = frozenset({"integer", "bigint", "numeric", "double precision"})
+
+_DOMAINS: dict[str, tuple[Value, ...]] = {
+    "integer": (1, 2, 0, -1, 3),
+    "varchar": ("a", "b", "", "ä", "a'b"),
+    # 0.1 has no finite binary expansion; 2**40 + 0.25 is exact; so a sum that retracts by subtraction shows its drift.
+    "double precision": (0.5, 0.25, -2.5, 0.1, float(2**40), float("nan"), float("inf"), float("-inf")),
+    "boolean": (True, False),
+    "timestamptz": tuple(EPOCH + timedelta(minutes=30 * step) for step in (0, -1, 1, -2, 2, -3, 4, 6)),
+}
+
+
+def values(type_name: str, *, nullable: bool, finite: bool = True) -> st.SearchStrategy[Value]:
+    """Values of one column; `finite=False` adds NaN and the infinities to doubles."""
+    domain = _DOMAINS[type_name]
+    if type_name == "double precision" and finite:
+        domain = domain[:5]
+    drawn: st.SearchStrategy[Value] = st.sampled_from(domain)
+    return st.one_of(drawn, st.none()) if nullable else drawn
+
+
+def literal(value: Value, type_name: str) -> str:
+    """SQL text of a constant, in the syntax that PostgreSQL and RisingWave share."""
+    if value is None:
+        return f"cast(null as {type_name})"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value) if value >= 0 else f"({value})"
+    if isinstance(value, float):
+        return f"cast('{value!r}' as double precision)"
+    if isinstance(value, datetime):
+        return f"timestamptz '{value:%Y-%m-%d %H:%M:%S}+00'"
+    quoted = value.replace("'", "''")
+    return f"'{quoted}'"
