@@ -1,0 +1,157 @@
+"""Load an event log: the catalogue first, then the events in chunks, exactly once however often it is repeated."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import islice
+
+import psycopg
+from rich.progress import Progress
+
+from loaders.catalogue import load_items, load_users
+from loaders.progress import progress_bars
+from loaders.rejects import Rejects
+from loaders.relations import EVENTS
+from loaders.rows import Event, Rejected
+from loaders.send import send_events
+from loaders.shift import offset_in_database, offset_to, shifted
+from loaders.source import Source
+from loaders.target import Target, gone
+
+CHUNK = 10_000
+FLUSH_EVERY = 20_000
+STOCK = 100
+
+
+@dataclass
+class Loaded:
+    """What a load did. `read` counts rows of the source within the bounds: sent, already there and rejected ones."""
+
+    read: int = 0
+    sent: int = 0
+    already_there: int = 0
+    rejected: int = 0
+    items: int = 0
+    users: int = 0
+    offset: timedelta = timedelta(0)
+    first_event_at: datetime | None = None
+    last_event_at: datetime | None = None
+    seconds: float = 0.0
+    reasons: list[str] = field(default_factory=list)
+
+
+def load(
+    dsn: str,
+    source: Source,
+    *,
+    rejects: Rejects | None = None,
+    shift_to: datetime | None = None,
+    catalogue: bool = True,
+    stock: int = STOCK,
+    chunk: int = CHUNK,
+    flush_every: int = FLUSH_EVERY,
+    show_progress: bool = True,
+) -> Loaded:
+    """Load a source and return when every view shows it.
+
+    A chunk of events is one COPY. Before it is sent, the database is asked which of its events are there, so a load
+    that was killed goes on where it stopped, and `event_id` makes a row that was in flight count once. After every
+    `flush_every` events the loader waits until the views show them: so it never runs ahead of the engine by more.
+    `shift_to` moves the log so that its last event happens then; a log that is partly there keeps its offset.
+
+    Raises LoaderError when the source cannot be read or the server goes away; the same call continues.
+    """
+    began = time.monotonic()
+    loaded = Loaded()
+    rejects = rejects if rejects is not None else Rejects()
+    try:
+        with Target(dsn) as target, progress_bars(show=show_progress) as bars:
+            target.flush()  # what an interrupted load has sent becomes visible
+            resumes = not target.is_empty(EVENTS)
+            loaded.offset = _offset(target, source, shift_to, resumes=resumes)
+            if catalogue:
+                _load_catalogue(target, source, loaded, stock, bars)
+            _load_events(
+                target, source, loaded, rejects, bars, resumes=resumes, chunk=chunk, flush_every=flush_every
+            )
+    except psycopg.OperationalError as error:
+        raise gone(loaded.sent, "events", error) from error
+    loaded.rejected = rejects.count
+    loaded.reasons = rejects.report()
+    loaded.seconds = time.monotonic() - began
+    return loaded
+
+
+def _offset(target: Target, source: Source, shift_to: datetime | None, *, resumes: bool) -> timedelta:
+    there = offset_in_database(target, source) if resumes else None
+    if there is not None:
+        return there
+    return timedelta(0) if shift_to is None else offset_to(source, shift_to)
+
+
+def _load_catalogue(target: Target, source: Source, loaded: Loaded, stock: int, bars: Progress) -> None:
+    task = bars.add_task("catalogue", total=None, rows=0, note="")
+    rows = 0
+
+    def sent(count: int) -> None:
+        nonlocal rows
+        rows += count
+        bars.update(task, completed=rows, rows=rows)
+
+    loaded.items, items = load_items(target, source, loaded.offset, stock, sent)
+    loaded.users, users = load_users(target, source, loaded.offset, sent)
+    note = f"{items:,} items ({loaded.items:,} new or changed), {users:,} users ({loaded.users:,} new or changed)"
+    bars.update(task, total=rows, completed=rows, note=note)
+
+
+def _load_events(
+    target: Target,
+    source: Source,
+    loaded: Loaded,
+    rejects: Rejects,
+    bars: Progress,
+    *,
+    resumes: bool,
+    chunk: int,
+    flush_every: int,
+) -> None:
+    task = bars.add_task("events", total=source.size, rows=0, note="")
+    unseen = 0
+    records = source.events()
+    while batch := list(islice(records, chunk)):
+        loaded.read += len(batch)
+        events = _without_rejected(batch, rejects)
+        there = target.event_times([event.event_id for event in events]) if resumes else {}
+        events = [event for event in events if event.event_id not in there]
+        loaded.already_there += len(there)
+        if events:
+            sent = send_events(target.copy, list(shifted(events, loaded.offset)), source, rejects)
+            loaded.sent += sent
+            unseen += sent
+            loaded.first_event_at = loaded.first_event_at or events[0].occurred_at + loaded.offset
+            loaded.last_event_at = events[-1].occurred_at + loaded.offset
+        if unseen >= flush_every:
+            target.flush()
+            unseen = 0
+        bars.update(task, completed=source.position, rows=loaded.read, note=_note(loaded, rejects))
+    target.flush()
+    bars.update(task, total=source.size or loaded.read, completed=source.size or loaded.read)
+
+
+def _without_rejected(batch: Iterable[Event | Rejected], rejects: Rejects) -> list[Event]:
+    events = []
+    for record in batch:
+        if isinstance(record, Rejected):
+            rejects.add(record)
+        else:
+            events.append(record)
+    return events
+
+
+def _note(loaded: Loaded, rejects: Rejects) -> str:
+    there = f"{loaded.already_there:,} already there" if loaded.already_there else ""
+    rejected = f"{rejects.count:,} rejected" if rejects.count else ""
+    return ", ".join(part for part in (there, rejected) if part)

@@ -1,0 +1,94 @@
+"""Read one event from named fields (a JSON object or a CSV row) and say precisely what is wrong with it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from loaders.relations import EVENTS
+from loaders.rows import Event
+
+REQUIRED = ("event_id", "event_type", "occurred_at")
+INTEGER_RANGE = range(-(2**31), 2**31)
+
+
+def event_from(fields: Mapping[str, object]) -> Event:
+    """Make an event of fields named like the columns of `events`; absent and empty ones are null.
+
+    Raises ValueError with the reason: an unknown field, a missing one, or a value that its column cannot hold.
+    """
+    unknown = [name for name in fields if name not in EVENTS.columns]
+    if unknown:
+        raise ValueError(f"unknown field {unknown[0]!r}; the fields are {', '.join(EVENTS.columns)}")
+    for name in REQUIRED:
+        if fields.get(name) in (None, ""):
+            raise ValueError(f"{name} is missing")
+    return Event(
+        *(
+            None if fields.get(name) in (None, "") else READERS[kind](name, fields[name])
+            for name, kind in EVENTS.columns.items()
+        )
+    )
+
+
+def _text(name: str, value: object) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    raise ValueError(f"{name} must be text, not {value!r}")
+
+
+def _integer(name: str, value: object) -> int:
+    try:
+        number = int(value) if isinstance(value, str) else value
+        if isinstance(number, float) and number.is_integer():
+            number = int(number)
+    except ValueError:
+        number = None
+    if not isinstance(number, int) or isinstance(number, bool) or number not in INTEGER_RANGE:
+        raise ValueError(f"{name} must be a whole number of 32 bits, not {value!r}")
+    return number
+
+
+def _number(name: str, value: object) -> float:
+    try:
+        number = (
+            float(value) if isinstance(value, (str, int, float)) and not isinstance(value, bool) else None
+        )
+    except (ValueError, OverflowError):
+        number = None
+    if number is None or not math.isfinite(number):
+        raise ValueError(f"{name} must be a finite number, not {value!r}")
+    return number
+
+
+def _boolean(name: str, value: object) -> bool:
+    known = {"true": True, "false": False, "1": True, "0": False}
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.lower() in known:
+        return known[value.lower()]
+    raise ValueError(f"{name} must be true or false, not {value!r}")
+
+
+def _time(name: str, value: object) -> datetime:
+    try:
+        time = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        time = None
+    if time is None:
+        raise ValueError(f"{name} must be an ISO 8601 time such as 2026-01-31T12:00:00Z, not {value!r}")
+    if time.tzinfo is None:
+        raise ValueError(f"{name} {value!r} has no time zone; write Z or an offset such as +02:00 after it")
+    return time
+
+
+READERS: dict[str, Callable[[str, object], object]] = {
+    "text": _text,
+    "int4": _integer,
+    "float8": _number,
+    "bool": _boolean,
+    "timestamptz": _time,
+}

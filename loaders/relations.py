@@ -1,0 +1,83 @@
+"""The source relations as a client sees them: names, keys, columns and the types that binary COPY needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A source relation; `key` is None where rows are only ever appended."""
+
+    name: str
+    key: str | None
+    columns: dict[str, str]
+
+
+EVENTS = Relation(
+    "events",
+    "event_id",
+    {
+        "event_id": "text",
+        "event_type": "text",
+        "user_id": "text",
+        "anonymous_id": "text",
+        "session_id": "text",
+        "item_id": "text",
+        "quantity": "int4",
+        "price": "float8",
+        "currency": "text",
+        "dwell_seconds": "float8",
+        "search_query": "text",
+        "list_id": "text",
+        "position": "int4",
+        "rec_id": "text",
+        "country": "text",
+        "device": "text",
+        "referrer": "text",
+        "consent": "bool",
+        "occurred_at": "timestamptz",
+        "received_at": "timestamptz",
+    },
+)
+
+EVENTS_RAW = Relation(
+    "events_raw",
+    None,
+    {"payload": "text", "source_partition": "text", "source_offset": "text", "received_at": "timestamptz"},
+)
+
+ITEMS = Relation(
+    "items",
+    "item_id",
+    {
+        "item_id": "text",
+        "name": "text",
+        "category": "text",
+        "subcategory": "text",
+        "brand": "text",
+        "price": "float8",
+        "is_active": "bool",
+        "created_at": "timestamptz",
+    },
+)
+
+INVENTORY = Relation("inventory", "item_id", {"item_id": "text", "quantity": "int4"})
+
+USERS = Relation(
+    "users",
+    "user_id",
+    {"user_id": "text", "segment": "text", "attributes": "jsonb", "updated_at": "timestamptz"},
+)
+
+ITEM_VECTORS = Relation(
+    "item_vectors",
+    "item_id",
+    {"item_id": "text", "model_version": "text", "vector": "float8[]"},
+)
+
+EMBEDDING_NEIGHBOURS = Relation(
+    "embedding_neighbours",
+    "item_id",
+    {"item_id": "text", "model_version": "text", "neighbour_ids": "text[]", "scores": "float8[]"},
+)

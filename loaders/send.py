@@ -1,0 +1,41 @@
+"""Send events so that a row which the server refuses is rejected alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import psycopg
+
+from loaders.rejects import Rejects
+from loaders.relations import EVENTS, Relation
+from loaders.rows import Event, Rejected
+from loaders.source import Source
+from loaders.target import refuses_row
+
+Write = Callable[[Relation, Sequence[Event]], None]
+
+
+def send_events(write: Write, events: Sequence[Event], source: Source, rejects: Rejects) -> int:
+    """Send events in one statement; where the server refuses a row, halve until that row is found, and reject it.
+
+    Returns how many events were accepted. Errors of the connection or the statement itself are raised.
+    """
+    try:
+        write(EVENTS, events)
+    except psycopg.Error as error:
+        if not refuses_row(error):
+            raise
+        if len(events) == 1:
+            rejects.add(_refused(events[0], source, error))
+            return 0
+        middle = len(events) // 2
+        first, second = events[:middle], events[middle:]
+        return send_events(write, first, source, rejects) + send_events(write, second, source, rejects)
+    return len(events)
+
+
+def _refused(event: Event, source: Source, error: psycopg.Error) -> Rejected:
+    place = str(source.path) if source.path else source.name
+    reason = f"the server refused it: {error.diag.message_primary or str(error).strip()}"
+    payload = ", ".join(f"{name}={value}" for name, value in event._asdict().items() if value is not None)
+    return Rejected(place, 0, reason, payload)

@@ -1,0 +1,84 @@
+-- A plain PostgreSQL stand-in for the source relations: the same names, columns and conflict rules, kept by ordinary
+-- tables and INSTEAD OF triggers instead of the engine. The server, COPY, transactions and privileges are real.
+create schema millstream;
+create schema stand_in;
+
+create procedure millstream.flush() language plpgsql as $$
+begin
+    insert into stand_in.flushes default values;
+end
+$$;
+create table stand_in.flushes (at timestamptz default clock_timestamp());
+alter procedure millstream.flush() security definer;
+
+create table stand_in.events (
+    event_id varchar primary key, event_type varchar, user_id varchar, anonymous_id varchar, session_id varchar,
+    item_id varchar, quantity integer, price double precision, currency varchar, dwell_seconds double precision,
+    search_query varchar, list_id varchar, position integer, rec_id varchar, country varchar, device varchar,
+    referrer varchar, consent boolean, occurred_at timestamptz, received_at timestamptz
+);
+create table stand_in.events_raw (
+    payload varchar, source_partition varchar, source_offset varchar, received_at timestamptz
+);
+create table stand_in.items (
+    item_id varchar primary key, name varchar, category varchar, subcategory varchar, brand varchar,
+    price double precision, is_active boolean, created_at timestamptz
+);
+create table stand_in.inventory (item_id varchar primary key, quantity integer);
+create table stand_in.users (
+    user_id varchar primary key, segment varchar, attributes jsonb, updated_at timestamptz
+);
+create table stand_in.erased_users (user_id varchar primary key, erased_at timestamptz);
+create table stand_in.item_vectors (
+    item_id varchar primary key, model_version varchar, vector double precision[]
+);
+create table stand_in.embedding_neighbours (
+    item_id varchar primary key, model_version varchar, neighbour_ids varchar[], scores double precision[]
+);
+create table stand_in.ranking_weights (
+    variant varchar primary key, model_version varchar, covisitation double precision, bought_together double precision,
+    session_affinity double precision, embedding double precision, buy_again double precision,
+    trending double precision, popularity double precision
+);
+
+-- One trigger function per conflict rule. tg_argv: the key, or nothing for append only.
+create function stand_in.write() returns trigger language plpgsql security definer as $$
+declare
+    key text := tg_argv[0];
+    rule text := tg_argv[1];
+    target text := format('stand_in.%I', tg_table_name);
+begin
+    if tg_op = 'DELETE' then
+        execute format('delete from %s where %I = ($1).%I', target, key, key) using old;
+        return old;
+    end if;
+    if rule = 'last' or tg_op = 'UPDATE' then
+        execute format('delete from %s where %I = ($1).%I', target, key, key) using new;
+    end if;
+    execute format('insert into %s select ($1).* on conflict do nothing', target) using new;
+    return new;
+end
+$$;
+
+create function stand_in.relation(name text, key text, rule text) returns void language plpgsql as $$
+begin
+    execute format('create view public.%I as select * from stand_in.%I', name, name);
+    execute format(
+        'create trigger write instead of insert or update or delete on public.%I
+         for each row execute function stand_in.write(%L, %L)', name, key, rule);
+    execute format('grant select, insert, update, delete on public.%I to loaders_test_writer', name);
+end
+$$;
+
+select stand_in.relation('events', 'event_id', 'first');
+select stand_in.relation('events_raw', null, 'append');
+select stand_in.relation('items', 'item_id', 'last');
+select stand_in.relation('inventory', 'item_id', 'last');
+select stand_in.relation('users', 'user_id', 'last');
+select stand_in.relation('erased_users', 'user_id', 'last');
+select stand_in.relation('item_vectors', 'item_id', 'last');
+select stand_in.relation('embedding_neighbours', 'item_id', 'last');
+select stand_in.relation('ranking_weights', 'variant', 'last');
+
+grant usage on schema millstream to loaders_test_writer;
+grant execute on procedure millstream.flush() to loaders_test_writer;
