@@ -1,0 +1,111 @@
+"""The one way from dbt to the engine: a psycopg 3 connection, a lock, and errors told in dbt's terms."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import psycopg
+from dbt.adapters.contracts.connection import AdapterResponse
+from dbt_common.exceptions import DbtDatabaseError, DbtRuntimeError
+
+from dbt.adapters.millstream.credentials import MillstreamCredentials
+from dbt.adapters.millstream.place import place_in_project
+from millstream.errors import MillstreamError, Refused
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+
+class RefusedError(DbtRuntimeError):
+    """The compiler refused a model; the text is its diagnostic with the place in the model's file."""
+
+    @property
+    def type(self) -> str:
+        return "Refused"
+
+
+@dataclass
+class DeployResponse(AdapterResponse):
+    """What dbt prints in the status line and keeps in run_results.json."""
+
+    action: str = ""
+    rebuilt: list[str] = field(default_factory=list)
+
+
+class Deployer:
+    """Calls `millstream.runtime.deploy`, one call at a time.
+
+    dbt runs models in several threads; deployments are serialised, because two of them may rebuild the same reader.
+    Every call is one transaction of the engine's own.
+    """
+
+    def __init__(self, credentials: MillstreamCredentials) -> None:
+        self.credentials = credentials
+        self.lock = threading.Lock()
+        self.connection: psycopg.Connection[Any] | None = None
+
+    def call(
+        self,
+        function: Callable[Concatenate[psycopg.Connection[Any], Arguments], Result],
+        *arguments: Arguments.args,
+        **options: Arguments.kwargs,
+    ) -> Result:
+        """Run one function of the engine on the deployment connection; raises dbt's errors only."""
+        with self.lock:
+            try:
+                return function(self._connect(), *arguments, **options)
+            except Refused:
+                raise
+            except MillstreamError as error:
+                raise DbtRuntimeError(str(error)) from error
+            except psycopg.errors.LockNotAvailable as error:
+                raise DbtDatabaseError(
+                    f"a reader holds a lock for more than {self.credentials.lock_timeout} s ({error}): end its "
+                    "transaction and run again; `lock_timeout` in profiles.yml sets another limit"
+                ) from error
+            except psycopg.Error as error:
+                raise DbtDatabaseError(str(error).strip()) from error
+
+    def close(self) -> None:
+        with self.lock:
+            if self.connection is not None:
+                self.connection.close()
+                self.connection = None
+
+    def _connect(self) -> psycopg.Connection[Any]:
+        # The engine and its SQL parser are loaded by the first deployment, so that `dbt parse` stays quick.
+        from millstream.runtime import deploy
+
+        if self.connection is None or self.connection.closed:
+            timeout = f"-c lock_timeout={self.credentials.lock_timeout}s"
+            self.connection = deploy.connect(self.credentials.located().dsn(options=timeout))
+        return self.connection
+
+
+def response_of(deployed: Any) -> DeployResponse:
+    """The status line of a `Deployed`: action, detail, and the readers rebuilt with it."""
+    message = f"{deployed.action}: {deployed.detail}" if deployed.detail else deployed.action
+    if deployed.rebuilt:
+        message = f"{message}; rebuilt {', '.join(deployed.rebuilt)}"
+    return DeployResponse(
+        _message=message,
+        code=deployed.action.upper(),
+        action=deployed.action,
+        rebuilt=list(deployed.rebuilt),
+    )
+
+
+def refusal_in_project(
+    refused: Refused,
+    model: Mapping[str, Any],
+    nodes: Mapping[str, Mapping[str, Any]],
+    project_root: Path,
+) -> RefusedError:
+    """A refusal whose place is that in the author's file instead of that in the compiled SQL."""
+    diagnostic = refused.diagnostic
+    place = place_in_project(model, nodes, diagnostic.line, diagnostic.column, project_root)
+    return RefusedError(str(replace(diagnostic, path=place.path, line=place.line, column=place.column)))

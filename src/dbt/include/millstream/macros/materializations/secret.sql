@@ -1,0 +1,3 @@
+{% materialization secret, adapter='millstream' %}
+  {{ return(millstream__skip('the embedded engine keeps no secrets')) }}
+{% endmaterialization %}

@@ -1,0 +1,3 @@
+{% materialization subscription, adapter='millstream' %}
+  {{ return(millstream__skip('the embedded engine has no change feed')) }}
+{% endmaterialization %}

@@ -1,0 +1,14 @@
+{# A source relation. The model is RisingWave's whole CREATE TABLE statement. #}
+{% materialization table_with_connector, adapter='millstream' %}
+  {%- set target_relation = this.incorporate(type='table') -%}
+
+  {{ run_hooks(pre_hooks, inside_transaction=False) }}
+  {{ run_hooks(pre_hooks, inside_transaction=True) }}
+
+  {% do adapter.make_way(target_relation, should_full_refresh()) %}
+  {% do write(sql) %}
+  {% set deployed = adapter.deploy_table(target_relation, sql, model, graph.nodes) %}
+  {% do store_result('main', response=deployed) %}
+
+  {{ return(millstream__finish(target_relation)) }}
+{% endmaterialization %}

@@ -1,0 +1,141 @@
+"""A running engine for the adapter's tests: one server and one worker for all of them, a schema for each class."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dbt.tests.fixtures.project import (
+    adapter,
+    analyses,
+    clean_up_logging,
+    dbt_profile_data,
+    dbt_project_yml,
+    dependencies,
+    dependencies_yml,
+    environment,
+    functions,
+    initialization,
+    macros,
+    models,
+    packages,
+    packages_yml,
+    prefix,
+    profile_user,
+    profiles_config_update,
+    profiles_root,
+    profiles_yml,
+    project,
+    project_config_update,
+    project_files,
+    project_root,
+    project_setup,
+    properties,
+    seeds,
+    selectors,
+    selectors_yml,
+    shared_data_dir,
+    snapshots,
+    test_config,
+    test_data_dir,
+    tests,
+    unique_schema,
+)
+from millstream.runtime.worker import Worker
+
+import millstream.server
+from millstream.runtime import deploy
+
+# dbt's fixtures are imported by name: a conftest.py below the root may not load them as a plugin.
+__all__ = [
+    "adapter",
+    "analyses",
+    "clean_up_logging",
+    "dbt_profile_data",
+    "dbt_project_yml",
+    "dependencies",
+    "dependencies_yml",
+    "environment",
+    "functions",
+    "initialization",
+    "macros",
+    "models",
+    "packages",
+    "packages_yml",
+    "prefix",
+    "profile_user",
+    "profiles_config_update",
+    "profiles_root",
+    "profiles_yml",
+    "project",
+    "project_config_update",
+    "project_files",
+    "project_root",
+    "project_setup",
+    "properties",
+    "seeds",
+    "selectors",
+    "selectors_yml",
+    "shared_data_dir",
+    "snapshots",
+    "test_config",
+    "test_data_dir",
+    "tests",
+    "unique_schema",
+]
+
+HERE = Path(__file__).parent
+
+# Warnings about dbt's own code, which is not ours to change.
+DBT_WARNINGS = (
+    "ignore:Class-scoped fixtures defined as instance methods:pytest.PytestRemovedIn10Warning",
+    "ignore:unclosed file <_io.TextIOWrapper name='.*dbt.log':ResourceWarning",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            for line in DBT_WARNINGS:
+                item.add_marker(pytest.mark.filterwarnings(line))
+
+
+@pytest.fixture(scope="session")
+def engine_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The home directory of a server that runs, with the engine's catalogue and a worker in a thread."""
+    home = tmp_path_factory.mktemp("millstream")
+    with millstream.server.open(home) as server:
+        dsn = server.dsn("owner")
+        deploy.connect(dsn).close()
+        stop = threading.Event()
+        worker = threading.Thread(target=Worker(dsn).run, args=(stop,), name="worker")
+        worker.start()
+        try:
+            yield home
+        finally:
+            stop.set()
+            worker.join(timeout=30)
+
+
+@pytest.fixture(scope="class")
+def dbt_profile_target(engine_home: Path) -> dict[str, Any]:
+    return {"type": "millstream", "home": str(engine_home), "threads": 4}
+
+
+@pytest.fixture(scope="class")
+def logs_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """dbt's logs in a temporary directory instead of the checkout."""
+    patch = pytest.MonkeyPatch()
+    directory = str(tmp_path_factory.mktemp("logs"))
+    patch.setenv("DBT_LOG_PATH", directory)
+    yield directory
+    patch.undo()
+    # dbt leaves its log files to the garbage collector; they are collected here, not during somebody else's test.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
