@@ -1,6 +1,6 @@
 {% macro reason_text(strategy, reason_name) -%}
     case
-        when {{ strategy }} = 'popularity' then 'Popular with people like you'
+        when {{ strategy }} = 'popularity' then 'Popular with other customers'
         when {{ strategy }} = 'trending' then 'Trending now'
         when {{ strategy }} = 'buy_again' then 'You buy this regularly'
         when {{ reason_name }} is null then 'Picked for you'

@@ -1,11 +1,11 @@
--- How much of a user's recent attention each category has, and the newest item in it. Kept
--- apart because two candidate branches start from it.
+-- How much of a user's recent attention each category has (from 0 to 1, more of it counts less
+-- and less), and the items in it, newest first.
 select
     r.user_id,
     r.variant,
     max(r.acted_at) as acted_at,
     i.category,
-    sum(r.weight) as affinity,
+    sum(r.weight) / (1 + sum(r.weight)) as affinity,
     array_agg(r.item_id order by r.position) as reason_item_ids
 from {{ ref('cand_recent_items') }} as r
 inner join {{ ref('items') }} for system_time as of proctime() as i

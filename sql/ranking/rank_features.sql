@@ -15,8 +15,8 @@ items_of_user as (
         coalesce(sum(score) filter (where strategy = 'recent'), 0) as recency,
         {{ rounded_score('sum(contribution)') }} as sql_score,
         {{ rounded_score(
-            "coalesce(sum(contribution) filter (where strategy <> 'embedding'), 0)"
-        ) }} as base_score,
+            "coalesce(sum(contribution) filter (where strategy = 'embedding'), 0)"
+        ) }} as embedding_score,
         array_agg(
             strategy order by contribution desc, strategy, reason_item_id
         ) as strategies,
@@ -39,7 +39,7 @@ ranked as (
         embedding_weight,
         recency,
         sql_score,
-        base_score,
+        embedding_score,
         strategies,
         reason_item_ids,
         row_number() over (
@@ -58,7 +58,7 @@ select
     r.embedding_weight,
     r.recency,
     r.sql_score,
-    r.base_score,
+    r.embedding_score,
     r.strategies[1] as strategy,
     r.reason_item_ids[1] as reason_item_id,
     r.rn,

@@ -14,7 +14,8 @@ select
     end as tier,
     {{ function('blend_v1') }}(
         array_agg(item_id order by item_id),
-        array_agg(base_score order by item_id),
+        array_agg(sql_score order by item_id),
+        array_agg(embedding_score order by item_id),
         array_agg(recency order by item_id),
         array_agg(category order by item_id),
         array_agg(brand order by item_id),

@@ -1,0 +1,36 @@
+-- What is popular of all time: segment * is everybody.
+with
+
+shown as (
+
+    select
+        t.segment,
+        x.item_id,
+        a.name,
+        t.scores[cast(x.slot as integer)] as score,
+        x.slot,
+        array_to_string(t.item_ids, ',') as version,
+        row_number() over (partition by t.segment order by x.slot) as rank
+    from {{ ref('feat_segment_popular') }} as t
+    cross join unnest(t.item_ids) with ordinality as x(item_id, slot)
+    inner join {{ ref('rank_available_items') }} as a on a.item_id = x.item_id
+
+)
+
+select
+    segment,
+    rank,
+    item_id,
+    name,
+    score,
+    'popularity' as strategy,
+    cast(null as varchar) as reason_item_id,
+    {{ reason_text("'popularity'", "cast(null as varchar)") }} as reason_text,
+    0 as tier,
+    now() as computed_at,
+    {{ list_identity(["'popular'", 'segment', 'version']) }} as rec_id,
+    slot,
+    'control' as variant,
+    cast(null as varchar) as model_version,
+    'popular' as source
+from shown
