@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 from millstream.server import settings
@@ -14,6 +15,7 @@ from millstream.server.home import ROLES, Home
 from millstream.server.identity import Identity, command, environment
 
 INITDB_SECONDS = 120
+WORKPLACE = "initdb."
 
 
 def made_by(data: Path) -> int | None:
@@ -54,20 +56,18 @@ def check_mode(data: Path) -> None:
 def initialise(home: Home, binaries: Binaries, identity: Identity, password: str) -> None:
     """Make the data directory with initdb: superuser `millstream`, UTF8, code-point order, checksums.
 
-    It is made under another name and renamed when complete, so whatever lies under that name never was complete and is
-    removed. The character type is PostgreSQL's own C.UTF-8: compared byte by byte as C is, but upper() and lower() know
-    letters beyond ASCII, and nothing depends on the system's locales.
+    It is made under another name and renamed when complete, so whatever lies under such a name never was complete and
+    is removed. The name is new every time: an initdb whose caller was killed may still be at work, or tidying up. The
+    character type is PostgreSQL's own C.UTF-8: compared byte by byte as C is, but upper() and lower() know letters
+    beyond ASCII, and nothing depends on the system's locales.
     """
-    making = home.path / "data.initialising"
-    workplace = home.path / "initdb"
-    for folder in (making, workplace):
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(mode=0o700)
-        _hand_over(folder, identity)
-    password_file = workplace / "password"
+    remove_unfinished(home)
+    workplace = Path(tempfile.mkdtemp(prefix=WORKPLACE, dir=home.path))
+    making, password_file = workplace / "data", workplace / "password"
     with os.fdopen(os.open(password_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(password + "\n")
-    _hand_over(password_file, identity)
+    for path in (workplace, password_file):
+        _hand_over(path, identity)
     program = [
         binaries.path("initdb"),
         f"--pgdata={making}",
@@ -95,8 +95,6 @@ def initialise(home: Home, binaries: Binaries, identity: Identity, password: str
         raise ServerError(
             f"initdb did not end within {INITDB_SECONDS} s; the disk under {home.path} is very slow. Try again."
         ) from error
-    finally:
-        shutil.rmtree(workplace, ignore_errors=True)
     if answer.returncode != 0:
         raise ServerError(
             f"initdb failed to make {home.data} (exit {answer.returncode}):\n{answer.stderr.strip()}\n"
@@ -110,6 +108,13 @@ def initialise(home: Home, binaries: Binaries, identity: Identity, password: str
         home.data.rmdir()  # made_by() saw that it is empty
     making.rename(home.data)
     _sync(home.path)
+    remove_unfinished(home)
+
+
+def remove_unfinished(home: Home) -> None:
+    """Remove what was left by a making that was killed. What an initdb still writes there goes the next time."""
+    for workplace in home.path.glob(f"{WORKPLACE}*"):
+        shutil.rmtree(workplace, ignore_errors=True)
 
 
 def configure(data: Path, port: int, identity: Identity) -> None:

@@ -166,6 +166,7 @@ def _clear(home: Home) -> None:
             "End them (ps -ef | grep postgres), then try again."
         )
     (home.data / "postmaster.pid").unlink(missing_ok=True)
+    cluster.remove_unfinished(home)
     rotate(home.log_path)
 
 

@@ -109,10 +109,21 @@ def _make_roles(connection: psycopg.Connection, home: Home, place: str) -> dict[
                 )
             passwords[kind] = new_password()
             roles.make_role(connection, kind, passwords[kind], connection.info.dbname)
-        home.write(
-            content
-        )  # before the commit: a password that is kept for no role does no harm, the reverse would
+            _check_connect(connection, kind)
+        # Before the commit: a password that is kept for no role does no harm, the reverse would.
+        home.write(content)
     return passwords
+
+
+def _check_connect(connection: psycopg.Connection, kind: str) -> None:
+    """PostgreSQL only warns when a grant is not ours to give."""
+    name, database = ROLES[kind], connection.info.dbname
+    row = connection.execute("select has_database_privilege(%s, %s, 'connect')", [name, database]).fetchone()
+    if row != (True,):
+        raise ServerError(
+            f"the role {name} may not connect to the database {database} of MILLSTREAM_DSN, and its user may not allow it. "
+            f"As the owner of the database: grant connect on database {database} to public;"
+        )
 
 
 def _log_in(home: Home, kind: str, dsn: str, place: str) -> None:

@@ -52,28 +52,23 @@ def choose_identity(binaries: Binaries, home: Home) -> tuple[Identity, Binaries]
         return Identity.SAME, binaries
     refusal = namespace_refusal()
     if refusal is None:
-        _require(
-            Identity.NAMESPACE,
-            home.path,
-            "Root's server cannot reach directories that other users keep private.",
-        )
-        _require(Identity.NAMESPACE, binaries.directory, "Make the directory of the binaries readable.")
+        _require(Identity.NAMESPACE, [home.path, binaries.directory], "Other users keep it private.")
         return Identity.NAMESPACE, binaries
     home.path.chmod(0o711)  # `nobody` must pass through to data/; the files in it stay private
-    home.logs.chmod(0o700)
     _require(
         Identity.NOBODY,
-        home.path.parent,
-        f"PostgreSQL refuses to run as root, and user namespaces are not permitted here ({refusal}), so it runs as nobody.",
+        [home.path],
+        "PostgreSQL refuses to run as root, and user namespaces are not permitted here "
+        f"({refusal}), so it runs as nobody.",
     )
-    if _failure(Identity.NOBODY, binaries.directory) is not None:
+    if _failure(Identity.NOBODY, [binaries.directory]) is not None:
         binaries = copy_binaries(binaries, home)
     return Identity.NOBODY, binaries
 
 
 def namespace_refusal() -> str | None:
     """Return why a user namespace cannot be made here, or None if it can."""
-    return _failure(Identity.NAMESPACE, Path("/"))
+    return _failure(Identity.NAMESPACE, [])
 
 
 def copy_binaries(binaries: Binaries, home: Home) -> Binaries:
@@ -120,18 +115,18 @@ def take_ownership(data: Path, identity: Identity) -> None:
             os.chown(Path(folder, file), identity.uid, identity.uid, follow_symlinks=False)
 
 
-def _failure(identity: Identity, path: Path) -> str | None:
-    """Return why `path` cannot be reached under `identity`, or None if it can."""
-    probe = command(identity, [shutil.which("true") or "/bin/true"], [path])
+def _failure(identity: Identity, paths: Sequence[Path]) -> str | None:
+    """Return why nothing can be run, or which of `paths` not be reached, under `identity`; None if all is well."""
+    probe = command(identity, [shutil.which("true") or "/bin/true"], paths)
     answer = subprocess.run(probe, capture_output=True, text=True, check=False, env=environment(), timeout=30)
     return None if answer.returncode == 0 else answer.stderr.strip().removeprefix("launch: ")
 
 
-def _require(identity: Identity, path: Path, why: str) -> None:
-    failure = _failure(identity, path)
+def _require(identity: Identity, paths: Sequence[Path], why: str) -> None:
+    failure = _failure(identity, paths)
     if failure is not None:
         raise ServerError(
-            f"PostgreSQL cannot reach {path}: {failure}. {why} "
+            f"PostgreSQL cannot be run as it must be for root: {failure}. {why} "
             "Run as a normal user, or set MILLSTREAM_HOME to a directory that everybody may pass through, "
             "such as one under /var/lib or /srv."
         )

@@ -77,7 +77,7 @@ def read_postmaster(data: Path) -> Postmaster | None:
     """Read `postmaster.pid`, or return None where there is none yet (or it is still being written)."""
     try:
         lines = (data / "postmaster.pid").read_text().splitlines()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     if not lines or not lines[0].lstrip("-").isdigit():
         return None

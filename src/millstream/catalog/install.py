@@ -1,0 +1,33 @@
+"""Create the engine's schema, once, and check its version ever after."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+import psycopg
+
+from millstream.errors import MillstreamError
+
+VERSION = "1"
+INSTALL_LOCK = 0x6D696C6C  # advisory lock: 'mill'
+MINIMUM_SERVER = 180000
+
+
+def install(conn: psycopg.Connection) -> None:
+    """Create the schema if there is none; refuse a server or a schema that this version cannot use."""
+    if conn.info.server_version < MINIMUM_SERVER:
+        raise MillstreamError(
+            f"PostgreSQL {conn.info.server_version // 10000} is too old: version 18 or newer is needed\n"
+            "  hint: unset MILLSTREAM_DSN to use the embedded server, or point it to a newer one"
+        )
+    with conn.transaction():
+        conn.execute("select pg_advisory_xact_lock(%s)", [INSTALL_LOCK])
+        found = conn.execute("select to_regclass('millstream.setting')").fetchone()
+        if found is None or found[0] is None:
+            conn.execute(files("millstream.catalog").joinpath("schema.sql").read_text())
+        row = conn.execute("select value from millstream.setting where name = 'version'").fetchone()
+        if row is None or row[0] != VERSION:
+            raise MillstreamError(
+                f"the database was made by version {row[0] if row else '?'} of the engine's catalogue, this is {VERSION}\n"
+                "  hint: use the release that made it, or load into a new home directory"
+            )

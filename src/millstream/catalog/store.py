@@ -1,0 +1,145 @@
+"""Read and write the catalogue's rows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+
+from millstream.front.scope import ViewText
+from millstream.plan.nodes import Relation
+
+# what a name meant when a view was compiled: {"state": name} or {"view": sql, "path": path}
+Pins = dict[str, dict[str, str | None]]
+
+
+@dataclass(frozen=True)
+class State:
+    """A stored relation: a source table, or one version of a materialized view."""
+
+    name: str
+    schema: str
+    relation: str
+    kind: str
+    definition: str
+    path: str | None
+    reads: Pins
+    tables: tuple[str, ...]
+    detail: Mapping[str, Any]
+
+    def as_relation(self) -> Relation:
+        """What the compiler scans."""
+        columns = tuple((str(n), str(t), bool(nullable)) for n, t, nullable in self.detail["columns"])
+        return Relation(self.name, columns, tuple(self.detail["key"]), self.detail.get("guard"))
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """What a name currently stands for."""
+
+    schema: str
+    name: str
+    kind: str
+    state: str | None
+    definition: str
+    path: str | None
+
+
+@dataclass
+class Catalogue:
+    """The catalogue as read in one transaction; also what the binder resolves names with."""
+
+    relations: dict[tuple[str, str], Deployed]
+    states: dict[str, State]  # in the order in which they were made
+    pins: Pins | None = None  # where set, names mean what they meant then
+    default_schema: str = "public"
+    resolved: Pins = field(default_factory=dict)
+
+    def named(self, schema: str | None, name: str) -> Deployed | None:
+        """Find what is deployed under a name."""
+        return self.relations.get((schema or self.default_schema, name))
+
+    def relation(self, schema: str | None, name: str) -> Relation | ViewText | None:
+        """Resolve a name in FROM, and remember what it meant."""
+        key = f"{schema or self.default_schema}.{name}"
+        if self.pins is not None:
+            pin = self.pins[key]
+        else:
+            found = self.named(schema, name)
+            if found is None or found.kind not in ("table", "materialized_view", "view"):
+                return None
+            pin = (
+                {"view": found.definition, "path": found.path} if found.state is None else {"state": found.state}
+            )
+        self.resolved[key] = pin
+        if pin.get("view") is not None:
+            return ViewText(name, str(pin["view"]), pin.get("path"))
+        return self.states[str(pin["state"])].as_relation()
+
+    def is_python(self, schema: str | None, name: str) -> bool:
+        """Tell whether a name is a registered Python function."""
+        found = self.named(schema, name)
+        return found is not None and found.kind == "function" and json.loads(found.definition)["language"] == "python"
+
+
+def load(conn: psycopg.Connection) -> Catalogue:
+    """Read the whole catalogue."""
+    relations = {
+        (row[0], row[1]): Deployed(*row)
+        for row in conn.execute("select schema_name, name, kind, state, definition, path from millstream.relation")
+    }
+    states = {
+        row[0]: State(row[0], row[1], row[2], row[3], row[4], row[5], row[6], tuple(row[7]), row[8])
+        for row in conn.execute(
+            "select name, schema_name, relation_name, kind, definition, path, reads, tables, detail"
+            " from millstream.state order by ordinal"
+        )
+    }
+    return Catalogue(relations, states)
+
+
+def put_relation(conn: psycopg.Connection, new: Deployed) -> None:
+    """Let a name stand for something new."""
+    conn.execute(
+        "insert into millstream.relation (schema_name, name, kind, state, definition, path)"
+        " values (%s, %s, %s, %s, %s, %s) on conflict (schema_name, name) do update set kind = excluded.kind,"
+        " state = excluded.state, definition = excluded.definition, path = excluded.path,"
+        " deployed_at = clock_timestamp()",
+        [new.schema, new.name, new.kind, new.state, new.definition, new.path],
+    )
+
+
+def put_state(conn: psycopg.Connection, new: State) -> None:
+    """Remember a stored relation."""
+    conn.execute(
+        "insert into millstream.state (name, schema_name, relation_name, kind, definition, path, reads, tables, detail)"
+        " values (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        [
+            new.name,
+            new.schema,
+            new.relation,
+            new.kind,
+            new.definition,
+            new.path,
+            json.dumps(new.reads),
+            list(new.tables),
+            json.dumps(new.detail),
+        ],
+    )
+
+
+def raise_epoch(conn: psycopg.Connection) -> None:
+    """Tell the worker that what it runs has changed."""
+    conn.execute("update millstream.clock set epoch = epoch + 1")
+    conn.execute("select pg_notify('millstream_queue', 'deploy')")
+
+
+def setting(conn: psycopg.Connection, name: str) -> str:
+    """Read one setting."""
+    row = conn.execute("select value from millstream.setting where name = %s", [name]).fetchone()
+    if row is None:
+        raise KeyError(name)
+    return str(row[0])

@@ -1,0 +1,104 @@
+"""Aggregates as accumulators: what is stored for count, sum and avg so that changes can be added and taken away.
+
+A sum is kept in numeric, which adds and subtracts exactly; NaN and the infinities of floating-point input are counted
+apart, because they could never be taken out of a sum again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from millstream.emit.names import quote
+from millstream.emit.render import Describe, render, scalar
+from millstream.plan.expression import WEIGHT
+from millstream.plan.nodes import Aggregate
+
+ROWS = "_n"
+FLOATS = ("real", "double precision")
+
+
+@dataclass(frozen=True)
+class Accumulator:
+    """One stored accumulator: its column, type, and the change of it that weighted rows make."""
+
+    column: str
+    type: str
+    change: str
+
+
+@dataclass(frozen=True)
+class Accumulation:
+    """The accumulators of a node and, for each aggregate, its value computed from them."""
+
+    accumulators: tuple[Accumulator, ...]
+    values: tuple[tuple[str, str], ...]  # (attribute, SQL over the accumulator columns)
+
+
+def accumulate(aggregate: Aggregate, describe: Describe) -> Accumulation:
+    """Translate every aggregate; `describe` tells the types of arguments and results."""
+    calls = [split(expression) for _, expression in aggregate.items]
+    inside = f"FROM ({render(aggregate.input)}) AS s"
+    arguments = [scalar(argument) if argument is not None else "1" for _, argument, _ in calls]
+    argument_types = describe(f"SELECT {', '.join(arguments)} {inside}") if calls else []
+    results = [scalar(expression) for _, expression in aggregate.items]
+    result_types = describe(f"SELECT {', '.join(results)} {inside}") if calls else []
+    stored = [Accumulator(ROWS, "bigint", f"coalesce(sum({WEIGHT}), 0)::bigint")]
+    values: list[tuple[str, str]] = []
+    for number, ((attribute, _), (call, _, condition)) in enumerate(zip(aggregate.items, calls, strict=True), 1):
+        made, value = accumulate_one(
+            number, call, arguments[number - 1], condition, argument_types[number - 1], result_types[number - 1]
+        )
+        stored.extend(made)
+        values.append((attribute.name, value))
+    return Accumulation(tuple(stored), tuple(values))
+
+
+def split(expression: exp.Expression) -> tuple[type[exp.Expression], exp.Expression | None, str | None]:
+    """Return (kind of aggregate, argument or None for count(*), condition of FILTER)."""
+    condition = None
+    if isinstance(expression, exp.Filter):
+        condition = scalar(expression.expression.this)
+        expression = expression.this
+    argument = expression.this
+    return type(expression), (None if isinstance(argument, exp.Star) else argument), condition
+
+
+def accumulate_one(
+    number: int, call: type[exp.Expression], argument: str, condition: str | None, type_: str, result: str
+) -> tuple[list[Accumulator], str]:
+    """Accumulators and value of one aggregate."""
+    where = [condition] if condition else []
+    count = f"_c{number}"
+
+    def weigh(what: str, *conditions: str) -> str:
+        all_conditions = [f"({c})" for c in (*where, *conditions)]
+        clause = f" FILTER (WHERE {' AND '.join(all_conditions)})" if all_conditions else ""
+        return f"coalesce(sum({what}){clause}, 0)"
+
+    known = f"({argument}) IS NOT NULL"
+    counter = Accumulator(count, "bigint", weigh(WEIGHT, known) + "::bigint")
+    if call is exp.Count:
+        return [counter], quote(count)
+    total = f"_s{number}"
+    if type_ not in FLOATS:
+        stored = [counter, Accumulator(total, "numeric", weigh(f"{WEIGHT} * ({argument})::numeric"))]
+        value = quote(total) if call is exp.Sum else f"{quote(total)} / {quote(count)}"
+        return stored, f"CASE WHEN {quote(count)} > 0 THEN ({value})::{result} END"
+    nan, plus, minus = f"_nan{number}", f"_inf{number}", f"_ninf{number}"
+    finite = f"({argument}) NOT IN ('NaN', 'Infinity', '-Infinity')"
+    stored = [
+        counter,
+        Accumulator(total, "numeric", weigh(f"{WEIGHT} * ({argument})::numeric", finite)),
+        Accumulator(nan, "bigint", weigh(WEIGHT, f"({argument}) = 'NaN'") + "::bigint"),
+        Accumulator(plus, "bigint", weigh(WEIGHT, f"({argument}) = 'Infinity'") + "::bigint"),
+        Accumulator(minus, "bigint", weigh(WEIGHT, f"({argument}) = '-Infinity'") + "::bigint"),
+    ]
+    value = quote(total) if call is exp.Sum else f"{quote(total)} / {quote(count)}"
+    return stored, (
+        f"CASE WHEN {quote(count)} = 0 THEN NULL"
+        f" WHEN {quote(nan)} > 0 OR ({quote(plus)} > 0 AND {quote(minus)} > 0) THEN 'NaN'::{result}"
+        f" WHEN {quote(plus)} > 0 THEN 'Infinity'::{result} WHEN {quote(minus)} > 0 THEN '-Infinity'::{result}"
+        f" ELSE ({value})::{result} END"
+    )

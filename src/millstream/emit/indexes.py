@@ -1,0 +1,109 @@
+"""Which indexes a node's statements need on the relations that it reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from millstream.delta.node import Node, Rule
+from millstream.emit.names import quote
+from millstream.plan.expression import column, equalities, plain, references
+from millstream.plan.lineage import source_of
+from millstream.plan.nodes import Filter, Join, Plan, Scan, TimeFilter, Window, names, walk
+from millstream.plan.restrict import restrict
+
+
+@dataclass(frozen=True)
+class Index:
+    """An index on a stored relation; `expressions` are SQL over its columns, in order."""
+
+    relation: str
+    expressions: tuple[str, ...]
+
+
+def needed(node: Node) -> list[Index]:
+    """Return the indexes for join lookups, recomputed keys, top-N orders and time bounds."""
+    found: dict[Index, None] = {}
+    for operator in walk(node.plan):
+        if isinstance(operator, Join):
+            found.update(dict.fromkeys(for_join(operator, node)))
+        elif isinstance(operator, TimeFilter):
+            index = for_column(operator.input, plain(operator.value))
+            if index is not None:
+                found[index] = None
+    if node.rule is Rule.KEYED:
+        found.update(dict.fromkeys(for_keys(node)))
+    return list(found)
+
+
+def for_column(plan: Plan, name: str | None) -> Index | None:
+    """An index on the stored column that an attribute copies."""
+    source = source_of(plan, name) if name is not None else None
+    return Index(source[0].relation.name, (quote(source[1]),)) if source is not None else None
+
+
+def for_join(join: Join, node: Node) -> list[Index]:
+    """Both sides by their equality; the left side of a process-time join is never looked up."""
+    pairs = equalities(join.on, names(join.left), names(join.right))
+    sides = [(join.right, [plain(b) for _, b in pairs])]
+    if not join.process_time and node.rule is not Rule.KEYED or not node.on_act:
+        sides.append((join.left, [plain(a) for a, _ in pairs]))
+    made = []
+    for side, columns in sides:
+        sources = [source_of(side, name) for name in columns if name is not None]
+        known = [source for source in sources if source is not None]
+        for scan in {source[0].instance: source[0] for source in known}.values():
+            mine = tuple(dict.fromkeys(quote(stored) for leaf, stored in known if leaf.instance == scan.instance))
+            made.append(Index(scan.relation.name, mine))
+    return made
+
+
+def for_keys(node: Node) -> list[Index]:
+    """The leaves that recomputing a key reads, by that key, in the order of a top-N where there is one."""
+    found = dict(node.outputs)
+    keys: dict[str, exp.Expression] = {found[key].name: column(key, "k") for key in node.keys}
+    try:
+        plan = restrict(node.plan, keys)
+    except (KeyError, TypeError):
+        return []
+    made = []
+    for operator in walk(plan):
+        if isinstance(operator, Filter) and isinstance(operator.input, Scan):
+            made += at_leaf(operator, operator.input, (), node)
+        elif isinstance(operator, Window):
+            below: Plan = operator.input
+            while not isinstance(below, Scan) and not isinstance(below, (Join,)) and hasattr(below, "input"):
+                if isinstance(below, Filter) and isinstance(below.input, Scan):
+                    made += at_leaf(below, below.input, operator.order, node, operator.input)
+                    break
+                below = below.input
+    return made
+
+
+def at_leaf(
+    restriction: Filter, scan: Scan, order: tuple[exp.Expression, ...], node: Node, over: Plan | None = None
+) -> list[Index]:
+    """An index on the pinned columns of one scan, then on the columns of a top-N's order."""
+    stored = dict(zip((a.name for a in scan.columns), scan.names, strict=True))
+    pinned = [
+        stored[name]
+        for term in restriction.predicate.find_all(exp.EQ)
+        if isinstance(term.expression, exp.Column) and term.expression.table == "k"
+        for name in references(term.this)
+        if name in stored
+    ]
+    if not pinned:
+        return []
+    if node.nullable_key:
+        row = ", ".join(quote(name) for name in pinned)
+        return [Index(scan.relation.name, (f"hash_record_extended(ROW({row}), 0)",))]
+    columns = [quote(name) for name in dict.fromkeys(pinned)]
+    for term in order:
+        ordered = term.this if isinstance(term, exp.Ordered) else term
+        source = source_of(over, plain(ordered) or "") if over is not None and plain(ordered) else None
+        if source is None or source[0].instance != scan.instance:
+            break
+        descending = isinstance(term, exp.Ordered) and term.args.get("desc")
+        columns.append(quote(source[1]) + (" DESC" if descending else ""))
+    return [Index(scan.relation.name, tuple(columns))]

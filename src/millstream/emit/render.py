@@ -1,0 +1,154 @@
+"""Render a plan as one SELECT. Attribute names are unique, so no reference needs a qualifier."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from sqlglot import exp
+
+from millstream.emit.names import changes, quote, table
+from millstream.plan.expression import CLOCKS, WEIGHT, transform
+from millstream.plan.nodes import (
+    Aggregate,
+    Filter,
+    Join,
+    Plan,
+    Project,
+    Scan,
+    Side,
+    TimeFilter,
+    UdfProject,
+    UnionAll,
+    Unnest,
+    Window,
+)
+
+Images = Mapping[int, str]  # scan instance → the FROM item to read in place of its relation
+
+
+def scalar(expression: exp.Expression, clock: str = "now") -> str:
+    """Render an expression; now() reads the tick's clock, and division by zero is NULL as in RisingWave."""
+
+    def change(node: exp.Expression) -> exp.Expression:
+        if isinstance(node, CLOCKS):
+            return exp.Anonymous(this="millstream.now" if clock == "now" else "millstream.last_now")
+        return node
+
+    changed = transform(expression, change)
+    for division in list(changed.find_all(exp.Div, exp.Mod)):
+        divisor = division.expression
+        if not (isinstance(divisor, exp.Literal) and divisor.name not in ("0", "0.0")):
+            division.set("expression", exp.Nullif(this=divisor.copy(), expression=exp.Literal.number(0)))
+    return changed.sql(dialect="postgres", comments=False, normalize_functions=False)
+
+
+def listing(items: list[str]) -> str:
+    """Join a SELECT list; PostgreSQL accepts an empty one."""
+    return ", ".join(items)
+
+
+def render(plan: Plan, images: Images | None = None) -> str:
+    """Return the SELECT whose columns are the plan's attributes by name."""
+    images = images or {}
+    match plan:
+        case Scan():
+            return render_scan(plan, images)
+        case Filter():
+            return f"SELECT * FROM ({render(plan.input, images)}) AS s WHERE {scalar(plan.predicate)}"
+        case TimeFilter():
+            predicate = scalar(plan.predicate, plan.clock)
+            return f"SELECT * FROM ({render(plan.input, images)}) AS s WHERE {predicate}"
+        case Project():
+            items = [f"{scalar(e)} AS {quote(a.name)}" for a, e in plan.items]
+            return f"SELECT {listing(items)} FROM ({render(plan.input, images)}) AS s"
+        case Join():
+            return render_join(plan, images)
+        case Unnest():
+            return render_unnest(plan, images)
+        case UnionAll():
+            return " UNION ALL ".join(render_branch(plan, branch, images) for branch in plan.inputs)
+        case Aggregate():
+            return render_aggregate(plan, images)
+        case Window():
+            return render_window(plan, images)
+        case UdfProject():
+            raise TypeError("Python functions are called by the worker, not by PostgreSQL")
+
+
+def render_scan(scan: Scan, images: Images) -> str:
+    """Read stored rows, or this tick's changes of them; a guard hides the groups that HAVING removed."""
+    items = [f"t.{quote(stored)} AS {quote(a.name)}" for a, stored in zip(scan.columns, scan.names, strict=True)]
+    guard = f" WHERE t.{quote(scan.relation.guard)}" if scan.relation.guard else ""
+    if scan.instance in images:
+        source = images[scan.instance]
+    elif scan.side is Side.DELTA:
+        source = changes(scan.relation.name)
+    elif scan.side is Side.PREVIOUS:
+        source = previous(scan)
+    else:
+        source = table(scan.relation.name)
+    return f"SELECT {listing(items)} FROM {source} AS t{guard}"
+
+
+def previous(scan: Scan) -> str:
+    """The rows as they were before this tick: without what it added, with what it removed."""
+    relation = scan.relation
+    columns = listing([quote(name) for name in (*scan.names, *((relation.guard,) if relation.guard else ()))])
+    same = " AND ".join(f"d.{quote(key)} = s.{quote(key)}" for key in relation.key)
+    return (
+        f"(SELECT {columns} FROM {table(relation.name)} AS s WHERE NOT EXISTS (SELECT 1 FROM "
+        f"{changes(relation.name)} AS d WHERE {same} AND d.{WEIGHT} > 0) UNION ALL SELECT {columns} FROM "
+        f"{changes(relation.name)} AS d WHERE d.{WEIGHT} < 0)"
+    )
+
+
+def render_join(join: Join, images: Images) -> str:
+    """Inner and left joins as they are; semi and anti joins as [NOT] EXISTS."""
+    on = scalar(join.on) if join.on is not None else "true"
+    left, right = render(join.left, images), render(join.right, images)
+    if join.kind in ("semi", "anti"):
+        word = "EXISTS" if join.kind == "semi" else "NOT EXISTS"
+        return f"SELECT * FROM ({left}) AS l WHERE {word} (SELECT 1 FROM ({right}) AS r WHERE {on})"
+    word = "LEFT JOIN" if join.kind == "left" else "JOIN"
+    return f"SELECT * FROM ({left}) AS l {word} ({right}) AS r ON {on}"
+
+
+def render_unnest(plan: Unnest, images: Images) -> str:
+    """CROSS JOIN LATERAL unnest(…), elements in their order."""
+    names = [quote(a.name) for a in plan.elements] + ([quote(plan.ordinality.name)] if plan.ordinality else [])
+    arrays = listing([scalar(array) for array in plan.arrays])
+    ordinality = " WITH ORDINALITY" if plan.ordinality else ""
+    return (
+        f"SELECT * FROM ({render(plan.input, images)}) AS s "
+        f"CROSS JOIN LATERAL unnest({arrays}){ordinality} AS u({listing(names)})"
+    )
+
+
+def render_branch(union: UnionAll, branch: Plan, images: Images) -> str:
+    """One branch of a UNION ALL under the union's column names."""
+    items = [f"{quote(b.name)} AS {quote(u.name)}" for b, u in zip(branch.columns, union.columns, strict=True)]
+    return f"SELECT {listing(items)} FROM ({render(branch, images)}) AS s"
+
+
+def render_aggregate(plan: Aggregate, images: Images) -> str:
+    """GROUP BY; with no aggregates it is DISTINCT."""
+    keys = [quote(key.name) for key in plan.keys]
+    items = keys + [f"{scalar(e)} AS {quote(a.name)}" for a, e in plan.items]
+    group = f" GROUP BY {listing(keys)}" if keys else ""
+    return f"SELECT {listing(items)} FROM ({render(plan.input, images)}) AS s{group}"
+
+
+def render_window(plan: Window, images: Images) -> str:
+    """Window functions over one OVER clause."""
+    parts = []
+    if plan.partition:
+        parts.append("PARTITION BY " + listing([quote(a.name) for a in plan.partition]))
+    parts.append("ORDER BY " + listing([scalar(term) for term in plan.order]))
+    if plan.frame is not None:
+        parts.append(plan.frame.sql(dialect="postgres"))
+    over = f"OVER ({' '.join(parts)})"
+    items = [f"{scalar(e)} {over} AS {quote(a.name)}" for a, e in plan.items]
+    return f"SELECT *, {listing(items)} FROM ({render(plan.input, images)}) AS s"
+
+
+Describe = Callable[[str], list[str]]  # a SELECT → the PostgreSQL types of its columns

@@ -1,0 +1,573 @@
+"""The SQL of one node: its table, its first rows, and the statements of a tick."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from sqlglot import exp
+
+from millstream.delta.differentiate import AFTER, BEFORE, Term, differentiate
+from millstream.delta.linearity import is_linear
+from millstream.delta.node import GUARD, HASH, KEY_HASH, Node, Rule
+from millstream.emit.accumulate import Accumulation, accumulate
+from millstream.emit.names import addends, arguments, changes, quote, results, table
+from millstream.emit.render import Describe, listing, render, scalar
+from millstream.plan.expression import WEIGHT, Attribute, column, plain, substitute
+from millstream.plan.nodes import (
+    Aggregate,
+    Filter,
+    Join,
+    Plan,
+    Project,
+    Relation,
+    Scan,
+    Side,
+    TimeFilter,
+    UdfProject,
+    Window,
+    inputs,
+    names,
+    scans,
+    walk,
+    with_inputs,
+)
+from millstream.plan.restrict import restrict
+
+Position = Callable[[str], int]  # relation → its place in the order of a tick
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One statement of a tick, with when it runs: on the changes of which relation, before or after they apply."""
+
+    sql: str
+    relation: str = ""
+    moment: str = ""
+
+
+@dataclass(frozen=True)
+class NodeStatements:
+    """What a tick runs for a node.
+
+    `terms` fill the addends table as the inputs change. `derive` computes the node's changes from them (or from the
+    inputs' changes, where there is one leaf). `prepare` and `finish` stand in its place around a Python call:
+    `prepare` fills the arguments table, the worker fills the results table.
+    """
+
+    terms: tuple[Statement, ...]
+    derive: str
+    apply: str
+    prepare: str | None = None
+    call: tuple[tuple[str, str], ...] = ()  # (function, SELECT list of its arguments) of each Python call
+
+
+def hashed(columns: list[str]) -> str:
+    """Hash a row of columns; equal rows hash equal, NULLs included."""
+    return f"hash_record_extended(ROW({listing(columns)}), 0)"
+
+
+class NodeSql:
+    """Writes the SQL of one node. `describe` asks PostgreSQL for types; `position` orders the relations of a tick."""
+
+    def __init__(self, node: Node, describe: Describe) -> None:
+        self.node = node
+        self.stored = tuple(name for name, _ in node.outputs)
+        self.accumulation: Accumulation | None = (
+            accumulate(node.aggregate, describe) if node.rule is Rule.AGGREGATE else None
+        )
+
+    # ---- columns -------------------------------------------------------------------------------------------------
+
+    @property
+    def hidden(self) -> tuple[str, ...]:
+        """Columns stored besides the outputs."""
+        extra: list[str] = []
+        if self.accumulation is not None:
+            extra += [a.column for a in self.accumulation.accumulators]
+            extra += [GUARD] if self.node.filtered else []
+        if self.has_key_hash:
+            extra.append(KEY_HASH)
+        if not self.node.unique:
+            extra.append(HASH)
+        return tuple(extra)
+
+    @property
+    def has_key_hash(self) -> bool:
+        """Whether keys are looked up by their hash: one may be NULL, or there is none at all (one global row)."""
+        return self.node.rule is not Rule.LINEAR and (self.node.nullable_key or not self.node.keys)
+
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """The columns by which a stored row is found again."""
+        if not self.node.unique:
+            return (HASH,)
+        return (KEY_HASH,) if self.has_key_hash else self.node.keys
+
+    @property
+    def lookup(self) -> tuple[str, ...]:
+        """The columns by which the stored rows of a recomputed key are found."""
+        return (KEY_HASH,) if self.has_key_hash else self.node.keys
+
+    def same(self, columns: tuple[str, ...], left: str, right: str) -> str:
+        """The condition that two rows agree in these columns; a key's hash is checked against the key itself."""
+        terms = [f"{left}.{quote(c)} = {right}.{quote(c)}" for c in columns]
+        if KEY_HASH in columns:
+            terms += [f"{left}.{quote(key)} IS NOT DISTINCT FROM {right}.{quote(key)}" for key in self.node.keys]
+        return " AND ".join(terms)
+
+    def key_hash(self, prefix: str = "") -> str:
+        """Hash of the key, 0 for the one global row."""
+        if not self.node.keys:
+            return "0::bigint"
+        return hashed([prefix + quote(key) for key in self.node.keys])
+
+    # ---- result --------------------------------------------------------------------------------------------------
+
+    def named(self, sql: str, prefix: str = "s") -> str:
+        """Rename a rendered plan's attributes to the stored columns."""
+        items = [f"{prefix}.{quote(a.name)} AS {quote(stored)}" for stored, a in self.node.outputs]
+        return f"SELECT {listing(items)} FROM ({sql}) AS {prefix}"
+
+    def with_hidden(self, rows: str) -> str:
+        """Add the hash columns to rows of the stored outputs."""
+        extra = []
+        if self.has_key_hash:
+            extra.append(f"{self.key_hash('s.')} AS {KEY_HASH}")
+        if not self.node.unique:
+            extra.append(f"{hashed(['s.' + quote(name) for name in self.stored])} AS {HASH}")
+        return f"SELECT {listing(['s.*', *extra])} FROM ({rows}) AS s"
+
+    def result(self) -> str:
+        """The SELECT of everything that the node stores, computed from scratch; not for nodes that call Python."""
+        if self.accumulation is None:
+            return self.with_hidden(self.named(render(self.node.plan)))
+        aggregate = self.node.aggregate
+        ones = Project(
+            aggregate.input,
+            (
+                *((a, column(a)) for a in aggregate.input.columns),
+                (Attribute(WEIGHT, "integer", False), exp.Literal.number(1)),
+            ),
+        )
+        return self.evaluate(self.grouped(render(ones)))
+
+    def grouped(self, rows: str) -> str:
+        """Accumulate weighted rows by group: the change of every accumulator."""
+        assert self.accumulation is not None
+        keys = [quote(key.name) for key in self.node.aggregate.keys]
+        items = keys + [f"{a.change} AS {quote(a.column)}" for a in self.accumulation.accumulators]
+        group = f" GROUP BY {listing(keys)}" if keys else ""
+        return f"SELECT {listing(items)} FROM ({rows}) AS s{group}"
+
+    def evaluate(self, accumulated: str) -> str:
+        """Compute the stored columns from keys and accumulators."""
+        assert self.accumulation is not None
+        aggregate = self.node.aggregate
+        accumulators = [quote(a.column) for a in self.accumulation.accumulators]
+        values = [f"{value} AS {quote(name)}" for name, value in self.accumulation.values]
+        keys = [quote(key.name) for key in aggregate.keys]
+        inner = f"SELECT {listing([*keys, *values, *accumulators])} FROM ({accumulated}) AS g"
+        above, predicates = flatten(self.node.plan)
+        items = [f"{scalar(above[a.name])} AS {quote(stored)}" for stored, a in self.node.outputs]
+        guard = (
+            [f"coalesce({' AND '.join(f'({scalar(p)})' for p in predicates)}, false) AS {GUARD}"]
+            if predicates
+            else []
+        )
+        rows = f"SELECT {listing([*items, *accumulators, *guard])} FROM ({inner}) AS h"
+        return self.with_hidden(rows)
+
+    # ---- tables --------------------------------------------------------------------------------------------------
+
+    def create(self) -> list[str]:
+        """Create the state table and its index; columns that cannot be NULL say so."""
+        node = self.node
+        columns = self.udf_columns() if node.udf is not None else self.result()
+        made = [f"CREATE TABLE {table(node.name)} WITH (fillfactor = 80) AS SELECT {listing(self.all_columns())} FROM ({columns}) AS s LIMIT 0"]
+        solid = [name for name, a in node.outputs if name in node.keys and not a.nullable]
+        made += [f"ALTER TABLE {table(node.name)} ALTER COLUMN {quote(name)} SET NOT NULL" for name in solid]
+        made.append(f"CREATE INDEX ON {table(node.name)} ({listing([quote(c) for c in self.identity])})")
+        if node.rule is Rule.KEYED and self.lookup != self.identity:
+            made.append(f"CREATE INDEX ON {table(node.name)} ({listing([quote(c) for c in self.lookup])})")
+        return made
+
+    def all_columns(self) -> list[str]:
+        """Every stored column, quoted, in order."""
+        return [quote(name) for name in (*self.stored, *self.hidden)]
+
+    def udf_columns(self) -> str:
+        """A SELECT of the stored columns' types where Python functions compute some: through their SQL declarations."""
+        return self.with_hidden(self.named(render(declared(self.node.plan))))
+
+    def temporary(self) -> list[str]:
+        """Create the session tables of a tick: changes, and addends where terms come at different moments."""
+        node = self.node
+        made = [
+            f"CREATE TEMPORARY TABLE {changes(node.name)} AS SELECT {listing(self.all_columns())}, 0 AS {WEIGHT} "
+            f"FROM {table(node.name)} LIMIT 0"
+        ]
+        if not self.inline:
+            made.append(
+                f"CREATE TEMPORARY TABLE {addends(node.name)} AS {self.addend_columns()} LIMIT 0"
+            )
+        udf = node.udf
+        if udf is not None:
+            made.append(
+                f"CREATE TEMPORARY TABLE {arguments(node.name)} AS SELECT 0::bigint AS _r, s.* FROM "
+                f"({render(udf.input)}) AS s LIMIT 0"
+            )
+            lookup = [f"k.{quote(c)}" for c in (*node.keys, *((KEY_HASH,) if self.has_key_hash else ()))]
+            made.append(
+                f"CREATE TEMPORARY TABLE {arguments(node.name + '__keys')} AS SELECT {listing(lookup)} FROM "
+                f"{table(node.name)} AS k LIMIT 0"
+            )
+            calls = [
+                f"(SELECT {quote(name)}({listing([scalar(x) for x in args])}) FROM ({render(udf.input)}) AS s LIMIT 0)"
+                f" AS {quote(a.name)}"
+                for a, name, args in udf.calls
+            ]
+            made.append(f"CREATE TEMPORARY TABLE {results(node.name)} AS SELECT 0::bigint AS _r, {listing(calls)} LIMIT 0")
+            made.append(f"CREATE INDEX ON {results(node.name)} (_r)")
+        return made
+
+    def session_tables(self) -> list[str]:
+        """The session tables to clear after a tick."""
+        node = self.node
+        used = [changes(node.name)]
+        if not self.inline:
+            used.append(addends(node.name))
+        if node.udf is not None:
+            used += [arguments(node.name), arguments(node.name + "__keys"), results(node.name)]
+        return used
+
+    # ---- changes -------------------------------------------------------------------------------------------------
+
+    @property
+    def inline(self) -> bool:
+        """Whether one leaf alone causes changes, so that no addends need to be kept between moments."""
+        if self.node.on_act:
+            return True
+        if len(self.node.leaves) != 1:
+            return False
+        (leaf,) = self.node.leaves
+        return not any(
+            isinstance(p, Join) and not p.process_time and leaf.instance in {s.instance for s in scans(p.right)}
+            for p in walk(self.linear)
+        )
+
+    @property
+    def linear(self) -> Plan:
+        """The plan whose exact change is needed: the node's plan, or what its lowest keyed operators read."""
+        plan = self.node.plan
+        if self.node.rule is Rule.LINEAR:
+            return plan
+        if self.node.on_act:
+            (leaf,) = {scan.relation: scan for scan in self.node.leaves}.values()
+            return leaf
+        while not is_linear(plan):
+            plan = plan.input  # type: ignore[union-attr]
+        return plan
+
+    def change_columns(self) -> str:
+        """What the terms deliver of each changed row."""
+        node = self.node
+        if node.rule is Rule.LINEAR:
+            return listing([f"s.{quote(a.name)} AS {quote(stored)}" for stored, a in node.outputs] + [f"s.{WEIGHT}"])
+        if node.rule is Rule.AGGREGATE:
+            return listing([f"s.{quote(a.name)}" for a in node.aggregate.input.columns] + [f"s.{WEIGHT}"])
+        return listing([f"s.{quote(a)} AS {quote(key)}" for key, a in self.key_attributes()])
+
+    def key_attributes(self) -> list[tuple[str, str]]:
+        """The keys as attributes of the linear plan that keyed operators read."""
+        node = self.node
+        found = dict(node.outputs)
+        if node.on_act:
+            leaf = self.linear
+            assert isinstance(leaf, Scan)
+            by_stored = dict(zip(leaf.names, (a.name for a in leaf.columns), strict=True))
+            return [(key, by_stored[stored]) for key, stored in zip(node.keys, leaf.relation.key, strict=True)]
+        return [(key, trace(node.plan, found[key].name, self.linear)) for key in node.keys]
+
+    def addend_columns(self) -> str:
+        """A SELECT with the columns of the addends table."""
+        if self.node.rule is Rule.KEYED:
+            rows = f"SELECT s.* FROM ({render(self.linear)}) AS s"
+        else:
+            rows = f"SELECT s.*, 0 AS {WEIGHT} FROM ({render(self.linear)}) AS s"
+        return f"SELECT {self.change_columns() or '1 AS one'} FROM ({rows}) AS s"
+
+    def term(self, term: Term) -> str:
+        """Render one addend."""
+        return f"SELECT {self.change_columns() or '1 AS one'} FROM ({render(term.plan)}) AS s"
+
+    def statements(self, position: Position) -> NodeStatements:
+        """The statements of a tick; `position` gives each relation's place in the tick's order."""
+        node = self.node
+        here = position(node.name)
+        if self.inline:
+            leaf = self.linear if isinstance(self.linear, Scan) else node.leaves[0]
+            terms = differentiate(self.placed(self.linear, position, leaf), leaf.instance, AFTER)
+            source, stored_terms = " UNION ALL ".join(self.term(t) for t in terms), ()
+        else:
+            source = f"SELECT * FROM {addends(node.name)}"
+            stored_terms = tuple(self.terms(position))
+        if node.rule is Rule.LINEAR:
+            derive = self.derive_linear(source)
+        elif node.rule is Rule.AGGREGATE:
+            derive = self.derive_aggregate(source)
+        elif node.udf is not None:
+            return self.derive_udf(source, stored_terms, position, here)
+        else:
+            keys = f"SELECT DISTINCT {listing(self.key_columns())} FROM ({source}) AS s"
+            derive = self.derive_keyed(keys, self.recompute(position, here))
+        return NodeStatements(stored_terms, derive, self.apply())
+
+    def terms(self, position: Position) -> list[Statement]:
+        """The addends of a node with several leaves: the first occurrence of a relation before, later ones after."""
+        made = []
+        seen: set[str] = set()
+        for leaf in self.node.leaves:
+            moment = AFTER if leaf.relation.name in seen else BEFORE
+            seen.add(leaf.relation.name)
+            for term in differentiate(self.placed(self.linear, position, leaf), leaf.instance, moment):
+                sql = f"INSERT INTO {addends(self.node.name)} {self.term(term)}"
+                made.append(Statement(sql, leaf.relation.name, term.moment))
+        return made
+
+    def placed(self, plan: Plan, position: Position, changing: Scan) -> Plan:
+        """Set the clock of every time filter to what its relation has reached when `changing` changes."""
+        below = tuple(self.placed(child, position, changing) for child in inputs(plan))
+        plan = with_inputs(plan, below)
+        if isinstance(plan, TimeFilter):
+            (leaf,) = scans(plan)
+            mine, theirs = position(leaf.relation.name), position(changing.relation.name)
+            if leaf.relation == changing.relation:
+                order = [s.instance for s in self.node.leaves]
+                reached = order.index(leaf.instance) < order.index(changing.instance)
+            else:
+                reached = mine < theirs
+            return replace(plan, clock="now" if reached else "then")
+        return plan
+
+    def derive_linear(self, source: str) -> str:
+        """Add up the terms row by row; what cancels was no change."""
+        columns = [f"s.{quote(name)}" for name in self.stored]
+        row_hash = hashed(columns)
+        return (
+            f"INSERT INTO {changes(self.node.name)} SELECT {listing([*columns, row_hash])}, sum(s.{WEIGHT})::integer "
+            f"FROM ({source}) AS s GROUP BY {listing(columns)} HAVING sum(s.{WEIGHT}) <> 0"
+        )
+
+    def derive_aggregate(self, source: str) -> str:
+        """Old and new row of every group whose accumulators change."""
+        assert self.accumulation is not None
+        node = self.node
+        keys = [key.name for key in node.aggregate.keys]
+        outputs = {trace(node.plan, a.name, node.aggregate): stored for stored, a in node.outputs if stored in node.keys}
+        match_on = (
+            f"t.{KEY_HASH} = c.{KEY_HASH}"
+            if self.has_key_hash
+            else " AND ".join(f"t.{quote(outputs[key])} = c.{quote(key)}" for key in keys)
+        )
+        if self.has_key_hash and keys:
+            match_on += "".join(
+                f" AND t.{quote(outputs[key])} IS NOT DISTINCT FROM c.{quote(key)}" for key in keys
+            )
+        key_hash = hashed([quote(key) for key in keys]) if keys else "0::bigint"
+        hash_item = f", {key_hash} AS {KEY_HASH}" if self.has_key_hash else ""
+        accumulators = [a.column for a in self.accumulation.accumulators]
+        merged = [f"coalesce(t.{quote(a)}, 0) + c.{quote(a)} AS {quote(a)}" for a in accumulators]
+        alive = "true" if not keys else f"coalesce(t.{quote('_n')}, 0) + c.{quote('_n')} > 0"
+        changed = " OR ".join(f"s.{quote(a)} <> 0" for a in accumulators)
+        new = self.evaluate(
+            f"SELECT {listing([f'c.{quote(key)}' for key in keys] + merged)} FROM c "
+            f"LEFT JOIN {table(node.name)} AS t ON {match_on} WHERE {alive}"
+        )
+        columns = listing(self.all_columns())
+        old = listing([f"t.{name}" for name in self.all_columns()])
+        return (
+            f"INSERT INTO {changes(node.name)} WITH c AS MATERIALIZED (SELECT s.*{hash_item} FROM "
+            f"({self.grouped(source)}) AS s WHERE {changed}) "
+            f"SELECT {old}, -1 FROM c JOIN {table(node.name)} AS t ON {match_on} "
+            f"UNION ALL SELECT {columns}, 1 FROM ({new}) AS s"
+        )
+
+    def key_columns(self) -> list[str]:
+        """The affected keys as columns, with their hash where lookups need it."""
+        columns = [f"s.{quote(key)}" for key in self.node.keys]
+        if self.has_key_hash:
+            columns.append(f"{self.key_hash('s.')} AS {KEY_HASH}")
+        return columns
+
+    def recompute(self, position: Position, here: int) -> str:
+        """The node's rows for the keys of a row `k`, from the inputs as they are now."""
+        plan = self.node.plan if self.node.udf is None else self.node.udf.input
+        plan = as_of(plan, self.node, position, here)
+        found = dict(self.node.outputs)
+        keys = {}
+        for key in self.node.keys:
+            name = found[key].name if self.node.udf is None else trace(self.node.plan, found[key].name, self.node.udf)
+            keys[name] = column(key, "k")
+        if self.node.nullable_key:
+            return f"{render(restrict_nullable(plan, keys))} OFFSET 0"
+        return f"{render(restrict(plan, keys))} OFFSET 0"
+
+    def derive_keyed(self, keys: str, rows: str) -> str:
+        """Compute the affected keys again; what differs from the stored rows is the change."""
+        node = self.node
+        stored = [quote(name) for name in self.stored]
+        match_on = self.same(self.lookup, "t", "k")
+        both = listing(stored)
+        fresh = self.with_hidden(f"SELECT {both} FROM (SELECT * FROM new EXCEPT ALL SELECT * FROM old) AS e")
+        gone = self.with_hidden(f"SELECT {both} FROM (SELECT * FROM old EXCEPT ALL SELECT * FROM new) AS e")
+        columns = listing(self.all_columns())
+        return (
+            f"INSERT INTO {changes(node.name)} WITH k AS MATERIALIZED ({keys}), "
+            f"new AS MATERIALIZED (SELECT {listing([f'q.{quote(a.name)} AS {quote(s)}' for s, a in node.outputs])} "
+            f"FROM k CROSS JOIN LATERAL ({rows}) AS q), "
+            f"old AS MATERIALIZED (SELECT {listing([f't.{s}' for s in stored])} FROM k "
+            f"JOIN {table(node.name)} AS t ON {match_on}) "
+            f"SELECT {columns}, -1 FROM ({gone}) AS s UNION ALL SELECT {columns}, 1 FROM ({fresh}) AS s"
+        )
+
+    def derive_udf(
+        self, source: str, terms: tuple[Statement, ...], position: Position, here: int
+    ) -> NodeStatements:
+        """Around a Python call: keys and arguments before it, the comparison with the stored rows after it."""
+        node, udf = self.node, self.node.udf
+        assert udf is not None
+        keys_table = arguments(node.name + "__keys")
+        inputs = listing([f"q.{quote(a.name)}" for a in udf.input.columns])
+        prepare = (
+            f"WITH k AS (INSERT INTO {keys_table} SELECT DISTINCT {listing(self.key_columns())} FROM ({source}) AS s "
+            f"RETURNING *) INSERT INTO {arguments(node.name)} SELECT row_number() OVER (), {inputs} FROM k "
+            f"CROSS JOIN LATERAL ({self.recompute(position, here)}) AS q"
+        )
+        found = dict(node.outputs)
+        keyed = " AND ".join(
+            f"{quote(found[key].name)} IS NOT DISTINCT FROM k.{quote(key)}" for key in node.keys
+        )
+        joined = f"(SELECT * FROM {arguments(node.name)} JOIN {results(node.name)} USING (_r))"
+        rows = f"SELECT * FROM ({render(self.after_udf(), {-1: joined})}) AS p WHERE {keyed} OFFSET 0"
+        derive = self.derive_keyed(f"SELECT * FROM {keys_table}", rows)
+        return NodeStatements(terms, derive, self.apply(), prepare, udf_calls(udf))
+
+    def after_udf(self) -> Plan:
+        """The part of the plan above the Python calls, reading arguments and results."""
+        udf = self.node.udf
+        assert udf is not None
+        relation = Relation(
+            f"({self.node.name} with results)", tuple((a.name, a.type or "", a.nullable) for a in udf.columns)
+        )
+        source = Scan(relation, udf.columns, -1, tuple(a.name for a in udf.columns))
+        return replace_node(self.node.plan, udf, source)
+
+    def apply(self) -> str:
+        """Take the removed rows out of the table and put the added ones in."""
+        node = self.node
+        columns = listing(self.all_columns())
+        match_on = self.same(self.identity, "t", "d")
+        if node.unique:
+            gone = f"DELETE FROM {table(node.name)} AS t USING {changes(node.name)} AS d WHERE d.{WEIGHT} < 0 AND {match_on}"
+        else:
+            row = listing([f"t.{name}" for name in self.all_columns()])
+            other = listing([f"d.{name}" for name in self.all_columns()])
+            gone = (
+                f"DELETE FROM {table(node.name)} WHERE ctid = ANY (ARRAY(SELECT t.ctid FROM {changes(node.name)} AS d "
+                f"CROSS JOIN LATERAL (SELECT t.ctid FROM {table(node.name)} AS t WHERE {match_on} AND "
+                f"ROW({row}) IS NOT DISTINCT FROM ROW({other}) LIMIT -d.{WEIGHT}) AS t WHERE d.{WEIGHT} < 0))"
+            )
+        return (
+            f"WITH gone AS ({gone}) INSERT INTO {table(node.name)} ({columns}) SELECT {columns} FROM "
+            f"(SELECT d.*, generate_series(1, d.{WEIGHT}) FROM {changes(node.name)} AS d WHERE d.{WEIGHT} > 0) AS d"
+        )
+
+
+def udf_calls(udf: UdfProject) -> tuple[tuple[str, str], ...]:
+    """(function, SELECT list of its arguments) of each Python call."""
+    return tuple((name, listing([scalar(x) for x in args])) for _, name, args in udf.calls)
+
+
+def declared(plan: Plan) -> Plan:
+    """Write Python calls as calls of their SQL declarations, to learn types."""
+    below = tuple(declared(child) for child in inputs(plan))
+    plan = with_inputs(plan, below)
+    if not isinstance(plan, UdfProject):
+        return plan
+    calls = tuple(
+        (a, exp.Anonymous(this=quote(name), expressions=[x.copy() for x in args])) for a, name, args in plan.calls
+    )
+    return Project(plan.input, (*((a, column(a)) for a in plan.input.columns), *calls))
+
+
+def replace_node(plan: Plan, old: Plan, new: Plan) -> Plan:
+    """Replace a subplan by another."""
+    if plan is old:
+        return new
+    return with_inputs(plan, tuple(replace_node(child, old, new) for child in inputs(plan)))
+
+
+def as_of(plan: Plan, node: Node, position: Position, here: int) -> Plan:
+    """Read the right sides of process-time joins as of the previous tick, and every clock as of this one."""
+    passive = {scan.instance for scan in node.looked_up}
+    below = tuple(as_of(child, node, position, here) for child in inputs(plan))
+    plan = with_inputs(plan, below)
+    if isinstance(plan, Scan) and plan.instance in passive and position(plan.relation.name) < here:
+        return replace(plan, side=Side.PREVIOUS)
+    return plan
+
+
+def restrict_nullable(plan: Plan, keys: dict[str, exp.Expression]) -> Plan:
+    """Restrict to keys that may be NULL: by their hash, which an index serves, and by comparison."""
+    by_hash = exp.EQ(
+        this=exp.Anonymous(
+            this="hash_record_extended",
+            expressions=[exp.Anonymous(this="ROW", expressions=[column(name) for name in keys]), exp.Literal.number(0)],
+        ),
+        expression=column(KEY_HASH, "k"),
+    )
+    same = [exp.NullSafeEQ(this=column(name), expression=value) for name, value in keys.items()]
+    return push_filter(plan, exp.and_(by_hash, *same, copy=False), frozenset(keys))
+
+
+def push_filter(plan: Plan, predicate: exp.Expression, attributes: frozenset[str]) -> Plan:
+    """Push a predicate below the operators that pass all its attributes on."""
+    if isinstance(plan, Project):
+        items = {a.name: e for a, e in plan.items if a.name in attributes}
+        if all(plain(e) for e in items.values()):
+            inside = frozenset(plain(e) or "" for e in items.values())
+            return replace(plan, input=push_filter(plan.input, substitute(predicate, items), inside))
+    elif isinstance(plan, Filter):
+        return replace(plan, input=push_filter(plan.input, predicate, attributes))
+    elif isinstance(plan, (Aggregate, Window)):
+        keys = plan.keys if isinstance(plan, Aggregate) else plan.partition
+        if attributes <= {key.name for key in keys}:
+            return replace(plan, input=push_filter(plan.input, predicate, attributes))
+    elif isinstance(plan, Join) and attributes <= names(plan.left):
+        return replace(plan, left=push_filter(plan.left, predicate, attributes))
+    return Filter(plan, predicate)
+
+
+def trace(plan: Plan, name: str, down_to: Plan) -> str:
+    """Follow a column that is only passed on, from the top of a plan down to an inner plan's column."""
+    while plan is not down_to and plan != down_to:
+        if isinstance(plan, Project):
+            source = plain(next(e for a, e in plan.items if a.name == name))
+            if source is None:
+                raise LookupError(name)
+            name = source
+        plan = plan.input  # type: ignore[union-attr]
+    return name
+
+
+def flatten(plan: Plan) -> tuple[dict[str, exp.Expression], list[exp.Expression]]:
+    """Write the projections and filters above an aggregation as expressions over its columns."""
+    if isinstance(plan, Aggregate):
+        return {a.name: column(a) for a in plan.columns}, []
+    below, predicates = flatten(plan.input)  # type: ignore[union-attr]
+    if isinstance(plan, Filter):
+        return below, [*predicates, substitute(plan.predicate, below)]
+    assert isinstance(plan, Project)
+    return {a.name: substitute(e, below) for a, e in plan.items}, predicates
+

@@ -1,0 +1,180 @@
+"""Read RisingWave's CREATE TABLE and CREATE SINK … INTO: what the embedded engine needs of them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import ParseError, TokenError
+
+from millstream.errors import Diagnostic, Refused
+from millstream.front.parse import DIALECT
+
+NAME = r'(?:"[^"]+"|\w+)'
+QUALIFIED = rf"{NAME}(?:\s*\.\s*{NAME})*"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a source table."""
+
+    name: str
+    type: str
+    nullable: bool
+    default: str | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """A source table: its columns, key, and what happens when a key comes again.
+
+    `conflict` is 'ignore' (the first wins), 'overwrite' (the last wins) or 'bag' (there is no key). With a version
+    column an overwriting row must not be older than the stored one.
+    """
+
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    conflict: str
+    version: str | None = None
+
+
+@dataclass(frozen=True)
+class Sink:
+    """CREATE SINK name INTO target FROM source (or AS SELECT)."""
+
+    target: tuple[str | None, str]
+    query: str
+
+
+def without_comments(ddl: str) -> str:
+    """Drop -- and /* */ comments, and the closing semicolon; line numbers stay."""
+    kept = re.sub(r"--[^\n]*", "", ddl)
+    kept = re.sub(r"/\*.*?\*/", lambda m: "\n" * m.group().count("\n"), kept, flags=re.S)
+    return kept.strip().rstrip(";").rstrip()
+
+
+def refuse(construct: str, why: str, hint: str, path: str | None) -> Refused:
+    """Make the refusal of a declaration."""
+    return Refused(Diagnostic("MS030", construct, why, hint, path))
+
+
+def body(text: str, start: int) -> int:
+    """Return the position after the parenthesis that closes the one at `start`."""
+    depth = 0
+    quoted = False
+    for position in range(start, len(text)):
+        char = text[position]
+        if char == "'":
+            quoted = not quoted
+        elif not quoted:
+            depth += (char == "(") - (char == ")")
+            if depth == 0:
+                return position + 1
+    return -1
+
+
+def parse_table(ddl: str, path: str | None = None) -> Table:
+    """Read CREATE TABLE name (columns) [APPEND ONLY] [ON CONFLICT …] [WITH VERSION COLUMN (c)]."""
+    text = without_comments(ddl)
+    head = re.match(rf"create\s+table\s+(?:if\s+not\s+exists\s+)?{QUALIFIED}\s*\(", text, re.I)
+    if head is None:
+        raise refuse("source table", "this is not CREATE TABLE name (columns …)", "write the whole declaration", path)
+    end = body(text, head.end() - 1)
+    if end < 0:
+        raise refuse("source table", "a parenthesis is not closed", "close it", path)
+    columns, key = parse_columns(text[head.end() - 1 : end], path)
+    rest = " ".join(text[end:].split()).lower()
+    version = None
+    matched = re.search(r"with version column\s*\(\s*(\w+)\s*\)", rest)
+    if matched:
+        version = matched.group(1)
+        rest = rest.replace(matched.group(), "").strip()
+    append_only = "append only" in rest
+    rest = rest.replace("append only", "").strip()
+    conflict = "overwrite" if key else "bag"
+    if rest == "on conflict do nothing":
+        conflict, rest = "ignore", ""
+    elif rest in ("on conflict overwrite", "on conflict do update full"):
+        rest = ""
+    if rest:
+        raise refuse(
+            f"source table option: {rest}",
+            "the embedded engine does not read this option",
+            "rows come by INSERT or COPY here; keep connectors in models of the risingwave target",
+            path,
+        )
+    if not key and conflict != "bag":
+        raise refuse("ON CONFLICT", "there is no key that could conflict", "declare a PRIMARY KEY", path)
+    if append_only and key:
+        conflict = "ignore" if conflict == "ignore" else "overwrite"
+    if version is not None and version not in {column.name for column in columns}:
+        raise refuse(f"version column {version}", "the table has no such column", "correct the name", path)
+    return Table(columns, key, conflict, version)
+
+
+def parse_columns(text: str, path: str | None) -> tuple[tuple[Column, ...], tuple[str, ...]]:
+    """Read the column list through sqlglot."""
+    try:
+        create = sqlglot.parse_one(f"create table t {text}", dialect=DIALECT)
+    except (ParseError, TokenError) as error:
+        raise refuse("column list", str(error).splitlines()[0], "check the SQL", path) from error
+    schema = create.this
+    if not isinstance(schema, exp.Schema):
+        raise refuse("column list", "there are no columns", "declare them", path)
+    key: list[str] = []
+    columns = []
+    for item in schema.expressions:
+        if isinstance(item, exp.PrimaryKey):
+            key += [part.name for part in item.expressions]
+        elif isinstance(item, exp.ColumnDef):
+            columns.append(parse_column(item, key, path))
+        else:
+            raise refuse(item.sql(DIALECT), "this table element is not supported", "keep columns and PRIMARY KEY", path)
+    names = {column.name for column in columns}
+    if not set(key) <= names:
+        raise refuse("PRIMARY KEY", "it names a column that is not there", "correct the name", path)
+    return tuple(Column(c.name, c.type, c.nullable and c.name not in key, c.default) for c in columns), tuple(key)
+
+
+def parse_column(item: exp.ColumnDef, key: list[str], path: str | None) -> Column:
+    """Read one column: its type, NOT NULL, PRIMARY KEY and DEFAULT."""
+    nullable, default = True, None
+    for constraint in item.args.get("constraints") or []:
+        kind = constraint.kind
+        if isinstance(kind, exp.PrimaryKeyColumnConstraint):
+            key.append(item.name)
+        elif isinstance(kind, exp.NotNullColumnConstraint):
+            nullable = bool(kind.args.get("allow_null"))
+        elif isinstance(kind, exp.DefaultColumnConstraint):
+            default = kind.this.sql("postgres")
+        else:
+            raise refuse(
+                f"column {item.name}: {constraint.sql(DIALECT)}",
+                "this column constraint is not supported",
+                "compute the value in staging",
+                path,
+            )
+    return Column(item.name, item.args["kind"].sql("postgres"), nullable, default)
+
+
+def parse_sink(ddl: str, path: str | None = None) -> Sink:
+    """Read CREATE SINK name INTO table [(columns)] FROM relation | AS SELECT … [WITH (…)]."""
+    text = without_comments(ddl)
+    head = re.match(
+        rf"create\s+sink\s+(?:if\s+not\s+exists\s+)?{QUALIFIED}\s+into\s+(?P<target>{QUALIFIED})\s*"
+        rf"(?:from\s+(?P<source>{QUALIFIED})|as\s+(?P<query>select.*?))\s*(?:with\s*\(.*\))?$",
+        text,
+        re.I | re.S,
+    )
+    if head is None:
+        raise refuse(
+            "sink",
+            "the embedded engine knows sinks into its own tables only",
+            "write  create sink name into table from view",
+            path,
+        )
+    parts = [part.strip().strip('"') for part in head["target"].split(".")]
+    query = head["query"] or f"select * from {head['source']}"
+    return Sink((parts[-2] if len(parts) > 1 else None, parts[-1]), query)

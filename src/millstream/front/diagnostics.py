@@ -1,0 +1,114 @@
+"""Refusals: every construct the compiler does not accept, with its code, the reason and a rewrite."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from millstream.errors import Diagnostic, Refused
+
+# code: (construct, why, hint); the texts may use {detail}
+CATALOGUE: dict[str, tuple[str, str, str]] = {
+    "MS001": ("syntax", "the statement cannot be read: {detail}", "check the SQL just before this place"),
+    "MS002": (
+        "unknown relation {detail}",
+        "no source, view or materialized view of that name is deployed",
+        "deploy it first (dbt run --select +model), or correct the name",
+    ),
+    "MS003": (
+        "unknown column {detail}",
+        "none of the relations in FROM has that column",
+        "correct the name, or qualify it with the alias that has it",
+    ),
+    "MS004": (
+        "ambiguous column {detail}",
+        "more than one relation in FROM has that column",
+        "qualify it with an alias",
+    ),
+    "MS010": (
+        "{detail}",
+        "this construct is not maintained incrementally yet",
+        "rewrite it with joins, GROUP BY, ROW_NUMBER, UNION ALL, EXISTS or unnest",
+    ),
+    "MS011": (
+        "LIMIT without ORDER BY",
+        "the rows that stay would be arbitrary and could differ on every tick",
+        "add ORDER BY with a unique tie-break",
+    ),
+    "MS012": (
+        "ORDER BY without LIMIT",
+        "a view has no order; only a reader does",
+        "drop the ORDER BY here and sort in the query that reads the view",
+    ),
+    "MS013": (
+        "{detail} is not deterministic",
+        "its value would change whenever a row is computed again",
+        "derive the value from the row, for example from a hash of its key",
+    ),
+    "MS014": (
+        "now() {detail}",
+        "a view can only compare with now(), as one conjunct of WHERE or HAVING",
+        "filter with  WHERE occurred_at > now() - INTERVAL '1 hour'",
+    ),
+    "MS015": (
+        "join without an equality",
+        "each changed row would be compared with every row of the other side",
+        "join on at least one  left.column = right.column",
+    ),
+    "MS016": (
+        "FOR SYSTEM_TIME AS OF PROCTIME() on {detail}",
+        "the right side must be a source table or a materialized view, joined by equality, inner or left",
+        "materialize the right side, or join without FOR SYSTEM_TIME",
+    ),
+    "MS017": (
+        "process-time join whose left side is {detail}",
+        "a changed row must tell which results it replaces, so every branch has to start from one relation with a key",
+        "start every branch of the UNION ALL from the same one-row-per-key model, and group by its key",
+    ),
+    "MS018": (
+        "Python function {detail} outside the SELECT list",
+        "its results are stored when a row is computed, so it can only make a column",
+        "compute it in the SELECT list of one model and filter or unnest it in the next",
+    ),
+    "MS019": ("SELECT *", "a view must keep its columns when its inputs gain one", "list the columns"),
+    "MS020": (
+        "column without a name",
+        "the view's columns must have names",
+        "add  AS name",
+    ),
+    "MS021": (
+        "subquery in {detail}",
+        "only [NOT] EXISTS and [NOT] IN as a conjunct of WHERE, correlated by equality, are maintained incrementally",
+        "join the subquery instead",
+    ),
+    "MS022": (
+        "UNION with {detail}",
+        "branches correspond by position",
+        "give every branch the same number of columns, in the same order",
+    ),
+    "MS023": (
+        "column {detail} neither grouped nor aggregated",
+        "a group has many values of it",
+        "add it to GROUP BY or wrap it in an aggregate",
+    ),
+}
+
+
+def place(node: exp.Expression | None) -> tuple[int | None, int | None]:
+    """Return the 1-based line and column of the first token that sqlglot placed in or under a node."""
+    best: tuple[int, int] | None = None
+    for found in node.walk() if node is not None else ():
+        line, end = found.meta.get("line"), found.meta.get("col")
+        if line is None or end is None:
+            continue
+        start = found.meta.get("start", 0)
+        width = found.meta.get("end", start) - start
+        here = (line, max(1, end - width))
+        best = here if best is None else min(best, here)
+    return best or (None, None)
+
+
+def refuse(code: str, node: exp.Expression | None, detail: str = "", path: str | None = None) -> Refused:
+    """Make the refusal `code` for a construct; the caller raises it."""
+    construct, why, hint = (text.replace("{detail}", detail) for text in CATALOGUE[code])
+    line, col = place(node)
+    return Refused(Diagnostic(code, construct, why, hint, path, line, col))

@@ -1,0 +1,45 @@
+"""Read RisingWave SQL with sqlglot. The one file that knows where the dialect needs help."""
+
+from __future__ import annotations
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import ParseError, TokenError
+
+from millstream.errors import Diagnostic, Refused
+
+DIALECT = "risingwave"
+
+
+def parse(sql: str, path: str | None = None) -> exp.Expression:
+    """Parse one query; a syntax error is a refusal with its place."""
+    try:
+        statements = [statement for statement in sqlglot.parse(sql, dialect=DIALECT) if statement is not None]
+    except (ParseError, TokenError) as error:
+        first = error.errors[0] if isinstance(error, ParseError) and error.errors else {}
+        detail = first.get("description") or str(error).splitlines()[0]
+        raise Refused(
+            Diagnostic(
+                "MS001",
+                "syntax",
+                f"the statement cannot be read: {detail}",
+                "check the SQL just before this place",
+                path,
+                first.get("line"),
+                first.get("col"),
+            )
+        ) from error
+    if len(statements) != 1 or not isinstance(statements[0], exp.Query):
+        raise Refused(
+            Diagnostic("MS001", "statement", "a model is exactly one SELECT", "keep one SELECT in the file", path)
+        )
+    return statements[0]
+
+
+def is_process_time(table: exp.Table) -> bool:
+    """Tell whether a table in FROM carries FOR SYSTEM_TIME AS OF PROCTIME()."""
+    version = table.args.get("version")
+    if version is None:
+        return False
+    moment = version.expression
+    return isinstance(moment, exp.Anonymous) and moment.name.lower() == "proctime"

@@ -1,0 +1,81 @@
+"""What a name means: the relations in FROM, the CTEs in sight, and the catalogue behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from sqlglot import exp
+
+from millstream.front.diagnostics import refuse
+from millstream.plan.expression import Attribute, Names
+from millstream.plan.nodes import Relation
+
+
+@dataclass(frozen=True)
+class ViewText:
+    """A plain view: its query is expanded where it is read."""
+
+    name: str
+    sql: str
+    path: str | None = None
+
+
+class Catalog(Protocol):
+    """What the binder asks about names."""
+
+    def relation(self, schema: str | None, name: str) -> Relation | ViewText | None:
+        """Return what a name in FROM stands for; None if nothing of that name is deployed."""
+
+    def is_python(self, schema: str | None, name: str) -> bool:
+        """Tell whether a function is a registered Python function."""
+
+
+@dataclass
+class Context:
+    """One compilation: names, catalogue, and the file that errors point to."""
+
+    catalog: Catalog
+    names: Names = field(default_factory=Names)
+    path: str | None = None
+    read: dict[str, None] = field(default_factory=dict)  # deployed names this query reads, in order
+
+
+@dataclass(frozen=True)
+class CommonTable:
+    """A CTE with the CTEs that it sees itself."""
+
+    query: exp.Query
+    ctes: Mapping[str, CommonTable]
+    columns: tuple[str, ...]
+
+
+@dataclass
+class Scope:
+    """The relations in one FROM clause: alias → column name → attribute. `outer` is the enclosing query's."""
+
+    context: Context
+    tables: dict[str, dict[str, Attribute]] = field(default_factory=dict)
+    outer: Scope | None = None
+
+    def add(self, alias: str, columns: dict[str, Attribute]) -> None:
+        self.tables[alias] = columns
+
+    def resolve(self, node: exp.Column) -> Attribute:
+        """Find the attribute that a column reference means."""
+        path = self.context.path
+        table, name = node.table, node.name
+        if table:
+            columns = self.tables.get(table)
+            if columns is not None and name in columns:
+                return columns[name]
+        else:
+            found = {columns[name] for columns in self.tables.values() if name in columns}
+            if len(found) > 1:
+                raise refuse("MS004", node, name, path)
+            if found:
+                return found.pop()
+        if self.outer is not None:
+            return self.outer.resolve(node)
+        raise refuse("MS003", node, node.sql("postgres"), path)

@@ -1,0 +1,103 @@
+"""Scalar expressions: sqlglot trees whose columns are attributes, names unique in the whole plan."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+CLOCKS = (exp.CurrentTimestamp, exp.CurrentDate, exp.CurrentTime)
+WEIGHT = "_w"  # the column that says how often a changed row was added (> 0) or removed (< 0)
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """A column of a plan: its unique name, its PostgreSQL type where known, and whether it may be NULL."""
+
+    name: str
+    type: str | None = None
+    nullable: bool = True
+
+
+class Names:
+    """Makes attribute names that are unique within one compilation and still readable."""
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count(1)
+
+    def fresh(self, label: str) -> str:
+        """Return a name that was not returned before; PostgreSQL cuts names at 63 bytes, so the label is cut first."""
+        return f"{label[:48]}_{next(self._numbers)}"
+
+
+def column(attribute: Attribute | str, table: str | None = None) -> exp.Column:
+    """Return the expression that reads an attribute."""
+    name = attribute if isinstance(attribute, str) else attribute.name
+    return exp.column(exp.to_identifier(name, quoted=True), table=exp.to_identifier(table) if table else None)
+
+
+def references(expression: exp.Expression) -> frozenset[str]:
+    """Return the names of the attributes that an expression reads."""
+    return frozenset(node.name for node in expression.find_all(exp.Column) if not node.table)
+
+
+def plain(expression: exp.Expression) -> str | None:
+    """Return the attribute's name where the expression is nothing but that attribute."""
+    while isinstance(expression, (exp.Paren, exp.Alias)):
+        expression = expression.this
+    return expression.name if isinstance(expression, exp.Column) and not expression.table else None
+
+
+def transform(
+    expression: exp.Expression, change: Callable[[exp.Expression], exp.Expression]
+) -> exp.Expression:
+    """Return a copy with `change` applied to every node, top down; replaced nodes are not entered again."""
+    return expression.copy().transform(change, copy=False)
+
+
+def substitute(expression: exp.Expression, by: Mapping[str, exp.Expression]) -> exp.Expression:
+    """Return a copy in which attributes named in `by` are replaced."""
+
+    def change(node: exp.Expression) -> exp.Expression:
+        if isinstance(node, exp.Column) and not node.table and node.name in by:
+            new = by[node.name].copy()
+            return new if isinstance(new, (exp.Column, exp.Literal, exp.Func)) else exp.paren(new)
+        return node
+
+    return transform(expression, change)
+
+
+def conjuncts(expression: exp.Expression | None) -> list[exp.Expression]:
+    """Split `a AND (b AND c)` into [a, b, c]; None is the empty conjunction."""
+    if expression is None:
+        return []
+    inner = expression
+    while isinstance(inner, exp.Paren):
+        inner = inner.this
+    if isinstance(inner, exp.And):
+        return conjuncts(inner.left) + conjuncts(inner.right)
+    return [inner]
+
+
+def conjunction(terms: Iterable[exp.Expression]) -> exp.Expression | None:
+    """Join terms by AND; None where there are none."""
+    found = [exp.paren(term.copy()) if isinstance(term, exp.Or) else term.copy() for term in terms]
+    return exp.and_(*found, copy=False, wrap=False) if found else None
+
+
+def equalities(
+    on: exp.Expression | None, left: frozenset[str], right: frozenset[str]
+) -> list[tuple[exp.Expression, exp.Expression]]:
+    """Return the pairs (expression over the left side, over the right side) that a join condition equates."""
+    pairs = []
+    for term in conjuncts(on):
+        if not isinstance(term, exp.EQ):
+            continue
+        a, b = references(term.left), references(term.right)
+        if a and b and a <= left and b <= right:
+            pairs.append((term.left, term.right))
+        elif a and b and a <= right and b <= left:
+            pairs.append((term.right, term.left))
+    return pairs

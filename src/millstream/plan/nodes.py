@@ -1,0 +1,235 @@
+"""The operators. A plan is a tree of them; its leaves are scans of stored relations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from sqlglot import exp
+
+from millstream.plan.expression import Attribute, column, conjuncts, plain
+
+
+def without_nulls(
+    columns: tuple[Attribute, ...], predicate: exp.Expression | None
+) -> tuple[Attribute, ...]:
+    """Mark the columns that a predicate, being true, shows not to be NULL."""
+    known: set[str | None] = set()
+    for term in conjuncts(predicate):
+        if isinstance(term, (exp.EQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NEQ)):
+            known |= {plain(term.left), plain(term.right)}
+        elif isinstance(term, exp.Not) and isinstance(term.this, exp.Is) and isinstance(term.this.expression, exp.Null):
+            known.add(plain(term.this.this))
+        elif isinstance(term, exp.Is) and isinstance(term.expression, exp.Not):
+            known.add(plain(term.this))
+        elif isinstance(term, exp.In):
+            known.add(plain(term.this))
+    return tuple(replace(each, nullable=False) if each.name in known else each for each in columns)
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A stored relation: a source table or a node's state table.
+
+    `columns` are (name, PostgreSQL type, nullable). `key` names columns that identify a row, empty where rows are a
+    bag. `guard` names a boolean column that is false for rows that exist in the state but not in the result.
+    """
+
+    name: str
+    columns: tuple[tuple[str, str, bool], ...]
+    key: tuple[str, ...] = ()
+    guard: str | None = None
+
+
+class Side(Enum):
+    """Which image of a relation a scan reads."""
+
+    STATE = "state"  # the stored rows, as they are at that moment of the tick
+    DELTA = "delta"  # the changed rows of this tick, with their weight
+    PREVIOUS = "previous"  # the stored rows with this tick's changes undone
+
+
+@dataclass(frozen=True)
+class Scan:
+    """Read a relation. `instance` tells the occurrences of one relation in a plan apart."""
+
+    relation: Relation
+    columns: tuple[Attribute, ...]
+    instance: int
+    names: tuple[str, ...]  # the relation's column for each attribute
+    side: Side = Side.STATE
+
+
+@dataclass(frozen=True)
+class Filter:
+    """σ: keep the rows for which the predicate is true."""
+
+    input: Plan
+    predicate: exp.Expression
+
+    @property
+    def columns(self) -> tuple[Attribute, ...]:
+        return without_nulls(self.input.columns, self.predicate)
+
+
+@dataclass(frozen=True)
+class TimeFilter:
+    """σ with now(): keep rows while `value comparison bound` holds, where only `bound` mentions now()."""
+
+    input: Plan
+    value: exp.Expression
+    comparison: type[exp.Binary]
+    bound: exp.Expression
+    clock: str = "now"  # which reading of the clock: 'now' of this tick or 'then' of the one before
+
+    @property
+    def columns(self) -> tuple[Attribute, ...]:
+        return self.input.columns
+
+    @property
+    def predicate(self) -> exp.Expression:
+        return self.comparison(this=self.value.copy(), expression=self.bound.copy())
+
+
+@dataclass(frozen=True)
+class Project:
+    """π: compute columns row by row."""
+
+    input: Plan
+    items: tuple[tuple[Attribute, exp.Expression], ...]
+
+    @property
+    def columns(self) -> tuple[Attribute, ...]:
+        return tuple(attribute for attribute, _ in self.items)
+
+
+@dataclass(frozen=True)
+class Join:
+    """⋈ of kind inner, left, semi or anti. A process-time join reads its right side as of the previous tick."""
+
+    left: Plan
+    right: Plan
+    kind: str
+    on: exp.Expression | None
+    process_time: bool = False
+
+    @property
+    def columns(self) -> tuple[Attribute, ...]:
+        if self.kind in ("semi", "anti"):
+            return self.left.columns
+        if self.kind == "left":
+            return self.left.columns + tuple(replace(column, nullable=True) for column in self.right.columns)
+        return without_nulls(self.left.columns + self.right.columns, self.on)
+
+
+@dataclass(frozen=True)
+class Unnest:
+    """μ: one row per array element, arrays in step; `ordinality` numbers the elements from 1."""
+
+    input: Plan
+    arrays: tuple[exp.Expression, ...]
+    elements: tuple[Attribute, ...]
+    ordinality: Attribute | None
+
+    @property
+    def columns(self) -> tuple[Attribute, ...]:
+        return self.input.columns + self.elements + ((self.ordinality,) if self.ordinality else ())
+
+
+@dataclass(frozen=True)
+class UnionAll:
+    """⊎: the rows of all inputs; input columns correspond by position."""
+
+    inputs: tuple[Plan, ...]
+    columns: tuple[Attribute, ...]
+
+
+@dataclass(frozen=True)
+class Aggregate:
+    """γ: one row per group. `keys` are columns of the input; no keys means one row, even of an empty input."""
+
+    input: Plan
+    keys: tuple[Attribute, ...]
+    items: tuple[tuple[Attribute, exp.Expression], ...]
+
+    @property
+    def columns(self) -> tuple[Attribute, ...]:
+        return self.keys + tuple(attribute for attribute, _ in self.items)
+
+
+@dataclass(frozen=True)
+class Window:
+    """Add window function results, all over the same PARTITION BY and ORDER BY."""
+
+    input: Plan
+    partition: tuple[Attribute, ...]
+    order: tuple[exp.Expression, ...]
+    items: tuple[tuple[Attribute, exp.Expression], ...]  # the functions, without their OVER
+    frame: exp.Expression | None = None
+
+    @property
+    def columns(self) -> tuple[Attribute, ...]:
+        return self.input.columns + tuple(attribute for attribute, _ in self.items)
+
+
+@dataclass(frozen=True)
+class UdfProject:
+    """Add the results of Python functions, each called once per row."""
+
+    input: Plan
+    calls: tuple[tuple[Attribute, str, tuple[exp.Expression, ...]], ...]
+
+    @property
+    def columns(self) -> tuple[Attribute, ...]:
+        return self.input.columns + tuple(attribute for attribute, _, _ in self.calls)
+
+
+Plan = Scan | Filter | TimeFilter | Project | Join | Unnest | UnionAll | Aggregate | Window | UdfProject
+
+ROW_WISE = (Filter, Project, TimeFilter, Unnest)
+KEYED = (Aggregate, Window)
+
+
+def inputs(plan: Plan) -> tuple[Plan, ...]:
+    """Return the plans directly below."""
+    if isinstance(plan, Scan):
+        return ()
+    if isinstance(plan, Join):
+        return (plan.left, plan.right)
+    if isinstance(plan, UnionAll):
+        return plan.inputs
+    return (plan.input,)
+
+
+def with_inputs(plan: Plan, below: tuple[Plan, ...]) -> Plan:
+    """Return the same operator over other inputs."""
+    if isinstance(plan, Scan):
+        return plan
+    if isinstance(plan, Join):
+        return replace(plan, left=below[0], right=below[1])
+    if isinstance(plan, UnionAll):
+        return replace(plan, inputs=below)
+    return replace(plan, input=below[0])
+
+
+def walk(plan: Plan) -> Iterator[Plan]:
+    """Yield the plan and everything below it, top down."""
+    yield plan
+    for below in inputs(plan):
+        yield from walk(below)
+
+
+def scans(plan: Plan) -> list[Scan]:
+    """Return the leaves from left to right."""
+    return [node for node in walk(plan) if isinstance(node, Scan)]
+
+
+def names(plan: Plan) -> frozenset[str]:
+    """Return the names of a plan's columns."""
+    return frozenset(attribute.name for attribute in plan.columns)
+
+
+def identity(plan: Plan) -> tuple[tuple[Attribute, exp.Expression], ...]:
+    """Return projection items that pass every column of a plan on."""
+    return tuple((attribute, column(attribute)) for attribute in plan.columns)

@@ -1,0 +1,103 @@
+"""Restrict a plan to some keys, as near to the leaves as the predicate can go."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from sqlglot import exp
+
+from millstream.plan.expression import column, conjunction, equalities, plain
+from millstream.plan.nodes import (
+    Aggregate,
+    Filter,
+    Join,
+    Plan,
+    Project,
+    Scan,
+    TimeFilter,
+    UdfProject,
+    UnionAll,
+    Unnest,
+    Window,
+    names,
+)
+
+Keys = Mapping[str, exp.Expression]  # attribute name → the value it must equal
+
+
+def restrict(plan: Plan, keys: Keys) -> Plan:
+    """Return σ(key = value)(plan), pushed down; the values may refer to a row outside of the plan.
+
+    A conjunct that cannot go below an operator stays above it. Windows whose PARTITION BY is pinned to one value lose
+    it, which lets PostgreSQL stop at the k-th row of an index.
+    """
+    if not keys:
+        return plan
+    if isinstance(plan, Scan):
+        return keep(plan, keys)
+    if isinstance(plan, (Filter, TimeFilter, UdfProject, Unnest)):
+        inside = {name: value for name, value in keys.items() if name in names(plan.input)}
+        below = replace(plan, input=restrict(plan.input, inside))
+        return keep(below, {name: value for name, value in keys.items() if name not in inside})
+    if isinstance(plan, Project):
+        return restrict_project(plan, keys)
+    if isinstance(plan, UnionAll):
+        positions = {attribute.name: i for i, attribute in enumerate(plan.columns)}
+        return replace(
+            plan,
+            inputs=tuple(
+                restrict(branch, {branch.columns[positions[n]].name: v for n, v in keys.items()})
+                for branch in plan.inputs
+            ),
+        )
+    if isinstance(plan, Aggregate):
+        grouped = {attribute.name for attribute in plan.keys}
+        inside = {name: value for name, value in keys.items() if name in grouped}
+        below = replace(plan, input=restrict(plan.input, inside))
+        return keep(below, {name: value for name, value in keys.items() if name not in inside})
+    if isinstance(plan, Window):
+        parts = {attribute.name for attribute in plan.partition}
+        inside = {name: value for name, value in keys.items() if name in parts}
+        rest = tuple(attribute for attribute in plan.partition if attribute.name not in inside)
+        below = replace(plan, input=restrict(plan.input, inside), partition=rest)
+        return keep(below, {name: value for name, value in keys.items() if name not in inside})
+    return restrict_join(plan, keys)
+
+
+def keep(plan: Plan, keys: Keys) -> Plan:
+    """Put the restriction right here."""
+    predicate = conjunction(exp.EQ(this=column(name), expression=value.copy()) for name, value in keys.items())
+    return Filter(plan, predicate) if predicate is not None else plan
+
+
+def restrict_project(plan: Project, keys: Keys) -> Plan:
+    """Push through a projection what it merely passes on."""
+    inside: dict[str, exp.Expression] = {}
+    above: dict[str, exp.Expression] = {}
+    sources = {attribute.name: plain(expression) for attribute, expression in plan.items}
+    for name, value in keys.items():
+        source = sources[name]
+        if source is not None and source not in inside:
+            inside[source] = value
+        else:
+            above[name] = value
+    return keep(replace(plan, input=restrict(plan.input, inside)), above)
+
+
+def restrict_join(plan: Join, keys: Keys) -> Plan:
+    """Push into the side that has the column, and through an equality into the other side too."""
+    left, right = names(plan.left), names(plan.right)
+    to_left = {name: value for name, value in keys.items() if name in left}
+    to_right = {name: value for name, value in keys.items() if name in right and plan.kind == "inner"}
+    above = {name: value for name, value in keys.items() if name not in to_left and name not in to_right}
+    for a, b in equalities(plan.on, left, right):
+        a_name, b_name = plain(a), plain(b)
+        if a_name is None or b_name is None:
+            continue
+        if a_name in to_left:
+            to_right.setdefault(b_name, to_left[a_name])
+        elif b_name in to_right and plan.kind == "inner":
+            to_left.setdefault(a_name, to_right[b_name])
+    joined = replace(plan, left=restrict(plan.left, to_left), right=restrict(plan.right, to_right))
+    return keep(joined, above)

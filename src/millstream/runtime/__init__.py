@@ -1,0 +1,1 @@
+"""Deploying models and keeping them: everything that talks to the database."""

@@ -1,0 +1,73 @@
+"""Fill a node's table from what its inputs hold now."""
+
+from __future__ import annotations
+
+import psycopg
+
+from millstream.delta.node import Node
+from millstream.emit.names import arguments, quote, results, table
+from millstream.emit.render import listing, render
+from millstream.emit.statements import NodeSql, udf_calls
+from millstream.runtime.udf import Functions, literal
+
+CHUNK = 500  # rows per round trip around Python
+
+
+def build(conn: psycopg.Connection, sql: NodeSql, functions: Functions) -> int:
+    """Create a node's table and store its first rows; return how many."""
+    for statement in sql.create():
+        conn.execute(statement.encode())
+    columns = listing(sql.all_columns())
+    if sql.node.udf is None:
+        rows = sql.result()
+    else:
+        call_all(conn, sql.node, sql, functions)
+        joined = f"(SELECT * FROM {arguments(sql.node.name)} JOIN {results(sql.node.name)} USING (_r))"
+        rows = sql.with_hidden(sql.named(render(sql.after_udf(), {-1: joined})))
+    cursor = conn.execute(
+        f"INSERT INTO {table(sql.node.name)} ({columns}) SELECT {columns} FROM ({rows}) AS s".encode()
+    )
+    if sql.node.udf is not None:
+        for name in sql.session_tables():
+            conn.execute(f"DROP TABLE IF EXISTS {name}".encode())
+    conn.execute(f"ANALYZE {table(sql.node.name)}".encode())
+    return cursor.rowcount
+
+
+def call_all(conn: psycopg.Connection, node: Node, sql: NodeSql, functions: Functions) -> None:
+    """Call the node's Python functions for every row of its input."""
+    udf = node.udf
+    assert udf is not None
+    for statement in sql.temporary():
+        conn.execute(statement.encode())
+    inputs = listing([quote(a.name) for a in udf.input.columns])
+    conn.execute(
+        f"INSERT INTO {arguments(node.name)} SELECT row_number() OVER (), {inputs} FROM ({render(udf.input)}) AS s".encode()
+    )
+    row = conn.execute(f"SELECT coalesce(max(_r), 0) FROM {arguments(node.name)}".encode()).fetchone()
+    last = int(row[0]) if row else 0
+    conn.execute(f"CREATE INDEX ON {arguments(node.name)} (_r)".encode())
+    conn.execute(f"ANALYZE {arguments(node.name)}".encode())
+    for start in range(0, last, CHUNK):
+        call(conn, node, functions, f"_r > {start} AND _r <= {start + CHUNK}")
+
+
+def call(conn: psycopg.Connection, node: Node, functions: Functions, which: str = "true") -> int:
+    """Call the node's Python functions for waiting rows and store the results; return how many rows."""
+    udf = node.udf
+    assert udf is not None
+    numbers: list[int] = []
+    computed: list[list[object]] = []
+    for name, select in udf_calls(udf):
+        with conn.cursor(binary=True) as cursor:
+            cursor.execute(
+                f"SELECT _r, {select} FROM {arguments(node.name)} WHERE {which} ORDER BY _r".encode()
+            )
+            rows = cursor.fetchall()
+        numbers = [int(row[0]) for row in rows]
+        computed.append(functions.call(name, (row[1:] for row in rows)))
+    if numbers:
+        with conn.cursor() as cursor, cursor.copy(f"COPY {results(node.name)} FROM STDIN".encode()) as copy:
+            for number, *values in zip(numbers, *computed, strict=True):
+                copy.write_row([number, *(literal(value) for value in values)])
+    return len(numbers)

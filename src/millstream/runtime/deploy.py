@@ -1,0 +1,356 @@
+"""Deploy: compare a definition with what runs, build what is new beside it, and swap; one transaction a call."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import psycopg
+
+from millstream.catalog import store
+from millstream.catalog.install import install
+from millstream.catalog.store import Catalogue, State
+from millstream.delta.node import Rule
+from millstream.emit.indexes import Index, needed
+from millstream.emit.names import queue, quote, short, table
+from millstream.emit.statements import NodeSql
+from millstream.errors import Diagnostic, MillstreamError, Refused
+from millstream.front.ddl import parse_sink, parse_table
+from millstream.runtime import functions as function_types
+from millstream.runtime import views
+from millstream.runtime.build import build
+from millstream.runtime.clock import enter
+from millstream.runtime.compile import compile_view, describer, fingerprint
+from millstream.runtime.source import Source
+from millstream.runtime.udf import Functions
+
+TICK_LOCK = 0x7469636B  # advisory lock held by every tick and every deploy: 'tick'
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """What a deploy did. `detail` is one line for people; `rebuilt` names the dependants that were rebuilt."""
+
+    name: str
+    action: str
+    detail: str = ""
+    rebuilt: tuple[str, ...] = ()
+
+
+def connect(dsn: str) -> psycopg.Connection:
+    """Connect for deploying; installs the catalogue in a database that has none."""
+    conn = psycopg.connect(dsn, autocommit=True)
+    conn.execute("set timezone = 'UTC'")
+    install(conn)
+    return conn
+
+
+def begin(conn: psycopg.Connection) -> Catalogue:
+    """Take the place of the tick and read the catalogue; the caller's transaction holds the lock."""
+    conn.execute("set local client_min_messages = warning")
+    conn.execute("set local search_path = public, pg_catalog")
+    conn.execute("select pg_advisory_xact_lock(%s)", [TICK_LOCK])
+    enter(conn)
+    return store.load(conn)
+
+
+def deploy_table(
+    conn: psycopg.Connection, name: str, ddl: str, *, schema: str = "public", path: str | None = None
+) -> Deployed:
+    """Deploy a source table from RisingWave's CREATE TABLE. New nullable columns may be added at the end later."""
+    declared = parse_table(ddl, path)
+    with conn.transaction():
+        catalogue = begin(conn)
+        existing = catalogue.named(schema, name)
+        view = f"{quote(schema)}.{quote(name)}"
+        if existing is not None and existing.kind == "table" and existing.state is not None:
+            before = parse_table(existing.definition, existing.path)
+            if before == declared:
+                return Deployed(name, "unchanged", "source table")
+            return views.extend_table(conn, catalogue, existing, before, declared, ddl, path)
+        state = name if name not in catalogue.states and schema == "public" else f"{schema}.{name}"
+        source = Source(state, view, declared)
+        views.free_name(conn, catalogue, schema, name, "table")
+        conn.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}".encode())
+        for statement in source.create():
+            conn.execute(statement.encode())
+        columns = views.columns_of(conn, state, [c.name for c in declared.columns])
+        solid = {c.name for c in declared.columns if not c.nullable}
+        detail = {
+            "columns": [[n, t, n not in solid] for n, t in columns],
+            "key": list(declared.key) or ["_h"],
+            "queue": queue(state),
+        }
+        store.put_state(
+            conn, State(state, schema, name, "table", ddl, path, {}, (state,), detail)
+        )
+        store.put_relation(conn, store.Deployed(schema, name, "table", state, ddl, path))
+        views.grant(conn, schema, name, "table")
+        store.raise_epoch(conn)
+    return Deployed(name, "created", "source table")
+
+
+def deploy_view(
+    conn: psycopg.Connection,
+    name: str,
+    sql: str,
+    *,
+    schema: str = "public",
+    path: str | None = None,
+    materialized: bool = True,
+    indexes: Sequence[Sequence[str]] = (),
+) -> Deployed:
+    """Deploy a view. An unchanged one is left alone; a changed one is built beside the old one and swapped.
+
+    Dependants are rebuilt in the same transaction. One that cannot be rebuilt keeps reading the version that it was
+    built on until it is deployed again; the detail says so.
+    """
+    with conn.transaction():
+        catalogue = begin(conn)
+        if not materialized:
+            return views.deploy_plain(conn, catalogue, schema, name, sql, path, rebuild)
+        deployed = materialize(conn, catalogue, schema, name, sql, path, indexes)
+        if deployed.action != "unchanged":
+            rebuilt = rebuild(conn, schema, name)
+            views.collect(conn)
+            store.raise_epoch(conn)
+            deployed = replace(deployed, rebuilt=rebuilt)
+    return deployed
+
+
+def materialize(
+    conn: psycopg.Connection,
+    catalogue: Catalogue,
+    schema: str,
+    name: str,
+    sql: str,
+    path: str | None,
+    indexes: Sequence[Sequence[str]] = (),
+) -> Deployed:
+    """Compile, build and swap one materialized view, without its dependants."""
+    existing = catalogue.named(schema, name)
+    current = catalogue.states.get(existing.state or "") if existing is not None else None
+    state = views.next_version(catalogue, schema, name)
+    compiled = compile_view(catalogue, state, sql, path)
+    print_ = fingerprint(sql + repr(list(indexes)), compiled.reads)
+    if current is not None and current.kind == "materialized_view" and current.detail.get("fingerprint") == print_:
+        return Deployed(name, "unchanged", str(current.detail.get("summary", "")))
+    describe = describer(conn)
+    python = Functions(
+        {d.name: d.definition for d in catalogue.relations.values() if d.kind == "function"}
+    )
+    written = [NodeSql(node, describe) for node in compiled.nodes[:0]]
+    for node in compiled.nodes:
+        node_sql = NodeSql(node, describe)
+        rows = build(conn, node_sql, python)
+        for index in needed(node):
+            make_index(conn, index)
+        written.append(node_sql)
+    top = written[-1]
+    for index_columns in indexes:
+        make_index(conn, Index(top.node.name, tuple(quote(c) for c in index_columns)))
+    columns = views.columns_of(conn, state, list(top.node.visible))
+    nullable = {stored: a.nullable for stored, a in top.node.outputs}
+    relation = top.node.relation
+    summary = describe_nodes(written, rows)
+    detail = {
+        "columns": [[n, t, nullable[n]] for n, t in columns],
+        "key": list(relation.key),
+        "guard": relation.guard,
+        "fingerprint": print_,
+        "summary": summary,
+        "indexes": [list(c) for c in indexes],
+    }
+    new = State(
+        state, schema, name, "materialized_view", sql, path, compiled.reads, tuple(n.name for n in compiled.nodes), detail
+    )
+    store.put_state(conn, new)
+    if existing is not None and existing.kind not in ("materialized_view", "view"):
+        raise Refused(
+            Diagnostic("MS032", name, f"a {existing.kind} of that name is deployed", "drop it or choose another name", path)
+        )
+    views.show(conn, catalogue, schema, name, relation, [n for n, _ in columns])
+    store.put_relation(conn, store.Deployed(schema, name, "materialized_view", state, sql, path))
+    views.grant(conn, schema, name, "materialized_view")
+    return Deployed(name, "replaced" if existing is not None else "created", summary)
+
+
+def describe_nodes(nodes: list[NodeSql], rows: int) -> str:
+    """One line about how a view is kept."""
+    rules = [n.node.rule.value if not n.node.on_act else "on act" for n in nodes]
+    if any(n.node.udf is not None for n in nodes):
+        rules[-1] += ", python"
+    return f"incremental ({' + '.join(dict.fromkeys(rules))}; {rows:,} rows)"
+
+
+def make_index(conn: psycopg.Connection, index: Index) -> None:
+    """Create an index unless an existing one starts with the same columns."""
+    wanted = ", ".join(index.expressions)
+    row = conn.execute(
+        "select array_agg(pg_get_indexdef(i.indexrelid)) from pg_index as i where i.indrelid = %s::regclass",
+        [table(index.relation)],
+    ).fetchone()
+    for definition in (row[0] if row and row[0] else []):
+        inside = definition[definition.index(" USING btree (") + 14 :].split(") INCLUDE")[0].rstrip(")")
+        plain = inside.replace('"', "")
+        mine = wanted.replace('"', "")
+        if plain == mine or plain.startswith(mine + ","):
+            return
+    name = short(f"{index.relation}_{hashlib.md5(wanted.encode(), usedforsecurity=False).hexdigest()[:8]}_ix")
+    conn.execute(f"CREATE INDEX IF NOT EXISTS {quote(name)} ON {table(index.relation)} ({wanted})".encode())
+
+
+def rebuild(conn: psycopg.Connection, schema: str, name: str) -> tuple[str, ...]:
+    """Deploy again, in order, every materialized view that read the old version of this one, directly or not."""
+    done: list[str] = []
+    changed = {f"{schema}.{name}"}
+    while True:
+        catalogue = store.load(conn)
+        waiting = [
+            state
+            for state in catalogue.states.values()
+            if state.kind == "materialized_view"
+            and set(state.reads) & changed
+            and f"{state.schema}.{state.relation}" not in changed
+            and catalogue.relations[(state.schema, state.relation)].state == state.name
+        ]
+        if not waiting:
+            break
+        state = waiting[0]
+        changed.add(f"{state.schema}.{state.relation}")
+        try:
+            with conn.transaction():
+                indexes = [list(c) for c in state.detail.get("indexes", [])]
+                result = materialize(
+                    conn, catalogue, state.schema, state.relation, state.definition, state.path, indexes
+                )
+            if result.action != "unchanged":
+                done.append(state.relation)
+        except Refused:
+            done.append(f"{state.relation} (stays on the old version until it is deployed again)")
+    views.repoint_sinks(conn)
+    return tuple(done)
+
+
+def deploy_function(
+    conn: psycopg.Connection,
+    name: str,
+    arguments: Sequence[tuple[str, str]],
+    returns: str,
+    *,
+    schema: str = "public",
+    module: str,
+    entry: str,
+) -> Deployed:
+    """Register a Python function and declare it to PostgreSQL, so that models can call it.
+
+    The code is read again when the file changes; another signature needs another name (blend_v2), as on RisingWave.
+    """
+    file = Path(module).resolve()
+    if not file.exists():
+        raise MillstreamError(f"there is no file {module} for the Python function {name}\n  hint: create it in udfs/")
+    signature = {"arguments": [list(a) for a in arguments], "returns": returns}
+    definition = {
+        "language": "python",
+        **signature,
+        "module": str(file),
+        "entry": entry,
+        "code": hashlib.sha256(file.read_bytes()).hexdigest()[:16],
+    }
+    with conn.transaction():
+        catalogue = begin(conn)
+        existing = catalogue.named(schema, name)
+        if existing is not None:
+            if existing.kind != "function":
+                raise MillstreamError(f"{name} is deployed as a {existing.kind}\n  hint: choose another name")
+            before = json.loads(existing.definition)
+            if before == definition:
+                return Deployed(name, "unchanged", "python function")
+            if {key: before[key] for key in signature} != signature:
+                raise Refused(
+                    Diagnostic(
+                        "MS033",
+                        f"function {name}",
+                        "its signature changed, and RisingWave never replaces a function",
+                        "give it a new name with a higher version and change the models that call it",
+                        str(module),
+                    )
+                )
+        else:
+            result, made = function_types.translate(returns, f"{quote(schema)}.{quote(name + '_result')}")
+            listed = []
+            for argument, type_ in arguments:
+                translated, more = function_types.translate(type_, f"{quote(schema)}.{quote(f'{name}_{argument}')}")
+                made += more
+                listed.append(f"{quote(argument)} {translated}")
+            for statement in made:
+                conn.execute(statement.encode())
+            conn.execute(
+                f"CREATE FUNCTION {quote(schema)}.{quote(name)}({', '.join(listed)}) RETURNS {result} LANGUAGE plpgsql "
+                "AS $f$ BEGIN RAISE EXCEPTION 'Python functions run in the worker, for materialized views only'; "
+                "END $f$".encode()
+            )
+        store.put_relation(
+            conn, store.Deployed(schema, name, "function", None, json.dumps(definition), str(file))
+        )
+        store.raise_epoch(conn)
+    return Deployed(name, "replaced" if existing is not None else "created", "python function")
+
+
+def deploy_sink(
+    conn: psycopg.Connection, name: str, ddl: str, *, schema: str = "public", path: str | None = None
+) -> Deployed:
+    """Deploy CREATE SINK … INTO table FROM view: new rows of the view enter the table in the same tick."""
+    sink = parse_sink(ddl, path)
+    with conn.transaction():
+        catalogue = begin(conn)
+        existing = catalogue.named(schema, name)
+        target = catalogue.named(*sink.target)
+        if target is None or target.kind != "table":
+            raise Refused(
+                Diagnostic("MS034", f"sink into {sink.target[1]}", "there is no such source table", "deploy it first", path)
+            )
+        origin = views.sink_origin(catalogue, sink.query, path)
+        columns = {c[0] for c in catalogue.states[target.state or ""].detail["columns"]}
+        missing = [c[0] for c in origin.detail["columns"] if c[0] not in columns]
+        lacking = [c for c in columns if c not in {o[0] for o in origin.detail["columns"]}]
+        if missing or lacking:
+            raise Refused(
+                Diagnostic(
+                    "MS034",
+                    f"sink into {target.name}",
+                    f"columns differ: {', '.join(sorted(missing + lacking))}",
+                    "select exactly the columns of the table",
+                    path,
+                )
+            )
+        definition = json.dumps({"ddl": " ".join(ddl.split()), "target": target.state, "query": sink.query})
+        if existing is not None and existing.definition == definition and existing.state == origin.name:
+            return Deployed(name, "unchanged", f"into {target.name}")
+        store.put_relation(conn, store.Deployed(schema, name, "sink", origin.name, definition, path))
+        views.backfill_sink(conn, catalogue, origin, catalogue.states[target.state or ""])
+        store.raise_epoch(conn)
+    return Deployed(name, "replaced" if existing is not None else "created", f"into {target.name}")
+
+
+def drop(conn: psycopg.Connection, name: str, *, schema: str = "public", cascade: bool = False) -> None:
+    """Drop what is deployed under a name; with `cascade` also everything that reads it, else refuse."""
+    with conn.transaction():
+        catalogue = begin(conn)
+        views.drop(conn, catalogue, schema, name, cascade)
+        views.collect(conn)
+        store.raise_epoch(conn)
+
+
+def list_relations(conn: psycopg.Connection, schema: str = "public") -> list[tuple[str, str]]:
+    """Return (name, kind) of everything deployed in a schema."""
+    rows = conn.execute(
+        "select name, kind from millstream.relation where schema_name = %s order by name", [schema]
+    ).fetchall()
+    return [(row[0], row[1]) for row in rows]
+
+
+__all__ = ["Deployed", "Rule", "connect", "deploy_function", "deploy_sink", "deploy_table", "deploy_view", "drop"]

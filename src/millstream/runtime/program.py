@@ -1,0 +1,241 @@
+"""One tick as a few PostgreSQL functions: relations in order, each derived, applied, and handed to its readers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from millstream.delta.differentiate import BEFORE
+from millstream.delta.node import Node
+from millstream.emit.names import taken
+from millstream.emit.statements import NodeSql, NodeStatements
+from millstream.runtime.source import Source
+
+
+@dataclass
+class Relation:
+    """A relation of the tick: a source or a node, with its statements."""
+
+    name: str
+    source: Source | None = None
+    sql: NodeSql | None = None
+    statements: NodeStatements | None = None
+    target: str | None = None  # a sink: the source table that its rows go into
+
+    @property
+    def node(self) -> Node | None:
+        return self.sql.node if self.sql is not None else None
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A PostgreSQL function that runs until the next Python call, and the node whose call that is."""
+
+    function: str
+    create: str
+    node: Relation | None
+
+
+@dataclass
+class Program:
+    """All relations in the order of a tick, and the functions that run it."""
+
+    relations: list[Relation]
+    segments: list[Segment] = field(default_factory=list)
+
+    @property
+    def sources(self) -> list[Relation]:
+        """The source tables, in order."""
+        return [relation for relation in self.relations if relation.source is not None]
+
+
+def in_order(relations: Sequence[Relation]) -> list[Relation]:
+    """Order relations for a tick.
+
+    Inputs come before their readers. A relation that is only looked up as of the previous tick should come after the
+    reader that looks it up; where that is impossible, because the reader depends on it too, its previous rows are
+    reconstructed. Among what may come next, readers of Python and process-time joins go first, so that the lists that
+    people wait for do not wait for the rest.
+    """
+    by_name = {relation.name: relation for relation in relations}
+    inputs: dict[str, set[str]] = {}
+    looked_up: dict[str, set[str]] = {}
+    for relation in relations:
+        node = relation.node
+        inputs[relation.name] = {leaf.relation.name for leaf in node.leaves} if node is not None else set()
+        looked_up[relation.name] = {leaf.relation.name for leaf in node.looked_up} if node is not None else set()
+    for relation in relations:
+        if relation.target is not None:
+            inputs[relation.target] = inputs.get(relation.target, set()) | {relation.name}
+
+    def ancestors(name: str) -> set[str]:
+        found: set[str] = set()
+        waiting = list(inputs[name])
+        while waiting:
+            current = waiting.pop()
+            if current not in found:
+                found.add(current)
+                waiting.extend(inputs[current])
+        return found
+
+    after: dict[str, set[str]] = {relation.name: set(inputs[relation.name]) for relation in relations}
+    lineage = {relation.name: ancestors(relation.name) for relation in relations}
+
+    def reaches(start: str, goal: str) -> bool:
+        seen, waiting = set(), [start]
+        while waiting:
+            current = waiting.pop()
+            if current == goal:
+                return True
+            if current not in seen:
+                seen.add(current)
+                waiting.extend(after[current])
+        return False
+
+    for relation in relations:
+        for right in sorted(looked_up[relation.name]):
+            if right not in lineage[relation.name] and not reaches(relation.name, right):
+                after[right].add(relation.name)
+    wanted: set[str] = set()
+    for relation in relations:
+        if relation.node is not None and relation.node.udf is not None:
+            wanted |= lineage[relation.name] | {relation.name}
+    rank = {r.name: (r.name not in wanted, i) for i, r in enumerate(relations)}
+    ordered: list[Relation] = []
+    done: set[str] = set()
+    left = sorted((r.name for r in relations), key=rank.__getitem__)
+    while left:
+        name = next(n for n in left if after[n] <= done)
+        left.remove(name)
+        done.add(name)
+        ordered.append(by_name[name])
+    return ordered
+
+
+def assemble(relations: Sequence[Relation], faults: bool = False) -> Program:
+    """Order the relations, write their statements and the functions. `faults` lets tests stop at any statement."""
+    ordered = in_order(relations)
+    places = {relation.name: place for place, relation in enumerate(ordered)}
+    for relation in ordered:
+        if relation.sql is not None:
+            relation.statements = relation.sql.statements(places.__getitem__)
+    program = Program(ordered)
+    write_segments(program, places, faults)
+    return program
+
+
+class Writer:
+    """Collects the body of one function after the other."""
+
+    def __init__(self, faults: bool) -> None:
+        self.faults = faults
+        self.lines: list[str] = []
+        self.number = 0
+
+    def run(self, sql: str, count: str | None = None) -> None:
+        """Add a statement, and where to count its rows."""
+        if self.faults:
+            self.number += 1
+            self.lines.append(f"PERFORM millstream.fault({self.number});")
+        self.lines.append(sql + ";")
+        if count is not None:
+            self.lines.append(f"GET DIAGNOSTICS n = ROW_COUNT; {count} := {count} + n;")
+
+    def close(self, segment: int, node: Relation | None) -> Segment:
+        """Finish a function."""
+        name = f"pg_temp.millstream_tick_{segment}"
+        body = "\n".join(self.lines)
+        self.lines = []
+        return Segment(
+            name,
+            f"CREATE OR REPLACE FUNCTION {name}(INOUT c bigint[], INOUT r bigint[], INOUT ms float8[]) "
+            f"LANGUAGE plpgsql AS $tick$ #variable_conflict use_column\nDECLARE n bigint; t timestamptz := clock_timestamp(); BEGIN\n{body}\n"
+            f"END $tick$",
+            node,
+        )
+
+
+def write_segments(program: Program, places: dict[str, int], faults: bool) -> None:
+    """Write the functions: c counts each relation's changes, r its addends, ms the milliseconds spent on it."""
+    out = Writer(faults)
+    readers = [(other, s) for other in program.relations if other.statements for s in other.statements.terms]
+    for relation in program.relations:
+        here = places[relation.name] + 1
+        changed = f"c[{here}]"
+        if relation.source is not None:
+            sinks = [s for s in program.relations if s.target == relation.name]
+            conditions = [f"r[{here}] > 0"] + [f"c[{places[s.name] + 1}] > 0" for s in sinks]
+            out.lines.append(f"IF {' OR '.join(conditions)} THEN")
+            for sink in sinks:
+                out.run(into_source(sink, relation.source))
+            out.run(relation.source.derive(), changed)
+            out.lines.append("END IF;")
+        else:
+            assert relation.sql is not None and relation.statements is not None
+            out.lines.append(f"IF {due(relation, places)} THEN")
+            if relation.statements.prepare is not None:
+                out.run(relation.statements.prepare)
+                out.lines.append(f"r[{here}] := r[{here}] + 1;")
+                out.lines.append("END IF;")
+                out.lines.append(spent(here))
+                program.segments.append(out.close(len(program.segments), relation))
+                out.lines.append(f"IF {due(relation, places)} THEN")
+            out.run(relation.statements.derive, changed)
+            out.lines.append("END IF;")
+        timed = [(o, s) for o, s in readers if s.relation == relation.name and o.node and o.node.timed]
+        body = Writer(faults)
+        body.number = out.number
+        hand_on(body, relation, readers, places)
+        out.number = body.number
+        if body.lines:
+            always = " OR millstream.now() <> millstream.last_now()" if timed else ""
+            out.lines.append(f"IF {changed} > 0{always} THEN")
+            out.lines += body.lines
+            out.lines.append("END IF;")
+        out.lines.append(spent(here))
+    program.segments.append(out.close(len(program.segments), None))
+
+
+def hand_on(out: Writer, relation: Relation, readers: list, places: dict[str, int]) -> None:  # type: ignore[type-arg]
+    """Terms that need the relation as it was, its change, and terms that need it as it is now."""
+    mine = [(other, s) for other, s in readers if s.relation == relation.name]
+    for other, statement in mine:
+        if statement.moment == BEFORE:
+            out.run(statement.sql, f"r[{places[other.name] + 1}]")
+    apply = relation.source.apply() if relation.source is not None else relation.statements.apply  # type: ignore[union-attr]
+    out.run(apply)
+    for other, statement in mine:
+        if statement.moment != BEFORE:
+            out.run(statement.sql, f"r[{places[other.name] + 1}]")
+
+
+def due(relation: Relation, places: dict[str, int]) -> str:
+    """The condition under which a node has something to derive."""
+    assert relation.sql is not None
+    node = relation.sql.node
+    here = places[relation.name] + 1
+    conditions = [f"r[{here}] > 0"] if not relation.sql.inline else []
+    if relation.sql.inline:
+        conditions = [f"c[{places[leaf.relation.name] + 1}] > 0" for leaf in node.leaves]
+        if node.timed and not node.on_act:
+            conditions.append("millstream.now() <> millstream.last_now()")
+    return " OR ".join(dict.fromkeys(conditions))
+
+
+def spent(here: int) -> str:
+    """Note the milliseconds since the last note."""
+    return (
+        f"ms[{here}] := ms[{here}] + extract(epoch from clock_timestamp() - t) * 1000; t := clock_timestamp();"
+    )
+
+
+def into_source(sink: Relation, source: Source) -> str:
+    """Queue a sink's new rows for the table that it goes into, within the same tick."""
+    from millstream.emit.names import changes
+    from millstream.plan.expression import WEIGHT
+
+    columns = ", ".join(source.columns)
+    return (
+        f"INSERT INTO {taken(source.name)} (_seq, _op, {columns}) SELECT nextval('millstream.queue_number'), 'i', "
+        f"{columns} FROM {changes(sink.name)} WHERE {WEIGHT} > 0"
+    )

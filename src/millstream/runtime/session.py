@@ -1,0 +1,119 @@
+"""The worker's connection: settings, session tables, the functions of a tick."""
+
+from __future__ import annotations
+
+import json
+
+import psycopg
+
+from millstream.catalog.store import Catalogue, load
+from millstream.emit.names import changes, taken
+from millstream.emit.statements import NodeSql
+from millstream.front.ddl import parse_table
+from millstream.runtime.compile import compile_view, describer
+from millstream.runtime.program import Program, Relation, assemble
+from millstream.runtime.source import Source
+
+# A tick changes few rows of big tables: index lookups per changed row, whatever the statistics say.
+SETTINGS = {
+    "jit": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "enable_seqscan": "off",
+    "synchronous_commit": "off",
+    "search_path": "public, pg_catalog",
+    "timezone": "UTC",
+    "extra_float_digits": "1",
+    "work_mem": "32MB",
+    "millstream.now": "-infinity",
+    "millstream.last_now": "-infinity",
+    "temp_buffers": "32MB",
+}
+
+
+def source_of(state_name: str, view: str, definition: str, path: str | None) -> Source:
+    """Read a source table's declaration again."""
+    return Source(state_name, view, parse_table(definition, path))
+
+
+def relations_of(conn: psycopg.Connection, catalogue: Catalogue) -> list[Relation]:
+    """Compile everything that is deployed."""
+    describe = describer(conn)
+    found: list[Relation] = []
+    by_name: dict[str, Relation] = {}
+    for state in list(catalogue.states.values()):
+        if state.kind == "table":
+            view = f'"{state.schema}"."{state.relation}"'
+            found.append(Relation(state.name, source=source_of(state.name, view, state.definition, state.path)))
+            by_name[state.name] = found[-1]
+            continue
+        compiled = compile_view(catalogue, state.name, state.definition, state.path, state.reads)
+        for node in compiled.nodes:
+            found.append(Relation(node.name, sql=NodeSql(node, describe)))
+            by_name[node.name] = found[-1]
+    catalogue.pins = None
+    for deployed in catalogue.relations.values():
+        if deployed.kind == "sink" and deployed.state is not None:
+            by_name[deployed.state].target = json.loads(deployed.definition)["target"]
+    return found
+
+
+def prepare(conn: psycopg.Connection, faults: bool = False) -> tuple[Program, Catalogue]:
+    """Load the catalogue, make the session tables and functions; returns what to run."""
+    with conn.transaction():
+        catalogue = load(conn)
+        program = assemble(relations_of(conn, catalogue), faults)
+        conn.execute("discard temporary")
+        for relation in program.relations:
+            parts = relation.source.temporary() if relation.source is not None else relation.sql.temporary()  # type: ignore[union-attr]
+            for statement in parts:
+                conn.execute(statement.encode())
+        for segment in program.segments:
+            conn.execute(segment.create.encode())
+        conn.execute(take_function(program).encode())
+        conn.execute(clear_function(program).encode())
+    return program, catalogue
+
+
+def take_function(program: Program) -> str:
+    """A function that takes queued rows of every source and returns how many of each, and the latest event time."""
+    lines = []
+    for number, relation in enumerate(program.sources, 1):
+        assert relation.source is not None
+        lines.append(f"{relation.source.take('batch')}; GET DIAGNOSTICS n = ROW_COUNT; counts[{number}] := n;")
+        if any(column.name == "occurred_at" and column.type == "TIMESTAMPTZ" for column in relation.source.table.columns):
+            lines.append(
+                f"IF n > 0 THEN SELECT greatest(latest, max(occurred_at)) INTO latest FROM {taken(relation.name)} "
+                f"WHERE occurred_at <= coalesce(received_at, occurred_at) + interval '5 minutes'; END IF;"
+                if any(column.name == "received_at" for column in relation.source.table.columns)
+                else f"IF n > 0 THEN SELECT greatest(latest, max(occurred_at)) INTO latest FROM {taken(relation.name)}; END IF;"
+            )
+    body = "\n".join(lines)
+    return (
+        "CREATE OR REPLACE FUNCTION pg_temp.millstream_take(batch bigint, OUT counts bigint[], OUT latest timestamptz) "
+        f"LANGUAGE plpgsql AS $take$ #variable_conflict use_column\nDECLARE n bigint; BEGIN counts := '{{}}';\n{body}\nEND $take$"
+    )
+
+
+def clear_function(program: Program) -> str:
+    """A function that empties the session tables that a tick used."""
+    lines = []
+    for place, relation in enumerate(program.relations, 1):
+        if relation.source is not None:
+            lines.append(
+                f"IF r[{place}] > 0 OR c[{place}] > 0 THEN DELETE FROM {taken(relation.name)}; "
+                f"DELETE FROM {changes(relation.name)}; END IF;"
+            )
+            continue
+        assert relation.sql is not None
+        tables = " ".join(f"DELETE FROM {name};" for name in relation.sql.session_tables())
+        lines.append(f"IF r[{place}] > 0 OR c[{place}] > 0 THEN {tables} END IF;")
+    for relation in program.relations:
+        if relation.target is not None:
+            lines.append(f"DELETE FROM {taken(relation.target)}; DELETE FROM {changes(relation.target)};")
+    body = "\n".join(lines)
+    return (
+        "CREATE OR REPLACE FUNCTION pg_temp.millstream_clear(c bigint[], r bigint[]) RETURNS void "
+        f"LANGUAGE plpgsql AS $clear$ BEGIN\n{body}\nEND $clear$"
+    )
+

@@ -1,0 +1,182 @@
+"""Source tables: the stored rows, the queue that clients write to, and the view that they see."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from millstream.delta.node import HASH
+from millstream.emit.names import changes, queue, quote, table, taken
+from millstream.emit.statements import hashed
+from millstream.front.ddl import Table
+from millstream.plan.expression import WEIGHT
+
+
+@dataclass(frozen=True)
+class Source:
+    """Writes the SQL of one source table. `name` is the stored relation, `view` what clients see (quoted)."""
+
+    name: str
+    view: str
+    table: Table
+
+    @property
+    def columns(self) -> list[str]:
+        """The declared columns, quoted."""
+        return [quote(column.name) for column in self.table.columns]
+
+    @property
+    def all_columns(self) -> list[str]:
+        """Every stored column, quoted."""
+        return self.columns if self.table.key else [*self.columns, HASH]
+
+    def create(self) -> list[str]:
+        """Create the table, the queue, the view and the triggers that connect them."""
+        definitions = [
+            f"{quote(c.name)} {c.type}{'' if c.nullable else ' NOT NULL'}" for c in self.table.columns
+        ]
+        key = [quote(name) for name in self.table.key]
+        stored = [*definitions, f"PRIMARY KEY ({', '.join(key)})"] if key else [*definitions, f"{HASH} bigint"]
+        made = [f"CREATE TABLE {table(self.name)} ({', '.join(stored)}) WITH (fillfactor = 85)"]
+        if not key:
+            made.append(f"CREATE INDEX ON {table(self.name)} ({HASH})")
+        made += [
+            f"CREATE TABLE {queue(self.name)} (_seq bigint NOT NULL DEFAULT nextval('millstream.queue_number'),"
+            f" _op \"char\" NOT NULL, {', '.join(definitions)})",
+            f"CREATE INDEX ON {queue(self.name)} (_seq)",
+            f"CREATE VIEW {self.view} AS SELECT {', '.join(self.columns)} FROM {table(self.name)}",
+        ]
+        made += [
+            f"ALTER VIEW {self.view} ALTER COLUMN {quote(c.name)} SET DEFAULT {c.default}"
+            for c in self.table.columns
+            if c.default is not None
+        ]
+        return made + self.triggers()
+
+    def triggers(self) -> list[str]:
+        """INSTEAD OF triggers that queue what clients do, and one that wakes the worker."""
+        names = ", ".join(["_op", *self.columns])
+        new = ", ".join(f"new.{c}" for c in self.columns)
+        old = ", ".join(f"old.{c}" for c in self.columns)
+        function = f"millstream_data.{quote(self.name + '__write')}"
+        into = f"INSERT INTO {queue(self.name)} ({names})"
+        moved = (
+            f"IF ({', '.join(f'new.{quote(k)}' for k in self.table.key)}) IS DISTINCT FROM "
+            f"({', '.join(f'old.{quote(k)}' for k in self.table.key)}) THEN {into} VALUES ('d', {old}); END IF;"
+            if self.table.key
+            else f"{into} VALUES ('d', {old});"
+        )
+        return [
+            f"CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $body$ BEGIN "
+            f"IF tg_op = 'INSERT' THEN {into} VALUES ('i', {new}); RETURN new; "
+            f"ELSIF tg_op = 'UPDATE' THEN {moved} {into} VALUES ('u', {new}); RETURN new; "
+            f"ELSE {into} VALUES ('d', {old}); RETURN old; END IF; END $body$",
+            f"CREATE TRIGGER write INSTEAD OF INSERT OR UPDATE OR DELETE ON {self.view} "
+            f"FOR EACH ROW EXECUTE FUNCTION {function}()",
+            f"CREATE TRIGGER wake AFTER INSERT OR UPDATE OR DELETE ON {self.view} "
+            f"FOR EACH STATEMENT EXECUTE FUNCTION millstream.wake()",
+        ]
+
+    def temporary(self) -> list[str]:
+        """The session tables of a tick."""
+        return [
+            f"CREATE TEMPORARY TABLE {taken(self.name)} AS SELECT * FROM {queue(self.name)} LIMIT 0",
+            f"CREATE TEMPORARY TABLE {changes(self.name)} AS SELECT {', '.join(self.all_columns)}, 0 AS {WEIGHT} "
+            f"FROM {table(self.name)} LIMIT 0",
+        ]
+
+    def take(self, limit: str) -> str:
+        """Move at most `limit` queued rows, oldest first, into the session."""
+        return (
+            f"WITH t AS (DELETE FROM {queue(self.name)} WHERE _seq IN (SELECT _seq FROM {queue(self.name)} "
+            f"ORDER BY _seq LIMIT {limit}) RETURNING *) INSERT INTO {taken(self.name)} SELECT * FROM t"
+        )
+
+    def derive(self) -> str:
+        """Settle conflicts among the taken rows and with the stored ones: the exact change of the table."""
+        return self.derive_keyed() if self.table.key else self.derive_bag()
+
+    def derive_bag(self) -> str:
+        """Rows without a key: each insert adds a row, each delete takes one equal row away, if there is one."""
+        columns = ", ".join(f"q.{c}" for c in self.columns)
+        row_hash = hashed([f"q.{c}" for c in self.columns])
+        row, other = f"ROW({columns})", f"ROW({', '.join(f't.{c}' for c in self.columns)})"
+        return (
+            f"INSERT INTO {changes(self.name)} SELECT {', '.join(self.columns)}, {HASH}, w FROM (SELECT c.*, "
+            f"greatest(c.change, -(SELECT count(*) FROM {table(self.name)} AS t WHERE t.{HASH} = c.{HASH} AND "
+            f"{other} IS NOT DISTINCT FROM ROW({', '.join(f'c.{c}' for c in self.columns)})))::integer AS w FROM "
+            f"(SELECT {columns}, {row_hash} AS {HASH}, sum(CASE WHEN q._op = 'd' THEN -1 ELSE 1 END) AS change "
+            f"FROM {taken(self.name)} AS q GROUP BY {row}, {columns}) AS c) AS c WHERE w <> 0"
+        )
+
+    def derive_keyed(self) -> str:
+        """What each key's operations of this tick amount to: `set`, `delete`, or `add` if there is no such row.
+
+        Overwriting tables take the last operation. Tables where the first wins take the last UPDATE or DELETE, and
+        after a DELETE the first INSERT that follows it.
+        """
+        key = ", ".join(quote(name) for name in self.table.key)
+        same = " AND ".join(f"t.{quote(k)} = f.{quote(k)}" for k in self.table.key)
+        columns = ", ".join(self.columns)
+        mine, theirs = ", ".join(f"f.{c}" for c in self.columns), ", ".join(f"t.{c}" for c in self.columns)
+        source = taken(self.name)
+        if self.table.conflict == "ignore":
+            joined = " AND ".join(f"a.{quote(k)} = q.{quote(k)}" for k in self.table.key)
+            again = " AND ".join(f"i.{quote(k)} = a.{quote(k)}" for k in self.table.key)
+            final = (
+                f"a AS (SELECT DISTINCT ON ({key}) * FROM {source} WHERE _op <> 'i' ORDER BY {key}, _seq DESC), "
+                f"i AS (SELECT DISTINCT ON ({', '.join('q.' + quote(k) for k in self.table.key)}) q.*, "
+                f"a._seq IS NOT NULL AS after_delete FROM {source} AS q LEFT JOIN a ON {joined} WHERE q._op = 'i' AND "
+                f"(a._seq IS NULL OR (a._op = 'd' AND q._seq > a._seq)) "
+                f"ORDER BY {', '.join('q.' + quote(k) for k in self.table.key)}, q._seq), "
+                f"f AS (SELECT {columns}, CASE WHEN _op = 'd' THEN 'delete' ELSE 'set' END AS act FROM a WHERE NOT "
+                f"EXISTS (SELECT 1 FROM i WHERE {again}) UNION ALL "
+                f"SELECT {columns}, CASE WHEN after_delete THEN 'set' ELSE 'add' END FROM i)"
+            )
+        else:
+            order = f"{quote(self.table.version)} DESC NULLS LAST, " if self.table.version else ""
+            deletes = f"(_op = 'd') DESC, {order}" if self.table.version else ""
+            final = (
+                f"f AS (SELECT DISTINCT ON ({key}) {columns}, CASE WHEN _op = 'd' THEN 'delete' ELSE 'set' END AS act "
+                f"FROM {source} ORDER BY {key}, {deletes}_seq DESC)"
+            )
+        newer = (
+            f" AND (f.act = 'delete' OR t.{quote(self.table.version)} IS NULL OR "
+            f"f.{quote(self.table.version)} >= t.{quote(self.table.version)})"
+            if self.table.version
+            else ""
+        )
+        differs = f"(f.act = 'delete' OR ROW({mine}) IS DISTINCT FROM ROW({theirs}))"
+        return (
+            f"INSERT INTO {changes(self.name)} WITH {final}, m AS MATERIALIZED (SELECT f.*, t.{quote(self.table.key[0])}"
+            f" IS NOT NULL AS met, (t.{quote(self.table.key[0])} IS NULL OR ({differs}{newer})) AS differs FROM f "
+            f"LEFT JOIN {table(self.name)} AS t ON {same}) "
+            f"SELECT {theirs}, -1 FROM m AS f JOIN {table(self.name)} AS t ON {same} WHERE f.act <> 'add' AND f.differs "
+            f"UNION ALL SELECT {mine}, 1 FROM m AS f WHERE f.act <> 'delete' AND f.differs AND (f.act = 'set' OR NOT f.met)"
+        )
+
+    def apply(self) -> str:
+        """Take the removed rows out of the table and put the added ones in."""
+        columns = ", ".join(self.all_columns)
+        d, t = changes(self.name), table(self.name)
+        if self.table.key:
+            same = " AND ".join(f"t.{quote(k)} = d.{quote(k)}" for k in self.table.key)
+            updates = ", ".join(
+                f"{c} = excluded.{c}" for c, column in zip(self.columns, self.table.columns, strict=True)
+                if column.name not in self.table.key
+            )
+            settle = f"DO UPDATE SET {updates}" if updates else "DO NOTHING"
+            again = " AND ".join(f"n.{quote(k)} = d.{quote(k)}" for k in self.table.key)
+            return (
+                f"WITH gone AS (DELETE FROM {t} AS t USING {d} AS d WHERE d.{WEIGHT} < 0 AND {same} AND NOT EXISTS "
+                f"(SELECT 1 FROM {d} AS n WHERE n.{WEIGHT} > 0 AND {again})) INSERT INTO {t} ({columns}) "
+                f"SELECT {columns} FROM {d} WHERE {WEIGHT} > 0 "
+                f"ON CONFLICT ({', '.join(quote(k) for k in self.table.key)}) {settle}"
+            )
+        row = ", ".join(f"t.{c}" for c in self.columns)
+        other = ", ".join(f"d.{c}" for c in self.columns)
+        return (
+            f"WITH gone AS (DELETE FROM {t} WHERE ctid = ANY (ARRAY(SELECT t.ctid FROM {d} AS d CROSS JOIN LATERAL "
+            f"(SELECT t.ctid FROM {t} AS t WHERE t.{HASH} = d.{HASH} AND ROW({row}) IS NOT DISTINCT FROM ROW({other}) "
+            f"LIMIT -d.{WEIGHT}) AS t WHERE d.{WEIGHT} < 0))) INSERT INTO {t} ({columns}) SELECT {columns} FROM "
+            f"(SELECT d.*, generate_series(1, d.{WEIGHT}) FROM {d} AS d WHERE d.{WEIGHT} > 0) AS d"
+        )

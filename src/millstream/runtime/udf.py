@@ -1,0 +1,101 @@
+"""Call Python functions for the rows of a tick, each row on its own: a bad row gives NULL and a count."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import logging
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from millstream.errors import MillstreamError
+
+log = logging.getLogger("millstream.udf")
+
+
+@dataclass
+class Functions:
+    """The registered Python functions, loaded on first use; `errors` counts failed rows by function."""
+
+    definitions: dict[str, str]
+    loaded: dict[str, Callable[..., Any]] = field(default_factory=dict)
+    errors: dict[str, int] = field(default_factory=dict)
+    last_error: dict[str, str] = field(default_factory=dict)
+
+    def get(self, name: str) -> Callable[..., Any]:
+        """Return a function, importing its file once."""
+        if name not in self.loaded:
+            definition = json.loads(self.definitions[name])
+            self.loaded[name] = load_function(Path(definition["module"]), definition["entry"])
+        return self.loaded[name]
+
+    def call(self, name: str, rows: Iterable[Sequence[Any]]) -> list[Any]:
+        """Call a function once per row."""
+        function = self.get(name)
+        results: list[Any] = []
+        for row in rows:
+            try:
+                results.append(function(*row))
+            except Exception as error:  # noqa: BLE001 - whatever the function raises concerns this row alone
+                self.errors[name] = self.errors.get(name, 0) + 1
+                text = f"{type(error).__name__}: {error}"
+                if self.last_error.get(name) != text:
+                    log.warning("%s failed for a row: %s", name, text)
+                self.last_error[name] = text
+                results.append(None)
+        return results
+
+
+def load_function(module: Path, entry: str) -> Callable[..., Any]:
+    """Import a function from a file, which may import its neighbours as a package."""
+    if not module.exists():
+        raise MillstreamError(
+            f"the Python function {entry} is not where it was deployed from: {module}\n"
+            "  hint: deploy it again from the project (dbt run --select resource_type:function)"
+        )
+    root = str(module.parent.parent)
+    if root not in sys.path:
+        sys.path.insert(0, root)
+    name = f"{module.parent.name}.{module.stem}"
+    spec = importlib.util.spec_from_file_location(name, module)
+    if spec is None or spec.loader is None:
+        raise MillstreamError(f"cannot import {module}")
+    loaded = importlib.util.module_from_spec(spec)
+    sys.modules[name] = loaded
+    spec.loader.exec_module(loaded)
+    function = getattr(loaded, entry, None)
+    if not callable(function):
+        raise MillstreamError(f"{module} has no function {entry}\n  hint: name the function like the model, or set entry")
+    return function
+
+
+def literal(value: Any) -> str | None:
+    """Write a result as PostgreSQL text: lists as arrays, tuples as composite values."""
+    if value is None:
+        return None
+    if isinstance(value, bool):
+        return "t" if value else "f"
+    if isinstance(value, (list, set)):
+        return "{" + ",".join(element(item, "NULL") for item in value) + "}"
+    if isinstance(value, tuple):
+        return "(" + ",".join(element(item, "") for item in value) + ")"
+    if isinstance(value, dict):
+        return json.dumps(value)
+    if hasattr(value, "item"):
+        return literal(value.item())
+    if isinstance(value, float):
+        return repr(value)
+    return str(value)
+
+
+def element(value: Any, null: str) -> str:
+    """Write one element of an array or composite value."""
+    text = literal(value)
+    if text is None:
+        return null
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return text
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

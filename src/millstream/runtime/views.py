@@ -1,0 +1,317 @@
+"""The public side of deploying: names, views over state tables, grants, dropping, and what nobody reads any more."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+
+import psycopg
+
+from millstream.catalog import store
+from millstream.catalog.store import Catalogue, State
+from millstream.emit.names import DATA, queue, quote, short, table
+from millstream.errors import Diagnostic, MillstreamError, Refused
+from millstream.front.ddl import Table
+from millstream.front.parse import parse
+from millstream.plan.nodes import Relation
+from millstream.runtime.source import Source
+from sqlglot import exp
+
+READER, WRITER = "millstream_reader", "millstream_writer"
+Rebuild = Callable[[psycopg.Connection, str, str], tuple[str, ...]]
+
+
+def columns_of(conn: psycopg.Connection, state: str, names: Sequence[str]) -> list[tuple[str, str]]:
+    """Return (name, type) of stored columns, in the order asked for."""
+    rows = conn.execute(
+        "select attname, format_type(atttypid, atttypmod) from pg_attribute"
+        " where attrelid = %s::regclass and attnum > 0 and not attisdropped",
+        [table(state)],
+    ).fetchall()
+    types = {row[0]: row[1] for row in rows}
+    return [(name, types[name]) for name in names]
+
+
+def next_version(catalogue: Catalogue, schema: str, name: str) -> str:
+    """Name the next version of a materialized view."""
+    prefix = name if schema == "public" else f"{schema}.{name}"
+    numbers = [
+        int(state.name.rsplit("@", 1)[1])
+        for state in catalogue.states.values()
+        if state.schema == schema and state.relation == name and "@" in state.name
+    ]
+    return f"{prefix}@{max(numbers, default=0) + 1}"
+
+
+def show(
+    conn: psycopg.Connection, catalogue: Catalogue, schema: str, name: str, relation: Relation, columns: list[str]
+) -> None:
+    """Point the public view to a state table; views that stand on it are kept, or made again where columns changed."""
+    listed = ", ".join(quote(c) for c in columns)
+    guard = f" WHERE {quote(relation.guard)}" if relation.guard else ""
+    select = f"SELECT {listed} FROM {table(relation.name)}{guard}"
+    conn.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}".encode())
+    replace_view(conn, catalogue, schema, name, select)
+
+
+def replace_view(conn: psycopg.Connection, catalogue: Catalogue, schema: str, name: str, select: str) -> None:
+    """CREATE OR REPLACE VIEW, and where PostgreSQL cannot replace, drop and make again with what stands on it."""
+    view = f"{quote(schema)}.{quote(name)}"
+    try:
+        with conn.transaction():
+            conn.execute(f"CREATE OR REPLACE VIEW {view} AS {select}".encode())
+        return
+    except psycopg.errors.InvalidTableDefinition:
+        pass
+    conn.execute(f"DROP VIEW {view} CASCADE".encode())
+    conn.execute(f"CREATE VIEW {view} AS {select}".encode())
+    for found in catalogue.relations.values():
+        if found.kind != "view":
+            continue
+        row = conn.execute("select to_regclass(%s)", [f"{quote(found.schema)}.{quote(found.name)}"]).fetchone()
+        if row is None or row[0] is None:
+            try:
+                conn.execute(f"CREATE VIEW {quote(found.schema)}.{quote(found.name)} AS {found.definition}".encode())
+            except psycopg.Error as error:
+                raise MillstreamError(
+                    f"{name} changed its columns, and the view {found.name} needs the old ones: {error}\n"
+                    f"  hint: drop {found.name} first, or deploy both in one run with {found.name} changed"
+                ) from error
+            grant(conn, found.schema, found.name, "view")
+
+
+def free_name(conn: psycopg.Connection, catalogue: Catalogue, schema: str, name: str, kind: str) -> None:
+    """Refuse to deploy a thing under the name of a thing of another kind."""
+    found = catalogue.named(schema, name)
+    if found is not None and found.kind != kind:
+        raise MillstreamError(
+            f"{schema}.{name} is deployed as a {found.kind}\n  hint: drop it first, or choose another name"
+        )
+    row = conn.execute(
+        "select c.relkind::text from pg_class as c join pg_namespace as n on n.oid = c.relnamespace"
+        " where n.nspname = %s and c.relname = %s",
+        [schema, name],
+    ).fetchone()
+    if found is None and row is not None:
+        raise MillstreamError(
+            f"{schema}.{name} exists in the database but was not deployed by Millstream\n  hint: drop or rename it"
+        )
+
+
+def deploy_plain(
+    conn: psycopg.Connection,
+    catalogue: Catalogue,
+    schema: str,
+    name: str,
+    sql: str,
+    path: str | None,
+    rebuild: Rebuild,
+) -> "Deployed":
+    """Deploy a plain view: PostgreSQL keeps it for readers, the catalogue for views that read it."""
+    from millstream.runtime.deploy import Deployed
+
+    tree = parse(sql, path)
+    for node in tree.find_all(exp.Table):
+        if node.args.get("version") is not None:
+            raise Refused(
+                Diagnostic(
+                    "MS016",
+                    "FOR SYSTEM_TIME AS OF PROCTIME() in a plain view",
+                    "a process-time join remembers what it met, and a plain view has no memory",
+                    "materialize the model as materialized_view or ephemeral",
+                    path,
+                )
+            )
+    existing = catalogue.named(schema, name)
+    if existing is not None and existing.kind == "view" and " ".join(existing.definition.split()) == " ".join(sql.split()):
+        return Deployed(name, "unchanged", "view")
+    if existing is not None and existing.kind == "materialized_view":
+        pass
+    elif existing is None or existing.kind != "view":
+        free_name(conn, catalogue, schema, name, "view")
+    conn.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}".encode())
+    replace_view(conn, catalogue, schema, name, sql)
+    store.put_relation(conn, store.Deployed(schema, name, "view", None, sql, path))
+    grant(conn, schema, name, "view")
+    rebuilt = rebuild(conn, schema, name) if existing is not None else ()
+    collect(conn)
+    store.raise_epoch(conn)
+    return Deployed(name, "replaced" if existing is not None else "created", "view", rebuilt)
+
+
+def extend_table(
+    conn: psycopg.Connection,
+    catalogue: Catalogue,
+    existing: store.Deployed,
+    before: Table,
+    declared: Table,
+    ddl: str,
+    path: str | None,
+) -> "Deployed":
+    """Add nullable columns at the end of a source table; anything else would lose or invent data and is refused."""
+    from millstream.runtime.deploy import Deployed, rebuild
+
+    added = declared.columns[len(before.columns) :]
+    kept = declared.columns[: len(before.columns)]
+    same = [(c.name, c.type, c.nullable) for c in kept] == [(c.name, c.type, c.nullable) for c in before.columns]
+    rules = (declared.key, declared.conflict, declared.version) == (before.key, before.conflict, before.version)
+    if not same or not rules or any(not c.nullable for c in added):
+        raise Refused(
+            Diagnostic(
+                "MS035",
+                f"source table {existing.name}",
+                "only new nullable columns at the end can be added to a table that holds rows",
+                "load into a table of a new name, or rebuild with --full-refresh, which empties it",
+                path,
+            )
+        )
+    state = catalogue.states[existing.state or ""]
+    source = Source(state.name, f"{quote(existing.schema)}.{quote(existing.name)}", declared)
+    for column in added:
+        for target in (table(state.name), queue(state.name)):
+            conn.execute(f"ALTER TABLE {target} ADD COLUMN {quote(column.name)} {column.type}".encode())
+    replace_view(
+        conn, catalogue, existing.schema, existing.name, f"SELECT {', '.join(source.columns)} FROM {table(state.name)}"
+    )
+    for column in declared.columns:
+        if column.default is not None:
+            conn.execute(
+                f"ALTER VIEW {source.view} ALTER COLUMN {quote(column.name)} SET DEFAULT {column.default}".encode()
+            )
+    for statement in source.triggers():
+        conn.execute(statement.replace("CREATE ", "CREATE OR REPLACE ", 1).encode())
+    columns = columns_of(conn, state.name, [c.name for c in declared.columns])
+    solid = {c.name for c in declared.columns if not c.nullable}
+    detail = {**state.detail, "columns": [[n, t, n not in solid] for n, t in columns]}
+    conn.execute(
+        "update millstream.state set definition = %s, path = %s, detail = %s where name = %s",
+        [ddl, path, json.dumps(detail), state.name],
+    )
+    store.put_relation(conn, store.Deployed(existing.schema, existing.name, "table", state.name, ddl, path))
+    grant(conn, existing.schema, existing.name, "table")
+    conn.execute(
+        "update millstream.state set detail = detail - 'fingerprint' where reads ? %s",
+        [f"{existing.schema}.{existing.name}"],
+    )
+    rebuilt = rebuild(conn, existing.schema, existing.name)
+    collect(conn)
+    store.raise_epoch(conn)
+    return Deployed(existing.name, "replaced", f"source table, {len(added)} columns added", rebuilt)
+
+
+def grant(conn: psycopg.Connection, schema: str, name: str, kind: str) -> None:
+    """Sources are the writer's, serve_* views the reader's, and nothing else is anybody's."""
+    role, rights = (WRITER, "SELECT, INSERT, UPDATE, DELETE") if kind == "table" else (READER, "SELECT")
+    if kind != "table" and not name.startswith("serve_"):
+        return
+    if conn.execute("select 1 from pg_roles where rolname = %s", [role]).fetchone() is not None:
+        conn.execute(f"GRANT USAGE ON SCHEMA {quote(schema)} TO {role}".encode())
+        conn.execute(f"GRANT {rights} ON {quote(schema)}.{quote(name)} TO {role}".encode())
+
+
+def readers_of(catalogue: Catalogue, schema: str, name: str) -> list[store.Deployed]:
+    """Return what directly reads a name now: materialized views, sinks and plain views."""
+    key = f"{schema}.{name}"
+    found = []
+    for deployed in catalogue.relations.values():
+        state = catalogue.states.get(deployed.state or "")
+        if deployed.kind == "materialized_view" and state is not None and key in state.reads:
+            found.append(deployed)
+        elif deployed.kind == "sink":
+            definition = json.loads(deployed.definition)
+            target = catalogue.states.get(definition["target"])
+            source = catalogue.states.get(deployed.state or "")
+            if any(s is not None and (s.schema, s.relation) == (schema, name) for s in (target, source)):
+                found.append(deployed)
+        elif deployed.kind == "view":
+            tables = {(t.db or "public", t.name) for t in parse(deployed.definition).find_all(exp.Table)}
+            if (schema, name) in tables:
+                found.append(deployed)
+    return found
+
+
+def drop(conn: psycopg.Connection, catalogue: Catalogue, schema: str, name: str, cascade: bool) -> None:
+    """Forget a name and remove its public view."""
+    found = catalogue.named(schema, name)
+    if found is None:
+        raise MillstreamError(f"nothing is deployed as {schema}.{name}\n  hint: `millstream status` lists what is")
+    readers = readers_of(catalogue, schema, name)
+    if readers and not cascade:
+        raise MillstreamError(
+            f"{name} is read by {', '.join(sorted(r.name for r in readers))}\n  hint: drop them first, or use cascade"
+        )
+    for reader in readers:
+        current = store.load(conn)
+        if current.named(reader.schema, reader.name) is not None:
+            drop(conn, current, reader.schema, reader.name, cascade)
+    view = f"{quote(schema)}.{quote(name)}"
+    if found.kind == "function":
+        conn.execute(f"DROP FUNCTION IF EXISTS {view}".encode())
+        conn.execute(f"DROP TYPE IF EXISTS {quote(schema)}.{quote(name + '_result')} CASCADE".encode())
+    elif found.kind != "sink":
+        conn.execute(f"DROP VIEW IF EXISTS {view} CASCADE".encode())
+    conn.execute("delete from millstream.relation where schema_name = %s and name = %s", [schema, name])
+
+
+def collect(conn: psycopg.Connection) -> None:
+    """Drop the state that no name and no other state reads."""
+    while True:
+        catalogue = store.load(conn)
+        used = {d.state for d in catalogue.relations.values()}
+        for deployed in catalogue.relations.values():
+            if deployed.kind == "sink":
+                used.add(json.loads(deployed.definition)["target"])
+        for state in catalogue.states.values():
+            used |= {pin.get("state") for pin in state.reads.values()}
+        idle = [state for state in catalogue.states.values() if state.name not in used]
+        if not idle:
+            return
+        for state in idle:
+            remove(conn, state)
+
+
+def remove(conn: psycopg.Connection, state: State) -> None:
+    """Drop the tables of one state."""
+    for name in reversed(state.tables):
+        conn.execute(f"DROP TABLE IF EXISTS {table(name)} CASCADE".encode())
+        conn.execute("delete from millstream.node_stats where node = %s", [name])
+    if state.kind == "table":
+        conn.execute(f"DROP TABLE IF EXISTS {queue(state.name)} CASCADE".encode())
+        conn.execute(f"DROP FUNCTION IF EXISTS {DATA}.{quote(short(state.name + '__write'))} CASCADE".encode())
+    conn.execute("delete from millstream.state where name = %s", [state.name])
+
+
+def sink_origin(catalogue: Catalogue, query: str, path: str | None) -> State:
+    """Return the stored relation that a sink reads: FROM a materialized view or source table."""
+    tables = list(parse(query, path).find_all(exp.Table))
+    found = catalogue.named(tables[0].db or None, tables[0].name) if len(tables) == 1 else None
+    if found is None or found.state is None or not query.lower().startswith("select * from"):
+        raise Refused(
+            Diagnostic("MS034", "sink", "a sink reads one materialized view", "write  from view  in the sink", path)
+        )
+    return catalogue.states[found.state]
+
+
+def backfill_sink(conn: psycopg.Connection, catalogue: Catalogue, origin: State, target: State) -> None:
+    """Queue the rows that are there already."""
+    columns = ", ".join(quote(c[0]) for c in target.detail["columns"])
+    guard = f" WHERE {quote(origin.detail['guard'])}" if origin.detail.get("guard") else ""
+    conn.execute(
+        f"INSERT INTO {queue(target.name)} (_op, {columns}) SELECT 'i', {columns} FROM {table(origin.name)}{guard}".encode()
+    )
+
+
+def repoint_sinks(conn: psycopg.Connection) -> None:
+    """Let sinks read the newest version of their view, and queue its rows: the table's key drops what it knows."""
+    catalogue = store.load(conn)
+    for deployed in catalogue.relations.values():
+        if deployed.kind != "sink":
+            continue
+        definition = json.loads(deployed.definition)
+        origin = sink_origin(catalogue, definition["query"], deployed.path)
+        if origin.name != deployed.state:
+            conn.execute(
+                "update millstream.relation set state = %s where schema_name = %s and name = %s",
+                [origin.name, deployed.schema, deployed.name],
+            )
+            backfill_sink(conn, catalogue, origin, catalogue.states[definition["target"]])

@@ -1,0 +1,257 @@
+"""The worker: takes what is queued, applies it to every view in one transaction, and waits for more."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from dataclasses import dataclass
+from datetime import datetime
+
+import psycopg
+
+from millstream.catalog.install import install
+from millstream.catalog.store import setting
+from millstream.emit.names import table
+from millstream.errors import MillstreamError
+from millstream.runtime.build import call
+from millstream.runtime.clock import advance, text
+from millstream.runtime.deploy import TICK_LOCK
+from millstream.runtime.program import Program
+from millstream.runtime.session import SETTINGS, prepare
+from millstream.runtime.udf import Functions
+
+WORKER_LOCK = 0x776F726B  # advisory lock that a running worker holds: 'work'
+BATCH = 1000  # queued rows of each source that one tick takes at most
+IDLE_SECONDS = 1.0  # how often time alone makes a tick
+VACUUM_TICKS = 100  # session tables are vacuumed every so many ticks
+LOG_TICKS = 10_000  # how many ticks the log keeps
+
+log = logging.getLogger("millstream.worker")
+
+
+@dataclass(frozen=True)
+class Tick:
+    """A finished tick: its number, its clock, and how many queued rows it took."""
+
+    number: int
+    now: datetime | None
+    rows: int
+    milliseconds: float = 0.0
+
+
+class Redeployed(Exception):
+    """The catalogue changed since the program was made."""
+
+
+class Worker:
+    """Keeps every deployed view current. One per database: a second one is refused.
+
+    `clock` is 'wall' or 'event' (the greatest accepted occurred_at); None keeps the database's setting. With `faults`
+    every statement of a tick first calls millstream.fault(number), which tests define.
+    """
+
+    def __init__(self, dsn: str, clock: str | None = None, *, batch: int = BATCH, faults: bool = False) -> None:
+        self.dsn = dsn
+        self.batch = batch
+        self.faults = faults
+        self.conn = psycopg.connect(dsn, autocommit=True)
+        try:
+            install(self.conn)
+            self.lock()
+            if clock is not None:
+                self.set_clock(clock)
+            self.clock = setting(self.conn, "clock")
+            for name, value in SETTINGS.items():
+                self.conn.execute("select set_config(%s, %s, false)", [name, value])
+        except BaseException:
+            self.conn.close()
+            raise
+        self.program: Program | None = None
+        self.functions = Functions({})
+        self.epoch = -1
+        self.ticks = 0
+        self.grown: dict[str, int] = {}
+        self.stats: dict[str, tuple[int, int, float]] = {}
+        self.awake = threading.Event()
+        self.conn.add_notify_handler(lambda _: self.awake.set())
+        self.conn.execute("listen millstream_queue")
+
+    def lock(self) -> None:
+        """Refuse to run beside another worker."""
+        row = self.conn.execute("select pg_try_advisory_lock(%s)", [WORKER_LOCK]).fetchone()
+        if row is None or not row[0]:
+            raise MillstreamError(
+                "another worker keeps this database already\n  hint: `millstream status` shows it, `millstream down` stops it"
+            )
+
+    def set_clock(self, clock: str) -> None:
+        """Choose the clock; it can only change while no tick has run."""
+        if clock not in ("wall", "event"):
+            raise MillstreamError(f"unknown clock {clock!r}\n  hint: use wall or event")
+        before = setting(self.conn, "clock")
+        row = self.conn.execute("select tick from millstream.clock").fetchone()
+        if before != clock and row is not None and row[0] > 0:
+            raise MillstreamError(
+                f"this database runs on the {before} clock since its first tick\n"
+                f"  hint: start with --clock {before}, or with a new home directory"
+            )
+        self.conn.execute("update millstream.setting set value = %s where name = 'clock'", [clock])
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self.conn.close()
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def reload(self) -> None:
+        """Compile what is deployed now."""
+        self.program, catalogue = prepare(self.conn, self.faults)
+        self.functions = Functions(
+            {d.name: d.definition for d in catalogue.relations.values() if d.kind == "function"}
+        )
+
+    def tick(self, now: datetime | None = None, batch: int | None = None) -> Tick:
+        """Run one tick. `now` sets the clock, for tests and replays; by default it is read."""
+        while True:
+            try:
+                with self.conn.transaction():
+                    return self.run_tick(now, batch or self.batch)
+            except Redeployed:
+                self.reload()
+
+    def run_tick(self, now: datetime | None, batch: int) -> Tick:
+        """The body of a tick, inside its transaction."""
+        execute = self.conn.execute
+        started = time.perf_counter()
+        execute("select pg_advisory_xact_lock(%s)", [TICK_LOCK])
+        row = execute("select tick, now::text, epoch from millstream.clock").fetchone()
+        assert row is not None
+        if row[2] != self.epoch or self.program is None:
+            self.epoch = row[2]
+            raise Redeployed
+        taken = execute("select counts, latest::text from pg_temp.millstream_take(%s)", [batch]).fetchone()
+        assert taken is not None
+        reading = self.read_clock(row[1], taken[1], now)
+        counts = list(taken[0] or [])
+        advance(self.conn, row[1], reading)
+        number = row[0] + 1
+        places = len(self.program.relations)
+        places_of = {r.name: i for i, r in enumerate(self.program.relations)}
+        addends = [0] * places
+        for relation, count in zip(self.program.sources, counts, strict=True):
+            addends[places_of[relation.name]] = count
+        changes, spent = [0] * places, [0.0] * places
+        for segment in self.program.segments:
+            result = execute(f"select c, r, ms from {segment.function}(%s, %s, %s)".encode(), [changes, addends, spent])
+            found = result.fetchone()
+            assert found is not None
+            changes, addends, spent = found
+            if segment.node is not None and segment.node.node is not None and addends[places_of[segment.node.name]]:
+                begun = time.perf_counter()
+                call(self.conn, segment.node.node, self.functions)
+                spent[places_of[segment.node.name]] += (time.perf_counter() - begun) * 1000
+        total = sum(counts)
+        execute("select pg_temp.millstream_clear(%s, %s)", [changes, addends])
+        execute("update millstream.clock set tick = %s, now = %s", [number, reading])
+        milliseconds = (time.perf_counter() - started) * 1000
+        if total or any(changes):
+            names = [relation.name for relation in self.program.sources]
+            execute(
+                "insert into millstream.tick_log (tick, now, milliseconds, taken) values (%s, %s, %s, %s)",
+                [number, reading, milliseconds, json.dumps({n: c for n, c in zip(names, counts, strict=True) if c})],
+            )
+        self.note(changes, spent)
+        row = execute("select now from millstream.clock").fetchone() if reading != "-infinity" else None
+        return Tick(number, row[0] if row else None, total, milliseconds)
+
+    def read_clock(self, before: str, latest: str | None, now: datetime | None) -> str:
+        """The tick's reading of the clock, never before the last one."""
+        if now is not None:
+            candidate = text(now)
+        elif self.clock == "event":
+            candidate = latest or before
+        else:
+            row = self.conn.execute("select clock_timestamp()::text").fetchone()
+            assert row is not None
+            candidate = row[0]
+        row = self.conn.execute("select greatest(%s::timestamptz, %s::timestamptz)::text", [before, candidate]).fetchone()
+        assert row is not None
+        return str(row[0])
+
+    def note(self, changes: list[int], spent: list[float]) -> None:
+        """Add up what each relation cost, for status and explain."""
+        assert self.program is not None
+        for relation, rows, milliseconds in zip(self.program.relations, changes, spent, strict=True):
+            ticks, all_rows, all_milliseconds = self.stats.get(relation.name, (0, 0, 0.0))
+            self.stats[relation.name] = (ticks + 1, all_rows + rows, all_milliseconds + milliseconds)
+            if rows:
+                self.grown[relation.name] = self.grown.get(relation.name, 0) + rows
+
+    def run(self, stop: threading.Event) -> None:
+        """Tick whenever something is queued, and for time's sake, until told to stop."""
+        housekeeping = time.monotonic()
+        while not stop.is_set():
+            self.awake.clear()
+            tick = self.tick()
+            self.ticks += 1
+            if self.ticks % VACUUM_TICKS == 0:
+                self.vacuum()
+            if time.monotonic() - housekeeping > 2.0:
+                self.housekeep()
+                housekeeping = time.monotonic()
+            if tick.rows == 0 and not self.awake.is_set():
+                self.wait(stop)
+
+    def wait(self, stop: threading.Event) -> None:
+        """Sleep until a client has written something or time for an idle tick has come."""
+        deadline = time.monotonic() + IDLE_SECONDS
+        while not stop.is_set() and not self.awake.is_set():
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return
+            for _ in self.conn.notifies(timeout=min(left, 0.2), stop_after=1):
+                return
+
+    def vacuum(self) -> None:
+        """Keep the session tables small: every tick fills and empties them."""
+        assert self.program is not None
+        self.conn.execute("vacuum (skip_locked) " + ", ".join(self.session_tables()))
+
+    def session_tables(self) -> list[str]:
+        """Every session table of the program."""
+        from millstream.emit.names import changes, taken
+
+        assert self.program is not None
+        found: list[str] = []
+        for relation in self.program.relations:
+            if relation.sql is not None:
+                found += relation.sql.session_tables()
+            else:
+                found += [taken(relation.name), changes(relation.name)]
+        return found
+
+    def housekeep(self) -> None:
+        """Analyze what has grown, so that plans made for small tables are made again; store figures; trim the log."""
+        for name, rows in list(self.grown.items()):
+            row = self.conn.execute("select reltuples from pg_class where oid = to_regclass(%s)", [table(name)]).fetchone()
+            known = max(row[0], 0) if row else 0
+            if rows > 1000 and rows > known:
+                self.conn.execute(f"analyze {table(name)}".encode())
+                self.grown[name] = 0
+        with self.conn.transaction(), self.conn.cursor() as cursor:
+            cursor.executemany(
+                "insert into millstream.node_stats (node, ticks, rows, milliseconds) values (%s, %s, %s, %s)"
+                " on conflict (node) do update set ticks = node_stats.ticks + excluded.ticks,"
+                " rows = node_stats.rows + excluded.rows, milliseconds = node_stats.milliseconds + excluded.milliseconds",
+                [(name, *figures) for name, figures in self.stats.items()],
+            )
+            cursor.execute(
+                "delete from millstream.tick_log where tick < (select tick from millstream.clock) - %s", [LOG_TICKS]
+            )
+        self.stats.clear()
