@@ -1,0 +1,114 @@
+"""What runs and how far behind it is, read from the catalogue; works with the worker dead."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+
+
+from millstream.catalog.store import setting
+from millstream.runtime.worker import WORKER_LOCK
+
+RECENT_TICKS = 500
+
+
+def read(conn: psycopg.Connection) -> dict[str, Any]:
+    """Return the state of the engine: ages and lags in seconds, tick times in milliseconds, queued rows by source."""
+    installed = conn.execute("select to_regclass('millstream.setting') is not null").fetchone()
+    if installed is None or not installed[0]:
+        return {"tick": 0, "now": None, "tick_age_seconds": None, "queued": {}, "views": [], "clock": None}
+    clock = conn.execute("select tick, now::text from millstream.clock").fetchone()
+    assert clock is not None
+    ticks = conn.execute(
+        "select extract(epoch from clock_timestamp() - max(committed_at))::float8,"
+        " percentile_cont(0.5) within group (order by milliseconds),"
+        " percentile_cont(0.99) within group (order by milliseconds)"
+        " from (select * from millstream.tick_log order by tick desc limit %s) as t",
+        [RECENT_TICKS],
+    ).fetchone()
+    assert ticks is not None
+    return {
+        "tick": clock[0],
+        "now": None if clock[1] == "-infinity" else clock[1],
+        "clock": setting(conn, "clock"),
+        "worker_connected": worker_connected(conn),
+        "tick_age_seconds": ticks[0],
+        "tick_ms_p50": ticks[1],
+        "tick_ms_p99": ticks[2],
+        "queued": queued(conn),
+        "views": views(conn),
+        "dead_rows": scalar(conn, "select count(*) from millstream.dead_row"),
+        "oldest_reader_seconds": scalar(
+            conn,
+            "select coalesce(max(extract(epoch from clock_timestamp() - xact_start)), 0)::float8 from pg_stat_activity"
+            " where usename = 'millstream_reader' and xact_start is not null",
+        ),
+    }
+
+
+def scalar(conn: psycopg.Connection, query: str) -> Any:
+    """Run a query of one value."""
+    row = conn.execute(query.encode()).fetchone()
+    return row[0] if row is not None else None
+
+
+def worker_connected(conn: psycopg.Connection) -> bool:
+    """Tell whether a worker holds its lock."""
+    row = conn.execute(
+        "select exists (select 1 from pg_locks where locktype = 'advisory' and objid = %s and granted"
+        " and database = (select oid from pg_database where datname = current_database()))",
+        [WORKER_LOCK],
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def queued(conn: psycopg.Connection) -> dict[str, int]:
+    """Rows that wait for a tick, by source."""
+    found = {}
+    for name, queue in conn.execute(
+        "select relation_name, detail ->> 'queue' from millstream.state where kind = 'table' order by ordinal"
+    ).fetchall():
+        row = conn.execute(f"select count(*) from {queue}".encode()).fetchone()
+        found[str(name)] = int(row[0]) if row else 0
+    return found
+
+
+def views(conn: psycopg.Connection) -> list[dict[str, Any]]:
+    """Every materialized view: rows stored, bytes, and milliseconds a tick on average, the costliest first."""
+    rows = conn.execute(
+        "select r.name, s.tables, s.detail ->> 'summary' from millstream.relation as r"
+        " join millstream.state as s on s.name = r.state where r.kind = 'materialized_view'"
+    ).fetchall()
+    figures = {
+        row[0]: row[1:]
+        for row in conn.execute("select node, ticks, rows, milliseconds from millstream.node_stats").fetchall()
+    }
+    sizes = {
+        row[0]: (int(max(row[1], 0)), int(row[2]))
+        for row in conn.execute(
+            "select relname, reltuples, pg_total_relation_size(oid) from pg_class"
+            " where relkind = 'r' and relnamespace = 'millstream_data'::regnamespace"
+        ).fetchall()
+    }
+    from millstream.emit.names import short
+
+    found = []
+    for name, tables, summary in rows:
+        spent = [figures[t] for t in tables if t in figures]
+        ticks = max((f[0] for f in spent), default=0)
+        found.append(
+            {
+                "name": name,
+                "kind": "materialized_view",
+                "rows": sizes.get(short(tables[-1]), (0, 0))[0],
+                "bytes": sum(sizes.get(short(t), (0, 0))[1] for t in tables),
+                "ms_mean": round(sum(f[2] for f in spent) / ticks, 3) if ticks else None,
+                "changes": sum(int(f[1]) for f in spent),
+                "kept": summary,
+            }
+        )
+    return sorted(found, key=lambda view: -(view["ms_mean"] or 0.0))
+
+
+
