@@ -54,41 +54,48 @@ end $$;
 """
 
 
+def deploy(dsn: str, project: Project) -> None:
+    """Create every model as what its materialization says, in the order in which they read each other."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(PREPARATION)
+        for model in project.models.values():
+            for statement in statements(model):
+                connection.execute(statement)
+
+
+def statements(model: Model) -> list[str]:
+    """What creates a model on PostgreSQL; nothing for ephemeral models and sinks."""
+    text = re.sub(r'"\w+"\."public"\.', "", model.sql)
+    text = text.replace("for system_time as of proctime()", "")
+    text = NON_STRICT.sub(r"cast(non_strict(\1, '\2') as \2)", text)
+    match model.materialized:
+        case "table_with_connector":
+            return [re.sub(r"\)\s*(on conflict .*|append only)\s*$", ")", text)]
+        case "view":
+            return [f"create view {model.name} as {text}"]
+        case "materialized_view":
+            indexes = [f"create index on {model.name} ({', '.join(columns)})" for columns in model.indexes]
+            return [f"create materialized view {model.name} as {text}", *indexes]
+        case "ephemeral" | "sink":
+            return []
+        case other:
+            raise AssertionError(f"{model.name}: unknown materialization {other}")
+
+
 class Shop:
     """A shop's database with all models deployed. Times are given as ages: how long ago something happened."""
 
     def __init__(self, dsn: str, project: Project) -> None:
         self.now = datetime.now(UTC)
-        self.materialized: list[str] = []
+        self.materialized = [
+            model.name for model in project.models.values() if model.materialized == "materialized_view"
+        ]
         self._events = 0
         self.connection = psycopg.connect(dsn, autocommit=True, row_factory=dict_row)
         self.connection.execute("set timezone = 'UTC'")
-        self.connection.execute(PREPARATION)
-        for model in project.models.values():
-            self._deploy(model)
 
     def close(self) -> None:
         self.connection.close()
-
-    def _deploy(self, model: Model) -> None:
-        text = re.sub(r'"\w+"\."public"\.', "", model.sql)
-        text = text.replace("for system_time as of proctime()", "")
-        text = NON_STRICT.sub(r"cast(non_strict(\1, '\2') as \2)", text)
-        match model.materialized:
-            case "table_with_connector":
-                text, _, conflict = text.partition(") on conflict ")
-                self.connection.execute(text.replace("append only", "") + (")" if conflict else ""))
-            case "materialized_view" | "view":
-                kind = model.materialized.replace("_", " ")
-                self.connection.execute(f"create {kind} {model.name} as {text}")
-                for columns in model.indexes:
-                    self.connection.execute(f"create index on {model.name} ({', '.join(columns)})")
-                if model.materialized == "materialized_view":
-                    self.materialized.append(model.name)
-            case "ephemeral" | "sink":
-                pass
-            case other:
-                raise AssertionError(f"{model.name}: unknown materialization {other}")
 
     def put(self, table: str, **row: Any) -> None:
         """Insert or replace a row by the table's first column."""

@@ -1,0 +1,115 @@
+"""Which events are used, and who acted."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from tests.project.shop import Shop
+
+MINUTE = timedelta(minutes=1)
+
+
+def test_a_visitors_events_become_the_persons_when_the_visitor_is_known(shop: Shop) -> None:
+    shop.event(None, "view_item", "a", MINUTE, anonymous_id="visitor")
+    shop.refresh()
+    assert shop.values("select user_id from stg_events") == ["visitor"]
+    shop.put("identities", anonymous_id="visitor", user_id="ann")
+    shop.refresh()
+    assert shop.values("select user_id from stg_events") == ["ann"]
+
+
+def test_the_user_of_an_event_goes_before_the_visitors_identity(shop: Shop) -> None:
+    shop.put("identities", anonymous_id="shared", user_id="ann")
+    shop.event("bob", "view_item", "a", MINUTE, anonymous_id="shared")
+    shop.refresh()
+    assert shop.values("select user_id from stg_events") == ["bob"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "reason"),
+    [
+        ({"consent": False}, "no consent"),
+        ({"device": "bot"}, "bot"),
+        ({"user_id": None}, "user_id and anonymous_id are missing"),
+        ({"occurred_at": None}, "occurred_at is missing"),
+        ({"received_at": None}, "received_at is missing"),
+        ({"user_id": "erased"}, "erased"),
+        ({"user_id": None, "anonymous_id": "was-erased"}, "erased"),
+    ],
+)
+def test_an_event_that_must_not_be_used_is_quarantined(
+    shop: Shop, columns: dict[str, object], reason: str
+) -> None:
+    shop.put("erased_users", user_id="erased", erased_at=shop.now)
+    shop.put("identities", anonymous_id="was-erased", user_id="erased")
+    good = shop.event("ann", "view_item", "a", MINUTE)
+    bad = shop.event("ann", "view_item", "a", MINUTE, **columns)
+    shop.refresh()
+    assert shop.values("select event_id from stg_events") == [good]
+    assert shop.rows("select event_id, reason from stg_events_quarantined") == [
+        {"event_id": bad, "reason": reason}
+    ]
+
+
+@pytest.mark.parametrize(("minutes_ahead", "is_used"), [(5, True), (6, False)])
+def test_an_event_from_the_future_is_quarantined_beyond_the_clock_skew(
+    shop: Shop, minutes_ahead: int, is_used: bool
+) -> None:
+    shop.event("ann", "view_item", "a", MINUTE, occurred_at=shop.now + (minutes_ahead - 1) * MINUTE)
+    shop.refresh()
+    assert len(shop.rows("select 1 from stg_events")) == is_used
+    expected = [] if is_used else ["occurred_at is after received_at"]
+    assert shop.values("select reason from stg_events_quarantined") == expected
+
+
+def test_a_good_message_has_the_columns_of_events_in_their_order(shop: Shop) -> None:
+    shop.message(
+        quantity=2, price=1.5, consent=True, position=3, dwell_seconds=4.5, list_id="home", search_query="tea"
+    )
+    shop.refresh()
+    names = "select attname from pg_attribute where attrelid = %s::regclass and attnum > 0 order by attnum"
+    assert shop.values(names, "stg_events_raw_parsed") == shop.values(names, "events")
+    [row] = shop.rows("select * from stg_events_raw_parsed")
+    assert (row["quantity"], row["price"], row["consent"], row["position"]) == (2, 1.5, True, 3)
+    assert (row["dwell_seconds"], row["list_id"], row["search_query"]) == (4.5, "home", "tea")
+    assert row["occurred_at"] == row["received_at"] == shop.now
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "reason"),
+    [
+        ("event_id", None, "event_id is missing"),
+        ("event_type", None, "event_type is missing"),
+        ("user_id", None, "user_id and anonymous_id are missing"),
+        ("occurred_at", None, "occurred_at is missing or not a timestamp with a time zone"),
+        ("occurred_at", "yesterday", "occurred_at is missing or not a timestamp with a time zone"),
+        ("occurred_at", "2026-01-01 10:00:00", "occurred_at is missing or not a timestamp with a time zone"),
+        ("occurred_at", "2100-01-01T10:00:00Z", "occurred_at is after received_at"),
+        ("quantity", "two", "quantity is not an integer"),
+        ("price", "free", "price is not a number"),
+        ("dwell_seconds", "long", "dwell_seconds is not a number"),
+        ("position", "top", "position is not an integer"),
+        ("consent", "perhaps", "consent is not a boolean"),
+    ],
+)
+def test_a_bad_field_rejects_its_message_and_no_other(
+    shop: Shop, field: str, value: object, reason: str
+) -> None:
+    shop.message(event_id="good")
+    shop.message(**{field: value})
+    shop.refresh()
+    assert shop.values("select event_id from stg_events_raw_parsed") == ["good"]
+    [rejected] = shop.rows("select payload, reason from stg_events_rejected")
+    assert rejected["reason"] == reason
+    if value is not None:
+        assert str(value) in rejected["payload"]
+
+
+def test_a_message_that_is_not_json_is_kept_as_it_came(shop: Shop) -> None:
+    shop.raw("<event/>")
+    shop.refresh()
+    assert shop.rows("select payload, reason from stg_events_rejected") == [
+        {"payload": "<event/>", "reason": "the payload is not JSON"}
+    ]
