@@ -1,3 +1,3 @@
 {% macro rounded_score(expression) -%}
-    round(cast({{ expression }} as numeric), 6)::double precision
+    cast(round(cast({{ expression }} as numeric), 6) as double precision)
 {%- endmacro %}

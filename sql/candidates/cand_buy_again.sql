@@ -10,4 +10,4 @@ select
 from {{ ref('cand_driver') }} as d
 inner join {{ ref('feat_user_staples') }} for system_time as of proctime() as s
     on s.user_id = d.user_id
-cross join unnest(s.item_ids) with ordinality as x(item_id, slot)
+cross join unnest(s.item_ids) with ordinality as x (item_id, slot)

@@ -10,5 +10,5 @@ select
 from {{ ref('cand_recent_items') }} as r
 inner join {{ ref('i2i_covisitation') }} for system_time as of proctime() as n
     on n.item_id = r.item_id
-cross join unnest(n.neighbour_ids) with ordinality as x(item_id, slot)
+cross join unnest(n.neighbour_ids) with ordinality as x (item_id, slot)
 where x.slot <= {{ var('candidate_neighbours') }}

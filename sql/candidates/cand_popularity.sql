@@ -4,11 +4,11 @@ select
     d.variant,
     d.acted_at,
     x.item_id,
-    1.0::double precision / (x.slot + 1) as score,
+    cast(1 as double precision) / (x.slot + 1) as score,
     'popularity' as strategy,
     cast(null as varchar) as reason_item_id
 from {{ ref('cand_segments') }} as d
 inner join {{ ref('feat_segment_popular') }} for system_time as of proctime() as p
     on p.segment = d.segment
-cross join unnest(p.item_ids) with ordinality as x(item_id, slot)
+cross join unnest(p.item_ids) with ordinality as x (item_id, slot)
 where x.slot <= {{ var('candidate_popular') }}

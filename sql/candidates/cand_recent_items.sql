@@ -6,6 +6,6 @@ select
     d.acted_at,
     r.item_id,
     r.position,
-    1.0::double precision / r.position as weight
+    cast(1 as double precision) / r.position as weight
 from {{ ref('cand_driver') }} as d
-cross join unnest(d.item_ids) with ordinality as r(item_id, position)
+cross join unnest(d.item_ids) with ordinality as r (item_id, position)

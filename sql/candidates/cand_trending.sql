@@ -10,5 +10,5 @@ select
 from {{ ref('cand_categories') }} as c
 inner join {{ ref('feat_trending') }} for system_time as of proctime() as p
     on p.scope = c.category
-cross join unnest(p.item_ids) with ordinality as x(item_id, slot)
+cross join unnest(p.item_ids) with ordinality as x (item_id, slot)
 where x.slot <= {{ var('candidate_category') }} and x.item_id <> c.reason_item_ids[1]

@@ -20,7 +20,7 @@ select
     user_id,
     array_agg(item_id order by purchases desc, item_id) as item_ids,
     array_agg(
-        {{ rounded_score('purchases::double precision / (purchases + 2)') }}
+        {{ rounded_score('cast(purchases as double precision) / (purchases + 2)') }}
         order by purchases desc, item_id
     ) as scores
 from ranked

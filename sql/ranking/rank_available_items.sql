@@ -1,5 +1,5 @@
--- Items that may be shown to anybody at this moment. Read by key at read time, so that a sold-out
--- item leaves every list at once and no list is recomputed for it.
+-- Items that may be shown to anybody at this moment. Read by key at read time, so that a
+-- sold-out item leaves every list at once and no list is recomputed for it.
 select
     i.item_id,
     i.name,

@@ -14,7 +14,7 @@ neighbours as (
         array_to_string(c.neighbour_ids, ',') as version
     from {{ ref('i2i_covisitation') }} as c
     left join {{ ref('embedding_neighbours') }} as e on e.item_id = c.item_id
-    cross join unnest(c.neighbour_ids) with ordinality as x(neighbour_id, slot)
+    cross join unnest(c.neighbour_ids) with ordinality as x (neighbour_id, slot)
 
     union all
 
@@ -28,7 +28,7 @@ neighbours as (
         array_to_string(c.neighbour_ids, ',') as version
     from {{ ref('embedding_neighbours') }} as e
     left join {{ ref('i2i_covisitation') }} as c on c.item_id = e.item_id
-    cross join unnest(e.neighbour_ids) with ordinality as x(neighbour_id, slot)
+    cross join unnest(e.neighbour_ids) with ordinality as x (neighbour_id, slot)
 
 ),
 

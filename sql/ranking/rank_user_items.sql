@@ -14,7 +14,7 @@ select
 from {{ ref('rank_user_list') }} as l
 cross join
     unnest(l.recommended) with ordinality
-        as r(item_id, score, strategy, reason_item_id, slot)
+        as r (item_id, score, strategy, reason_item_id, slot)
 
 union all
 
@@ -31,5 +31,5 @@ select
     l.strategies[cast(x.slot as integer)] as strategy,
     l.reason_item_ids[cast(x.slot as integer)] as reason_item_id
 from {{ ref('rank_user_list') }} as l
-cross join unnest(l.item_ids) with ordinality as x(item_id, slot)
+cross join unnest(l.item_ids) with ordinality as x (item_id, slot)
 where l.recommended is null and x.slot <= {{ var('list_length') }}

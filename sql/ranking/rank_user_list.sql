@@ -1,4 +1,5 @@
 {{ config(materialized='materialized_view') }}
+{% set fallback_places = var('recent_items') + var('list_length') %}
 -- The recommended items of a user, recomputed when that user acts and at no other time. The
 -- blend orders them; the order of the SQL score is kept beside it for the day the blend fails.
 select
@@ -24,13 +25,17 @@ select
         max(embedding_weight),
         max(model_version)
     ) as recommended,
-    array_agg(item_id order by sql_score desc, item_id)
-        filter (where sql_score > 0) as item_ids,
-    array_agg(sql_score order by sql_score desc, item_id)
-        filter (where sql_score > 0) as scores,
-    array_agg(strategy order by sql_score desc, item_id)
-        filter (where sql_score > 0) as strategies,
-    array_agg(reason_item_id order by sql_score desc, item_id)
-        filter (where sql_score > 0) as reason_item_ids
+    array_agg(
+        item_id order by sql_score desc, item_id
+    ) filter (where sql_score > 0 and rn <= {{ fallback_places }}) as item_ids,
+    array_agg(
+        sql_score order by sql_score desc, item_id
+    ) filter (where sql_score > 0 and rn <= {{ fallback_places }}) as scores,
+    array_agg(
+        strategy order by sql_score desc, item_id
+    ) filter (where sql_score > 0 and rn <= {{ fallback_places }}) as strategies,
+    array_agg(
+        reason_item_id order by sql_score desc, item_id
+    ) filter (where sql_score > 0 and rn <= {{ fallback_places }}) as reason_item_ids
 from {{ ref('rank_features') }}
 group by user_id

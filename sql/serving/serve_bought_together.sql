@@ -12,7 +12,7 @@ shown as (
         array_to_string(n.neighbour_ids, ',') as version,
         row_number() over (partition by n.item_id order by x.slot) as rank
     from {{ ref('i2i_bought_together') }} as n
-    cross join unnest(n.neighbour_ids) with ordinality as x(item_id, slot)
+    cross join unnest(n.neighbour_ids) with ordinality as x (item_id, slot)
     inner join {{ ref('rank_available_items') }} as a on a.item_id = x.item_id
 
 )

@@ -12,7 +12,7 @@ shown as (
         array_to_string(t.item_ids, ',') as version,
         row_number() over (partition by t.scope order by x.slot) as rank
     from {{ ref('feat_trending') }} as t
-    cross join unnest(t.item_ids) with ordinality as x(item_id, slot)
+    cross join unnest(t.item_ids) with ordinality as x (item_id, slot)
     inner join {{ ref('rank_available_items') }} as a on a.item_id = x.item_id
 
 )

@@ -118,11 +118,14 @@ class Shop:
         """An active item, named after its id in capitals, with stock."""
         self.put(
             "items",
-            **{"item_id": item_id, "name": item_id.upper(), "category": category, "is_active": True} | columns,
+            **{"item_id": item_id, "name": item_id.upper(), "category": category, "is_active": True}
+            | columns,
         )
         self.put("inventory", item_id=item_id, quantity=stock)
 
-    def event(self, user: str | None, event_type: str, item: str | None, ago: timedelta, **columns: Any) -> str:
+    def event(
+        self, user: str | None, event_type: str, item: str | None, ago: timedelta, **columns: Any
+    ) -> str:
         """An event received when it occurred, in a session of the user's own unless one is given."""
         self._events += 1
         at = self.now - ago
@@ -157,7 +160,9 @@ class Shop:
             (payload, self.now - received_ago),
         )
 
-    def basket(self, session: str, *items: str, user: str | None = None, ago: timedelta = timedelta(days=2)) -> None:
+    def basket(
+        self, session: str, *items: str, user: str | None = None, ago: timedelta = timedelta(days=2)
+    ) -> None:
         """One user bought these items together."""
         for item in items:
             self.event(user or f"buyer-{session}", "purchase", item, ago, session_id=session)
@@ -166,13 +171,12 @@ class Shop:
         """Bring every materialized view up to date, in order; a blend that fails yields NULL."""
         for name in self.materialized:
             self.connection.execute(sql.SQL("refresh materialized view {}").format(sql.Identifier(name)))
+        if blend_fails:
+            self.connection.execute("update udf_calls set answer = null, failed = true")
         calls = self.rows("select id, arguments from udf_calls where answer is null and not failed")
         for call in calls:
-            recommended = None if blend_fails else blend_v1(*call["arguments"])
-            self.connection.execute(
-                "update udf_calls set answer = %s, failed = %s where id = %s",
-                (None if recommended is None else Jsonb(recommended), recommended is None, call["id"]),
-            )
+            answer = Jsonb(blend_v1(*call["arguments"]))
+            self.connection.execute("update udf_calls set answer = %s where id = %s", (answer, call["id"]))
         self.connection.execute("refresh materialized view rank_user_list")
 
     def rows(self, query: str, *parameters: Any) -> list[dict[str, Any]]:

@@ -198,7 +198,9 @@ def test_a_segment_has_a_popular_list_of_its_own(shop: Shop) -> None:
     assert [(row["segment"], row["item_ids"]) for row in rows] == [("*", ["a", "b"]), ("family", ["b"])]
 
 
-@pytest.mark.parametrize(("ago", "trend"), [(30 * MINUTE, 6), (5 * HOUR, 3), (23 * HOUR, 1), (25 * HOUR, None)])
+@pytest.mark.parametrize(
+    ("ago", "trend"), [(30 * MINUTE, 6), (5 * HOUR, 3), (23 * HOUR, 1), (25 * HOUR, None)]
+)
 def test_a_trend_falls_in_steps(shop: Shop, ago: timedelta, trend: int | None) -> None:
     shop.event("ann", "view_item", "a", ago)
     shop.refresh()
