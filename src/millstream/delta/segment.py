@@ -184,7 +184,9 @@ class Segmentation:
                 return plan
             return replace(plan, input=self.isolate(child))
         if is_linear(child):
-            return plan
+            # A top-N reads k rows of an index on (partition, order), which only a stored relation can have.
+            ranks = isinstance(plan, Window) and bool(plan.order) and not over_one_scan(child)
+            return replace(plan, input=self.isolate(child)) if ranks else plan
         return plan if same_keys(child, keys) else replace(plan, input=self.isolate(child))
 
 

@@ -13,7 +13,7 @@ from millstream.delta.node import GUARD, HASH, KEY_HASH, Node, Rule
 from millstream.emit.accumulate import Accumulation, accumulate
 from millstream.emit.names import addends, arguments, changes, quote, results, table
 from millstream.emit.render import Describe, listing, render, scalar
-from millstream.plan.expression import WEIGHT, Attribute, column, plain, substitute
+from millstream.plan.expression import WEIGHT, Attribute, column, plain, references, substitute
 from millstream.plan.nodes import (
     Aggregate,
     Filter,
@@ -275,7 +275,9 @@ class NodeSql:
         if node.rule is Rule.LINEAR:
             return listing([f"s.{quote(a.name)} AS {quote(stored)}" for stored, a in node.outputs] + [f"s.{WEIGHT}"])
         if node.rule is Rule.AGGREGATE:
-            return listing([f"s.{quote(a.name)}" for a in node.aggregate.input.columns] + [f"s.{WEIGHT}"])
+            aggregate = node.aggregate
+            read = {key.name for key in aggregate.keys}.union(*(references(e) for _, e in aggregate.items))
+            return listing([f"s.{quote(a.name)}" for a in aggregate.input.columns if a.name in read] + [f"s.{WEIGHT}"])
         return listing([f"s.{quote(a)} AS {quote(key)}" for key, a in self.key_attributes()])
 
     def key_attributes(self) -> list[tuple[str, str]]:

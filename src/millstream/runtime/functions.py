@@ -18,6 +18,12 @@ def split_top(text: str) -> list[str]:
     return [part.strip() for part in (*parts, text[start:]) if part.strip()]
 
 
+def struct_fields(type_: str) -> list[str] | None:
+    """Return the field names of a struct or an array of structs; None for any other type."""
+    struct = re.fullmatch(r"struct\s*<(.*)>(?:\[\])*", type_.strip(), re.I | re.S)
+    return [part.split()[0].strip('"') for part in split_top(struct[1])] if struct is not None else None
+
+
 def translate(type_: str, name: str) -> tuple[str, list[str]]:
     """Translate a RisingWave type to PostgreSQL; a struct becomes a composite type called after `name`.
 

@@ -61,14 +61,16 @@ class Source:
         into = f"INSERT INTO {queue(self.name)} ({names})"
         moved = (
             f"IF ({', '.join(f'new.{quote(k)}' for k in self.table.key)}) IS DISTINCT FROM "
-            f"({', '.join(f'old.{quote(k)}' for k in self.table.key)}) THEN {into} VALUES ('d', {old}); END IF;"
+            f"({', '.join(f'old.{quote(k)}' for k in self.table.key)}) THEN {into} VALUES ('d', {old}); END IF; "
+            f"{into} VALUES ('u', {new}); RETURN new;"
             if self.table.key
-            else f"{into} VALUES ('d', {old});"
+            else "RAISE EXCEPTION 'rows of % have no key that tells which one to update', tg_table_name "
+            "USING HINT = 'declare a PRIMARY KEY for the table, or DELETE and INSERT the row';"
         )
         return [
             f"CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $body$ BEGIN "
             f"IF tg_op = 'INSERT' THEN {into} VALUES ('i', {new}); RETURN new; "
-            f"ELSIF tg_op = 'UPDATE' THEN {moved} {into} VALUES ('u', {new}); RETURN new; "
+            f"ELSIF tg_op = 'UPDATE' THEN {moved} "
             f"ELSE {into} VALUES ('d', {old}); RETURN old; END IF; END $body$",
             f"CREATE TRIGGER write INSTEAD OF INSERT OR UPDATE OR DELETE ON {self.view} "
             f"FOR EACH ROW EXECUTE FUNCTION {function}()",
@@ -96,16 +98,21 @@ class Source:
         return self.derive_keyed() if self.table.key else self.derive_bag()
 
     def derive_bag(self) -> str:
-        """Rows without a key: each insert adds a row, each delete takes one equal row away, if there is one."""
+        """Rows without a key: each insert adds a row; deletes take equal rows away that were stored before the tick.
+
+        A DELETE sees the stored rows only, so two of them in one tick may queue the same rows twice.
+        """
         columns = ", ".join(f"q.{c}" for c in self.columns)
         row_hash = hashed([f"q.{c}" for c in self.columns])
-        row, other = f"ROW({columns})", f"ROW({', '.join(f't.{c}' for c in self.columns)})"
+        mine = ", ".join(f"c.{c}" for c in self.columns)
+        theirs = ", ".join(f"t.{c}" for c in self.columns)
         return (
             f"INSERT INTO {changes(self.name)} SELECT {', '.join(self.columns)}, {HASH}, w FROM (SELECT c.*, "
-            f"greatest(c.change, -(SELECT count(*) FROM {table(self.name)} AS t WHERE t.{HASH} = c.{HASH} AND "
-            f"{other} IS NOT DISTINCT FROM ROW({', '.join(f'c.{c}' for c in self.columns)})))::integer AS w FROM "
-            f"(SELECT {columns}, {row_hash} AS {HASH}, sum(CASE WHEN q._op = 'd' THEN -1 ELSE 1 END) AS change "
-            f"FROM {taken(self.name)} AS q GROUP BY {row}, {columns}) AS c) AS c WHERE w <> 0"
+            f"(c.added - least(c.removed, (SELECT count(*) FROM {table(self.name)} AS t WHERE t.{HASH} = c.{HASH} AND "
+            f"ROW({theirs}) IS NOT DISTINCT FROM ROW({mine}))))::integer AS w FROM "
+            f"(SELECT {columns}, {row_hash} AS {HASH}, count(*) FILTER (WHERE q._op = 'i') AS added, "
+            f"count(*) FILTER (WHERE q._op = 'd') AS removed "
+            f"FROM {taken(self.name)} AS q GROUP BY {columns}) AS c) AS c WHERE w <> 0"
         )
 
     def derive_keyed(self) -> str:

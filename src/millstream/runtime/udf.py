@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from millstream.errors import MillstreamError
+from millstream.runtime.functions import struct_fields
 
 log = logging.getLogger("millstream.udf")
 
@@ -35,10 +36,11 @@ class Functions:
     def call(self, name: str, rows: Iterable[Sequence[Any]]) -> list[Any]:
         """Call a function once per row."""
         function = self.get(name)
+        fields = struct_fields(json.loads(self.definitions[name])["returns"])
         results: list[Any] = []
         for row in rows:
             try:
-                results.append(function(*row))
+                results.append(as_composite(function(*row), fields))
             except Exception as error:  # noqa: BLE001 - whatever the function raises concerns this row alone
                 self.errors[name] = self.errors.get(name, 0) + 1
                 text = f"{type(error).__name__}: {error}"
@@ -70,6 +72,21 @@ def load_function(module: Path, entry: str) -> Callable[..., Any]:
     if not callable(function):
         raise MillstreamError(f"{module} has no function {entry}\n  hint: name the function like the model, or set entry")
     return function
+
+
+def as_composite(value: Any, fields: list[str] | None) -> Any:
+    """Write structs, which Python functions return as dicts, as tuples in the declared order of fields.
+
+    Raises KeyError for a field that was not declared.
+    """
+    if fields is None or value is None:
+        return value
+    if isinstance(value, dict):
+        unknown = set(value) - set(fields)
+        if unknown:
+            raise KeyError(f"undeclared fields {', '.join(sorted(unknown))}")
+        return tuple(value.get(name) for name in fields)
+    return [as_composite(item, fields) for item in value]
 
 
 def literal(value: Any) -> str | None:

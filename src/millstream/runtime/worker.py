@@ -25,6 +25,7 @@ from millstream.runtime.udf import Functions
 WORKER_LOCK = 0x776F726B  # advisory lock that a running worker holds: 'work'
 BATCH = 1000  # queued rows of each source that one tick takes at most
 IDLE_SECONDS = 1.0  # how often time alone makes a tick
+HOUSEKEEPING_SECONDS = 2.0  # how often figures are stored and grown tables analyzed
 VACUUM_TICKS = 100  # session tables are vacuumed every so many ticks
 LOG_TICKS = 10_000  # how many ticks the log keeps
 
@@ -74,8 +75,6 @@ class Worker:
         self.ticks = 0
         self.grown: dict[str, int] = {}
         self.stats: dict[str, tuple[int, int, float]] = {}
-        self.awake = threading.Event()
-        self.conn.add_notify_handler(lambda _: self.awake.set())
         self.conn.execute("listen millstream_queue")
 
     def lock(self) -> None:
@@ -194,28 +193,27 @@ class Worker:
                 self.grown[relation.name] = self.grown.get(relation.name, 0) + rows
 
     def run(self, stop: threading.Event) -> None:
-        """Tick whenever something is queued, and for time's sake, until told to stop."""
+        """Tick whenever something is queued, and on the wall clock for time's sake, until told to stop."""
         housekeeping = time.monotonic()
         while not stop.is_set():
-            self.awake.clear()
             tick = self.tick()
             self.ticks += 1
             if self.ticks % VACUUM_TICKS == 0:
                 self.vacuum()
-            if time.monotonic() - housekeeping > 2.0:
+            if time.monotonic() - housekeeping > HOUSEKEEPING_SECONDS:
                 self.housekeep()
                 housekeeping = time.monotonic()
-            if tick.rows == 0 and not self.awake.is_set():
+            if tick.rows == 0:
                 self.wait(stop)
+        self.housekeep()
 
     def wait(self, stop: threading.Event) -> None:
-        """Sleep until a client has written something or time for an idle tick has come."""
+        """Sleep until a client has written something or, on the wall clock, until time for an idle tick has come."""
         deadline = time.monotonic() + IDLE_SECONDS
-        while not stop.is_set() and not self.awake.is_set():
-            left = deadline - time.monotonic()
-            if left <= 0:
+        while not stop.is_set():
+            if self.clock == "wall" and time.monotonic() > deadline:
                 return
-            for _ in self.conn.notifies(timeout=min(left, 0.2), stop_after=1):
+            for _ in self.conn.notifies(timeout=0.2, stop_after=1):
                 return
 
     def vacuum(self) -> None:
