@@ -72,7 +72,9 @@ class Catalogue:
             if found is None or found.kind not in ("table", "materialized_view", "view"):
                 return None
             pin = (
-                {"view": found.definition, "path": found.path} if found.state is None else {"state": found.state}
+                {"view": found.definition, "path": found.path}
+                if found.state is None
+                else {"state": found.state}
             )
         self.resolved[key] = pin
         if pin.get("view") is not None:
@@ -82,14 +84,20 @@ class Catalogue:
     def is_python(self, schema: str | None, name: str) -> bool:
         """Tell whether a name is a registered Python function."""
         found = self.named(schema, name)
-        return found is not None and found.kind == "function" and json.loads(found.definition)["language"] == "python"
+        return (
+            found is not None
+            and found.kind == "function"
+            and json.loads(found.definition)["language"] == "python"
+        )
 
 
 def load(conn: psycopg.Connection) -> Catalogue:
     """Read the whole catalogue."""
     relations = {
         (row[0], row[1]): Deployed(*row)
-        for row in conn.execute("select schema_name, name, kind, state, definition, path from millstream.relation")
+        for row in conn.execute(
+            "select schema_name, name, kind, state, definition, path from millstream.relation"
+        )
     }
     states = {
         row[0]: State(row[0], row[1], row[2], row[3], row[4], row[5], row[6], tuple(row[7]), row[8])

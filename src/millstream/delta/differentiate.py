@@ -45,11 +45,20 @@ def differentiate(plan: Plan, instance: int, moment: str) -> list[Term]:
     changes yields a term at each: the affected left rows are taken out before and put back after.
     """
     if isinstance(plan, Scan):
-        return [Term(replace(plan, side=Side.DELTA, columns=(*plan.columns, WEIGHTED), names=(*plan.names, WEIGHT)), moment)]
+        return [
+            Term(
+                replace(
+                    plan, side=Side.DELTA, columns=(*plan.columns, WEIGHTED), names=(*plan.names, WEIGHT)
+                ),
+                moment,
+            )
+        ]
     if isinstance(plan, TimeFilter):
         return differentiate_time(plan, instance, moment)
     if isinstance(plan, (Filter, Unnest)):
-        return [replace(t, plan=replace(plan, input=t.plan)) for t in differentiate(plan.input, instance, moment)]
+        return [
+            replace(t, plan=replace(plan, input=t.plan)) for t in differentiate(plan.input, instance, moment)
+        ]
     if isinstance(plan, Project):
         return [
             replace(t, plan=Project(t.plan, (*plan.items, (WEIGHTED, column(WEIGHT)))))
@@ -75,7 +84,9 @@ def has_leaf(plan: Plan, instance: int) -> bool:
 def differentiate_join(plan: Join, instance: int, moment: str) -> list[Term]:
     """Δ(a ⋈ b) by the changed side; for the right side of an outer, semi or anti join, −old + new of the left rows it meets."""
     if has_leaf(plan.left, instance):
-        return [replace(t, plan=replace(plan, left=t.plan)) for t in differentiate(plan.left, instance, moment)]
+        return [
+            replace(t, plan=replace(plan, left=t.plan)) for t in differentiate(plan.left, instance, moment)
+        ]
     changed = differentiate(plan.right, instance, moment)
     if plan.kind == "inner":
         return [replace(t, plan=replace(plan, right=t.plan)) for t in changed]
@@ -95,16 +106,17 @@ def differentiate_time(plan: TimeFilter, instance: int, moment: str) -> list[Ter
     Run before the leaf is changed:  σ_now(Δa) + (σ_now − σ_then)(a);  after:  σ_then(Δa) + (σ_now − σ_then)(a + Δa).
     """
     clock = "now" if moment == BEFORE else "then"
-    came = [replace(t, plan=replace(plan, input=t.plan, clock=clock)) for t in differentiate(plan.input, instance, moment)]
+    came = [
+        replace(t, plan=replace(plan, input=t.plan, clock=clock))
+        for t in differentiate(plan.input, instance, moment)
+    ]
     now, then = plan.predicate, at_then(plan.predicate)
     entered = exp.and_(now, exp.Not(this=exp.paren(then)))
     left = exp.and_(then, exp.Not(this=exp.paren(now)))
     low, high = at_then(plan.bound), plan.bound.copy()
-    between = (
-        exp.and_(
-            exp.GTE(this=plan.value.copy(), expression=exp.func("least", low, high, dialect="postgres")),
-            exp.LTE(this=plan.value.copy(), expression=exp.func("greatest", low, high, dialect="postgres")),
-        )
+    between = exp.and_(
+        exp.GTE(this=plan.value.copy(), expression=exp.func("least", low, high, dialect="postgres")),
+        exp.LTE(this=plan.value.copy(), expression=exp.func("greatest", low, high, dialect="postgres")),
     )
     passed = tuple((attribute, column(attribute)) for attribute in plan.columns)
     weight = exp.Case().when(entered, exp.Literal.number(1)).else_(exp.Literal.number(-1))
@@ -112,10 +124,10 @@ def differentiate_time(plan: TimeFilter, instance: int, moment: str) -> list[Ter
     return [*came, Term(Project(crossed, (*passed, (WEIGHTED, weight))), moment)]
 
 
-def at_then(expression: exp.Expression) -> exp.Expression:
+def at_then(expression: exp.Expr) -> exp.Expr:
     """Return an expression with now() read at the tick before."""
 
-    def change(node: exp.Expression) -> exp.Expression:
+    def change(node: exp.Expr) -> exp.Expr:
         return exp.Anonymous(this="millstream.last_now") if isinstance(node, CLOCKS) else node
 
     return transform(expression, change)

@@ -35,7 +35,8 @@ def is_flat(plan: Plan) -> bool:
     """
     read = [scan.relation for scan in scans(plan)]
     return len(read) == len(set(read)) and all(
-        isinstance(p, (Scan, Filter, Project, Unnest, UnionAll)) or (isinstance(p, Join) and p.kind == "inner")
+        isinstance(p, (Scan, Filter, Project, Unnest, UnionAll))
+        or (isinstance(p, Join) and p.kind == "inner")
         for p in walk(plan)
     )
 
@@ -54,9 +55,7 @@ def twice_read(plan: Plan) -> bool:
         return True
     doubled = {relation for relation, count in counts.items() if count == 2}
     return any(
-        isinstance(p, Join)
-        and p.kind != "inner"
-        and doubled & {scan.relation for scan in scans(p)}
+        isinstance(p, Join) and p.kind != "inner" and doubled & {scan.relation for scan in scans(p)}
         for p in walk(plan)
     )
 
@@ -66,7 +65,9 @@ def invertible(aggregate: Aggregate) -> bool:
     return all(is_invertible(expression) for _, expression in aggregate.items)
 
 
-def is_invertible(expression: exp.Expression) -> bool:
+def is_invertible(expression: exp.Expr) -> bool:
     """Tell whether one aggregate call is a count, sum or avg without DISTINCT."""
     call = expression.this if isinstance(expression, exp.Filter) else expression
-    return isinstance(call, (exp.Count, exp.Sum, exp.Avg)) and not isinstance(call.this, (exp.Distinct, exp.Order))
+    return isinstance(call, (exp.Count, exp.Sum, exp.Avg)) and not isinstance(
+        call.this, (exp.Distinct, exp.Order)
+    )

@@ -81,7 +81,9 @@ class Node:
     @property
     def relation(self) -> Relation:
         """What readers of this node scan."""
-        columns = tuple((name, a.type or "", a.nullable) for name, a in self.outputs if not name.startswith("_k"))
+        columns = tuple(
+            (name, a.type or "", a.nullable) for name, a in self.outputs if not name.startswith("_k")
+        )
         guard = GUARD if self.rule is Rule.AGGREGATE and self.filtered else None
         key = self.keys if self.unique and not self.nullable_key and self.keys else (HASH,)
         if self.unique and (self.nullable_key or not self.keys):

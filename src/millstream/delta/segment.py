@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from millstream.delta.node import Node, Rule, is_on_act, passive_leaves
 from millstream.delta.linearity import invertible, is_flat, is_linear, over_one_scan, twice_read
+from millstream.delta.node import Node, Rule, is_on_act, passive_leaves
 from millstream.errors import Refused
 from millstream.front.diagnostics import refuse
 from millstream.plan.expression import Attribute, Names, column, plain
@@ -50,9 +50,7 @@ class Segmentation:
         """Scan a node's stored columns through the attributes that the plan above already uses."""
         shown = tuple((name, attribute) for name, attribute in node.outputs if not name.startswith("_k"))
         instance = int(self.names.fresh("scan").rsplit("_", 1)[1])
-        return Scan(
-            node.relation, tuple(a for _, a in shown), instance, tuple(name for name, _ in shown)
-        )
+        return Scan(node.relation, tuple(a for _, a in shown), instance, tuple(name for name, _ in shown))
 
     def finish(self, plan: Plan, outputs: tuple[tuple[str, Attribute], ...], name: str) -> Node:
         """Choose the rule of a segmented plan and append its node."""
@@ -92,7 +90,9 @@ class Segmentation:
             carried.append(attribute)
         shown = {attribute.name: stored for stored, attribute in outputs}
         outputs, keys = with_keys(outputs, shown, tuple(carried))
-        return Node(name, plan, outputs, Rule.KEYED, keys, unique=one_row_per(plan, tuple(carried)), on_act=True)
+        return Node(
+            name, plan, outputs, Rule.KEYED, keys, unique=one_row_per(plan, tuple(carried)), on_act=True
+        )
 
     def unkeyed(self, plan: Plan) -> Refused:
         """The refusal of an on-act plan without a single keyed driver."""
@@ -135,7 +135,9 @@ class Segmentation:
         """The left side must be row-wise over one keyed relation, or act per driver already: else it is stored."""
         left = plan.left
         driver = self.driver(left)
-        fits = driver is not None and (over_driver(left) or (is_on_act(left) and self.keeps_key(left, driver)))
+        fits = driver is not None and (
+            over_driver(left) or (is_on_act(left) and self.keeps_key(left, driver))
+        )
         return replace(plan, left=left if fits and not has_udf(left) else self.isolate(left))
 
     def keeps_key(self, plan: Plan, driver: Relation) -> bool:
@@ -161,7 +163,9 @@ class Segmentation:
         if twice_read(joined):
             joined = replace(joined, left=self.isolate(left) if not isinstance(left, Scan) else left)
         if twice_read(joined):
-            joined = replace(joined, right=self.isolate(right) if not isinstance(right, Scan) else self.copy(right))
+            joined = replace(
+                joined, right=self.isolate(right) if not isinstance(right, Scan) else self.copy(right)
+            )
         return joined
 
     def copy(self, scan: Scan) -> Scan:
@@ -320,4 +324,3 @@ def compile_nodes(
     current = {a.name: a for a in top.columns}
     work.finish(top, tuple((n, current[a.name]) for n, a in outputs), name)
     return tuple(work.nodes)
-

@@ -46,16 +46,23 @@ def accumulate(aggregate: Aggregate, describe: Describe) -> Accumulation:
     result_types = describe(f"SELECT {', '.join(results)} {inside}") if calls else []
     stored = [Accumulator(ROWS, "bigint", f"coalesce(sum({WEIGHT}), 0)::bigint")]
     values: list[tuple[str, str]] = []
-    for number, ((attribute, _), (call, _, condition)) in enumerate(zip(aggregate.items, calls, strict=True), 1):
+    for number, ((attribute, _), (call, _, condition)) in enumerate(
+        zip(aggregate.items, calls, strict=True), 1
+    ):
         made, value = accumulate_one(
-            number, call, arguments[number - 1], condition, argument_types[number - 1], result_types[number - 1]
+            number,
+            call,
+            arguments[number - 1],
+            condition,
+            argument_types[number - 1],
+            result_types[number - 1],
         )
         stored.extend(made)
         values.append((attribute.name, value))
     return Accumulation(tuple(stored), tuple(values))
 
 
-def split(expression: exp.Expression) -> tuple[type[exp.Expression], exp.Expression | None, str | None]:
+def split(expression: exp.Expr) -> tuple[type[exp.Expr], exp.Expr | None, str | None]:
     """Return (kind of aggregate, argument or None for count(*), condition of FILTER)."""
     condition = None
     if isinstance(expression, exp.Filter):
@@ -66,7 +73,7 @@ def split(expression: exp.Expression) -> tuple[type[exp.Expression], exp.Express
 
 
 def accumulate_one(
-    number: int, call: type[exp.Expression], argument: str, condition: str | None, type_: str, result: str
+    number: int, call: type[exp.Expr], argument: str, condition: str | None, type_: str, result: str
 ) -> tuple[list[Accumulator], str]:
     """Accumulators and value of one aggregate."""
     where = [condition] if condition else []

@@ -54,7 +54,9 @@ def for_join(join: Join, node: Node) -> list[Index]:
         sources = [source_of(side, name) for name in columns if name is not None]
         known = [source for source in sources if source is not None]
         for scan in {source[0].instance: source[0] for source in known}.values():
-            mine = tuple(dict.fromkeys(quote(stored) for leaf, stored in known if leaf.instance == scan.instance))
+            mine = tuple(
+                dict.fromkeys(quote(stored) for leaf, stored in known if leaf.instance == scan.instance)
+            )
             made.append(Index(scan.relation.name, mine))
     return made
 
@@ -62,7 +64,7 @@ def for_join(join: Join, node: Node) -> list[Index]:
 def for_keys(node: Node) -> list[Index]:
     """The leaves that recomputing a key reads, by that key, in the order of a top-N where there is one."""
     found = dict(node.outputs)
-    keys: dict[str, exp.Expression] = {found[key].name: column(key, "k") for key in node.keys}
+    keys: dict[str, exp.Expr] = {found[key].name: column(key, "k") for key in node.keys}
     try:
         plan = restrict(node.plan, keys)
     except (KeyError, TypeError):
@@ -82,7 +84,7 @@ def for_keys(node: Node) -> list[Index]:
 
 
 def at_leaf(
-    restriction: Filter, scan: Scan, order: tuple[exp.Expression, ...], node: Node, over: Plan | None = None
+    restriction: Filter, scan: Scan, order: tuple[exp.Expr, ...], node: Node, over: Plan | None = None
 ) -> list[Index]:
     """An index on the pinned columns of one scan, then on the columns of a top-N's order."""
     stored = dict(zip((a.name for a in scan.columns), scan.names, strict=True))

@@ -26,10 +26,10 @@ from millstream.plan.nodes import (
 Images = Mapping[int, str]  # scan instance → the FROM item to read in place of its relation
 
 
-def scalar(expression: exp.Expression, clock: str = "now") -> str:
+def scalar(expression: exp.Expr, clock: str = "now") -> str:
     """Render an expression; now() reads the tick's clock, and division by zero is NULL as in RisingWave."""
 
-    def change(node: exp.Expression) -> exp.Expression:
+    def change(node: exp.Expr) -> exp.Expr:
         if isinstance(node, CLOCKS):
             return exp.Anonymous(this="millstream.now" if clock == "now" else "millstream.last_now")
         return node
@@ -77,7 +77,9 @@ def render(plan: Plan, images: Images | None = None) -> str:
 
 def render_scan(scan: Scan, images: Images) -> str:
     """Read stored rows, or this tick's changes of them; a guard hides the groups that HAVING removed."""
-    items = [f"t.{quote(stored)} AS {quote(a.name)}" for a, stored in zip(scan.columns, scan.names, strict=True)]
+    items = [
+        f"t.{quote(stored)} AS {quote(a.name)}" for a, stored in zip(scan.columns, scan.names, strict=True)
+    ]
     guard = f" WHERE t.{quote(scan.relation.guard)}" if scan.relation.guard else ""
     if scan.instance in images:
         source = images[scan.instance]
@@ -115,7 +117,9 @@ def render_join(join: Join, images: Images) -> str:
 
 def render_unnest(plan: Unnest, images: Images) -> str:
     """CROSS JOIN LATERAL unnest(…), elements in their order."""
-    names = [quote(a.name) for a in plan.elements] + ([quote(plan.ordinality.name)] if plan.ordinality else [])
+    names = [quote(a.name) for a in plan.elements] + (
+        [quote(plan.ordinality.name)] if plan.ordinality else []
+    )
     arrays = listing([scalar(array) for array in plan.arrays])
     ordinality = " WITH ORDINALITY" if plan.ordinality else ""
     return (
@@ -126,7 +130,9 @@ def render_unnest(plan: Unnest, images: Images) -> str:
 
 def render_branch(union: UnionAll, branch: Plan, images: Images) -> str:
     """One branch of a UNION ALL under the union's column names."""
-    items = [f"{quote(b.name)} AS {quote(u.name)}" for b, u in zip(branch.columns, union.columns, strict=True)]
+    items = [
+        f"{quote(b.name)} AS {quote(u.name)}" for b, u in zip(branch.columns, union.columns, strict=True)
+    ]
     return f"SELECT {listing(items)} FROM ({render(branch, images)}) AS s"
 
 

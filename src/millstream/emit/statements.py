@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from sqlglot import exp
@@ -13,28 +12,22 @@ from millstream.delta.node import GUARD, HASH, KEY_HASH, Node, Rule
 from millstream.emit.accumulate import Accumulation, accumulate
 from millstream.emit.names import addends, arguments, changes, quote, results, table
 from millstream.emit.render import Describe, listing, render, scalar
-from millstream.plan.expression import WEIGHT, Attribute, column, plain, references, substitute
+from millstream.emit.rewrite import Position, as_of, declared, udf_calls
+from millstream.plan.expression import WEIGHT, Attribute, column, references
+from millstream.plan.lineage import flatten, replace_node, trace
 from millstream.plan.nodes import (
-    Aggregate,
-    Filter,
     Join,
     Plan,
     Project,
     Relation,
     Scan,
-    Side,
     TimeFilter,
-    UdfProject,
-    Window,
     inputs,
-    names,
     scans,
     walk,
     with_inputs,
 )
-from millstream.plan.restrict import restrict
-
-Position = Callable[[str], int]  # relation → its place in the order of a tick
+from millstream.plan.restrict import restrict, restrict_nullable
 
 
 @dataclass(frozen=True)
@@ -113,7 +106,9 @@ class NodeSql:
         """The condition that two rows agree in these columns; a key's hash is checked against the key itself."""
         terms = [f"{left}.{quote(c)} = {right}.{quote(c)}" for c in columns]
         if KEY_HASH in columns:
-            terms += [f"{left}.{quote(key)} IS NOT DISTINCT FROM {right}.{quote(key)}" for key in self.node.keys]
+            terms += [
+                f"{left}.{quote(key)} IS NOT DISTINCT FROM {right}.{quote(key)}" for key in self.node.keys
+            ]
         return " AND ".join(terms)
 
     def key_hash(self, prefix: str = "") -> str:
@@ -184,7 +179,9 @@ class NodeSql:
         """Create the state table and its index; columns that cannot be NULL say so."""
         node = self.node
         columns = self.udf_columns() if node.udf is not None else self.result()
-        made = [f"CREATE TABLE {table(node.name)} WITH (fillfactor = 80) AS SELECT {listing(self.all_columns())} FROM ({columns}) AS s LIMIT 0"]
+        made = [
+            f"CREATE TABLE {table(node.name)} WITH (fillfactor = 80) AS SELECT {listing(self.all_columns())} FROM ({columns}) AS s LIMIT 0"
+        ]
         solid = [name for name, a in node.outputs if name in node.keys and not a.nullable]
         made += [f"ALTER TABLE {table(node.name)} ALTER COLUMN {quote(name)} SET NOT NULL" for name in solid]
         made.append(f"CREATE INDEX ON {table(node.name)} ({listing([quote(c) for c in self.identity])})")
@@ -208,9 +205,7 @@ class NodeSql:
             f"FROM {table(node.name)} LIMIT 0"
         ]
         if not self.inline:
-            made.append(
-                f"CREATE TEMPORARY TABLE {addends(node.name)} AS {self.addend_columns()} LIMIT 0"
-            )
+            made.append(f"CREATE TEMPORARY TABLE {addends(node.name)} AS {self.addend_columns()} LIMIT 0")
         udf = node.udf
         if udf is not None:
             made.append(
@@ -227,7 +222,9 @@ class NodeSql:
                 f" AS {quote(a.name)}"
                 for a, name, args in udf.calls
             ]
-            made.append(f"CREATE TEMPORARY TABLE {results(node.name)} AS SELECT 0::bigint AS _r, {listing(calls)} LIMIT 0")
+            made.append(
+                f"CREATE TEMPORARY TABLE {results(node.name)} AS SELECT 0::bigint AS _r, {listing(calls)} LIMIT 0"
+            )
             made.append(f"CREATE INDEX ON {results(node.name)} (_r)")
         return made
 
@@ -252,7 +249,9 @@ class NodeSql:
             return False
         (leaf,) = self.node.leaves
         return not any(
-            isinstance(p, Join) and not p.process_time and leaf.instance in {s.instance for s in scans(p.right)}
+            isinstance(p, Join)
+            and not p.process_time
+            and leaf.instance in {s.instance for s in scans(p.right)}
             for p in walk(self.linear)
         )
 
@@ -273,11 +272,15 @@ class NodeSql:
         """What the terms deliver of each changed row."""
         node = self.node
         if node.rule is Rule.LINEAR:
-            return listing([f"s.{quote(a.name)} AS {quote(stored)}" for stored, a in node.outputs] + [f"s.{WEIGHT}"])
+            return listing(
+                [f"s.{quote(a.name)} AS {quote(stored)}" for stored, a in node.outputs] + [f"s.{WEIGHT}"]
+            )
         if node.rule is Rule.AGGREGATE:
             aggregate = node.aggregate
             read = {key.name for key in aggregate.keys}.union(*(references(e) for _, e in aggregate.items))
-            return listing([f"s.{quote(a.name)}" for a in aggregate.input.columns if a.name in read] + [f"s.{WEIGHT}"])
+            return listing(
+                [f"s.{quote(a.name)}" for a in aggregate.input.columns if a.name in read] + [f"s.{WEIGHT}"]
+            )
         return listing([f"s.{quote(a)} AS {quote(key)}" for key, a in self.key_attributes()])
 
     def key_attributes(self) -> list[tuple[str, str]]:
@@ -288,7 +291,9 @@ class NodeSql:
             leaf = self.linear
             assert isinstance(leaf, Scan)
             by_stored = dict(zip(leaf.names, (a.name for a in leaf.columns), strict=True))
-            return [(key, by_stored[stored]) for key, stored in zip(node.keys, leaf.relation.key, strict=True)]
+            return [
+                (key, by_stored[stored]) for key, stored in zip(node.keys, leaf.relation.key, strict=True)
+            ]
         return [(key, trace(node.plan, found[key].name, self.linear)) for key in node.keys]
 
     def addend_columns(self) -> str:
@@ -310,7 +315,8 @@ class NodeSql:
         if self.inline:
             leaf = self.linear if isinstance(self.linear, Scan) else node.leaves[0]
             terms = differentiate(self.placed(self.linear, position, leaf), leaf.instance, AFTER)
-            source, stored_terms = " UNION ALL ".join(self.term(t) for t in terms), ()
+            source = " UNION ALL ".join(self.term(t) for t in terms)
+            stored_terms: tuple[Statement, ...] = ()
         else:
             source = f"SELECT * FROM {addends(node.name)}"
             stored_terms = tuple(self.terms(position))
@@ -366,7 +372,11 @@ class NodeSql:
         assert self.accumulation is not None
         node = self.node
         keys = [key.name for key in node.aggregate.keys]
-        outputs = {trace(node.plan, a.name, node.aggregate): stored for stored, a in node.outputs if stored in node.keys}
+        outputs = {
+            trace(node.plan, a.name, node.aggregate): stored
+            for stored, a in node.outputs
+            if stored in node.keys
+        }
         match_on = (
             f"t.{KEY_HASH} = c.{KEY_HASH}"
             if self.has_key_hash
@@ -409,10 +419,14 @@ class NodeSql:
         found = dict(self.node.outputs)
         keys = {}
         for key in self.node.keys:
-            name = found[key].name if self.node.udf is None else trace(self.node.plan, found[key].name, self.node.udf)
+            name = (
+                found[key].name
+                if self.node.udf is None
+                else trace(self.node.plan, found[key].name, self.node.udf)
+            )
             keys[name] = column(key, "k")
         if self.node.nullable_key:
-            return f"{render(restrict_nullable(plan, keys))} OFFSET 0"
+            return f"{render(restrict_nullable(plan, keys, column(KEY_HASH, 'k')))} OFFSET 0"
         return f"{render(restrict(plan, keys))} OFFSET 0"
 
     def derive_keyed(self, keys: str, rows: str) -> str:
@@ -484,92 +498,3 @@ class NodeSql:
             f"WITH gone AS ({gone}) INSERT INTO {table(node.name)} ({columns}) SELECT {columns} FROM "
             f"(SELECT d.*, generate_series(1, d.{WEIGHT}) FROM {changes(node.name)} AS d WHERE d.{WEIGHT} > 0) AS d"
         )
-
-
-def udf_calls(udf: UdfProject) -> tuple[tuple[str, str], ...]:
-    """(function, SELECT list of its arguments) of each Python call."""
-    return tuple((name, listing([scalar(x) for x in args])) for _, name, args in udf.calls)
-
-
-def declared(plan: Plan) -> Plan:
-    """Write Python calls as calls of their SQL declarations, to learn types."""
-    below = tuple(declared(child) for child in inputs(plan))
-    plan = with_inputs(plan, below)
-    if not isinstance(plan, UdfProject):
-        return plan
-    calls = tuple(
-        (a, exp.Anonymous(this=quote(name), expressions=[x.copy() for x in args])) for a, name, args in plan.calls
-    )
-    return Project(plan.input, (*((a, column(a)) for a in plan.input.columns), *calls))
-
-
-def replace_node(plan: Plan, old: Plan, new: Plan) -> Plan:
-    """Replace a subplan by another."""
-    if plan is old:
-        return new
-    return with_inputs(plan, tuple(replace_node(child, old, new) for child in inputs(plan)))
-
-
-def as_of(plan: Plan, node: Node, position: Position, here: int) -> Plan:
-    """Read the right sides of process-time joins as of the previous tick, and every clock as of this one."""
-    passive = {scan.instance for scan in node.looked_up}
-    below = tuple(as_of(child, node, position, here) for child in inputs(plan))
-    plan = with_inputs(plan, below)
-    if isinstance(plan, Scan) and plan.instance in passive and position(plan.relation.name) < here:
-        return replace(plan, side=Side.PREVIOUS)
-    return plan
-
-
-def restrict_nullable(plan: Plan, keys: dict[str, exp.Expression]) -> Plan:
-    """Restrict to keys that may be NULL: by their hash, which an index serves, and by comparison."""
-    by_hash = exp.EQ(
-        this=exp.Anonymous(
-            this="hash_record_extended",
-            expressions=[exp.Anonymous(this="ROW", expressions=[column(name) for name in keys]), exp.Literal.number(0)],
-        ),
-        expression=column(KEY_HASH, "k"),
-    )
-    same = [exp.NullSafeEQ(this=column(name), expression=value) for name, value in keys.items()]
-    return push_filter(plan, exp.and_(by_hash, *same, copy=False), frozenset(keys))
-
-
-def push_filter(plan: Plan, predicate: exp.Expression, attributes: frozenset[str]) -> Plan:
-    """Push a predicate below the operators that pass all its attributes on."""
-    if isinstance(plan, Project):
-        items = {a.name: e for a, e in plan.items if a.name in attributes}
-        if all(plain(e) for e in items.values()):
-            inside = frozenset(plain(e) or "" for e in items.values())
-            return replace(plan, input=push_filter(plan.input, substitute(predicate, items), inside))
-    elif isinstance(plan, Filter):
-        return replace(plan, input=push_filter(plan.input, predicate, attributes))
-    elif isinstance(plan, (Aggregate, Window)):
-        keys = plan.keys if isinstance(plan, Aggregate) else plan.partition
-        if attributes <= {key.name for key in keys}:
-            return replace(plan, input=push_filter(plan.input, predicate, attributes))
-    elif isinstance(plan, Join) and attributes <= names(plan.left):
-        return replace(plan, left=push_filter(plan.left, predicate, attributes))
-    return Filter(plan, predicate)
-
-
-def trace(plan: Plan, name: str, down_to: Plan) -> str:
-    """Follow a column that is only passed on, from the top of a plan down to an inner plan's column."""
-    while plan is not down_to and plan != down_to:
-        if isinstance(plan, Project):
-            source = plain(next(e for a, e in plan.items if a.name == name))
-            if source is None:
-                raise LookupError(name)
-            name = source
-        plan = plan.input  # type: ignore[union-attr]
-    return name
-
-
-def flatten(plan: Plan) -> tuple[dict[str, exp.Expression], list[exp.Expression]]:
-    """Write the projections and filters above an aggregation as expressions over its columns."""
-    if isinstance(plan, Aggregate):
-        return {a.name: column(a) for a in plan.columns}, []
-    below, predicates = flatten(plan.input)  # type: ignore[union-attr]
-    if isinstance(plan, Filter):
-        return below, [*predicates, substitute(plan.predicate, below)]
-    assert isinstance(plan, Project)
-    return {a.name: substitute(e, below) for a, e in plan.items}, predicates
-

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from sqlglot import exp
 
+from millstream.errors import Refused
 from millstream.front.diagnostics import refuse
 from millstream.front.scalar import bind, function_name
 from millstream.front.scope import Scope
@@ -16,7 +17,7 @@ AGGREGATES = {"bool_and", "bool_or", "every", "bit_and", "bit_or", "jsonb_agg", 
 REFUSED = (exp.PercentileCont, exp.PercentileDisc, exp.ApproxDistinct)
 
 
-def is_aggregate(node: exp.Expression) -> bool:
+def is_aggregate(node: exp.Expr) -> bool:
     """Tell whether a node is an aggregate call (with its FILTER, if any), not a window function."""
     if isinstance(node.parent, exp.Window) and node.arg_key == "this":
         return False
@@ -27,25 +28,27 @@ def is_aggregate(node: exp.Expression) -> bool:
     named = function_name(node)
     if named is not None and named[1].lower() in AGGREGATES:
         return True
-    return isinstance(node, (exp.AggFunc, exp.LogicalAnd, exp.LogicalOr)) and not isinstance(node, exp.RowNumber)
+    return isinstance(node, (exp.AggFunc, exp.LogicalAnd, exp.LogicalOr)) and not isinstance(
+        node, exp.RowNumber
+    )
 
 
-def has_aggregates(expression: exp.Expression) -> bool:
+def has_aggregates(expression: exp.Expr) -> bool:
     """Tell whether an expression contains an aggregate outside of window functions."""
     return any(is_aggregate(node) for node in expression.walk())
 
 
 def bind_aggregation(
-    select: exp.Select, items: list[tuple[str, exp.Expression]], plan: Plan, scope: Scope
-) -> tuple[Plan, Scope, list[tuple[str, exp.Expression]]]:
+    select: exp.Select, items: list[tuple[str, exp.Expr]], plan: Plan, scope: Scope
+) -> tuple[Plan, Scope, list[tuple[str, exp.Expr]]]:
     """Bind GROUP BY and HAVING; return the SELECT list rewritten over the groups' columns."""
     context = scope.context
     group = select.args.get("group")
     for clause in ("rollup", "cube", "grouping_sets"):
         if group is not None and group.args.get(clause):
             raise refuse("MS010", group, clause.upper().replace("_", " "), context.path)
-    keyed: list[tuple[exp.Expression, Attribute]] = []  # bound expression, its group column
-    computed: list[tuple[Attribute, exp.Expression]] = []
+    keyed: list[tuple[exp.Expr, Attribute]] = []  # bound expression, its group column
+    computed: list[tuple[Attribute, exp.Expr]] = []
     by_name = dict(items)
     known = {attribute.name: attribute for attribute in plan.columns}
     for term in group.expressions if group is not None else []:
@@ -55,7 +58,7 @@ def bind_aggregation(
         elif isinstance(term, exp.Column) and not term.table and term.name in by_name:
             try:
                 bind(term, scope)
-            except Exception:  # noqa: BLE001 - not a column of FROM: the name of an output, as PostgreSQL reads it
+            except Refused:  # not a column of FROM: the name of an output, as PostgreSQL reads it
                 target = by_name[term.name]
         bound = bind(target, scope)
         name = plain(bound)
@@ -68,11 +71,11 @@ def bind_aggregation(
             keyed.append((bound, attribute))
     if computed:
         plan = Project(plan, (*identity(plan), *computed))
-    found: list[tuple[str, Attribute, exp.Expression]] = []  # text, column, bound call
+    found: list[tuple[str, Attribute, exp.Expr]] = []  # text, column, bound call
     grouped = Scope(context, {"": {attribute.name: attribute for _, attribute in keyed}})
     keys_by_text = {bound.sql(): attribute for bound, attribute in keyed}
 
-    def lift(node: exp.Expression) -> exp.Expression:
+    def lift(node: exp.Expr) -> exp.Expr:
         if isinstance(node, REFUSED):
             raise refuse("MS010", node, node.key, context.path)
         if is_aggregate(node):
@@ -93,7 +96,7 @@ def bind_aggregation(
         if not isinstance(node, (exp.Literal, exp.Identifier, exp.DataType)):
             try:
                 text = bind(node, scope).sql() if node.find(exp.Column) else ""
-            except Exception:  # noqa: BLE001 - contains an aggregate or a Python call: look below it
+            except Refused:  # contains an aggregate or a Python call: look below it
                 return node
             if text in keys_by_text:
                 return column(keys_by_text[text])
@@ -101,10 +104,11 @@ def bind_aggregation(
                 raise refuse("MS023", node, node.sql("postgres"), context.path)
         return node
 
-    def over_groups(expression: exp.Expression) -> exp.Expression:
+    def over_groups(expression: exp.Expr) -> exp.Expr:
         root = exp.Paren(this=expression.copy())
         root.transform(lift, copy=False)
-        return root.this
+        changed: exp.Expr = root.this
+        return changed
 
     rewritten = [(name, over_groups(item)) for name, item in items]
     having = select.args.get("having")

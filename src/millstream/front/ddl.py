@@ -80,7 +80,9 @@ def parse_table(ddl: str, path: str | None = None) -> Table:
     text = without_comments(ddl)
     head = re.match(rf"create\s+table\s+(?:if\s+not\s+exists\s+)?{QUALIFIED}\s*\(", text, re.I)
     if head is None:
-        raise refuse("source table", "this is not CREATE TABLE name (columns …)", "write the whole declaration", path)
+        raise refuse(
+            "source table", "this is not CREATE TABLE name (columns …)", "write the whole declaration", path
+        )
     end = body(text, head.end() - 1)
     if end < 0:
         raise refuse("source table", "a parenthesis is not closed", "close it", path)
@@ -131,11 +133,15 @@ def parse_columns(text: str, path: str | None) -> tuple[tuple[Column, ...], tupl
         elif isinstance(item, exp.ColumnDef):
             columns.append(parse_column(item, key, path))
         else:
-            raise refuse(item.sql(DIALECT), "this table element is not supported", "keep columns and PRIMARY KEY", path)
+            raise refuse(
+                item.sql(DIALECT), "this table element is not supported", "keep columns and PRIMARY KEY", path
+            )
     names = {column.name for column in columns}
     if not set(key) <= names:
         raise refuse("PRIMARY KEY", "it names a column that is not there", "correct the name", path)
-    return tuple(Column(c.name, c.type, c.nullable and c.name not in key, c.default) for c in columns), tuple(key)
+    return tuple(Column(c.name, c.type, c.nullable and c.name not in key, c.default) for c in columns), tuple(
+        key
+    )
 
 
 def parse_column(item: exp.ColumnDef, key: list[str], path: str | None) -> Column:

@@ -93,7 +93,7 @@ CATALOGUE: dict[str, tuple[str, str, str]] = {
 }
 
 
-def place(node: exp.Expression | None) -> tuple[int | None, int | None]:
+def place(node: exp.Expr | None) -> tuple[int | None, int | None]:
     """Return the 1-based line and column of the first token that sqlglot placed in or under a node."""
     best: tuple[int, int] | None = None
     for found in node.walk() if node is not None else ():
@@ -107,7 +107,7 @@ def place(node: exp.Expression | None) -> tuple[int | None, int | None]:
     return best or (None, None)
 
 
-def refuse(code: str, node: exp.Expression | None, detail: str = "", path: str | None = None) -> Refused:
+def refuse(code: str, node: exp.Expr | None, detail: str = "", path: str | None = None) -> Refused:
     """Make the refusal `code` for a construct; the caller raises it."""
     construct, why, hint = (text.replace("{detail}", detail) for text in CATALOGUE[code])
     line, col = place(node)

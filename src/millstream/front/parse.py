@@ -11,7 +11,7 @@ from millstream.errors import Diagnostic, Refused
 DIALECT = "risingwave"
 
 
-def parse(sql: str, path: str | None = None) -> exp.Expression:
+def parse(sql: str, path: str | None = None) -> exp.Expr:
     """Parse one query; a syntax error is a refusal with its place."""
     try:
         statements = [statement for statement in sqlglot.parse(sql, dialect=DIALECT) if statement is not None]
@@ -31,7 +31,9 @@ def parse(sql: str, path: str | None = None) -> exp.Expression:
         ) from error
     if len(statements) != 1 or not isinstance(statements[0], exp.Query):
         raise Refused(
-            Diagnostic("MS001", "statement", "a model is exactly one SELECT", "keep one SELECT in the file", path)
+            Diagnostic(
+                "MS001", "statement", "a model is exactly one SELECT", "keep one SELECT in the file", path
+            )
         )
     return statements[0]
 

@@ -20,7 +20,7 @@ Outputs = list[tuple[str, Attribute]]
 
 
 def bind_query(
-    node: exp.Expression, context: Context, ctes: Mapping[str, CommonTable], outer: Scope | None
+    node: exp.Expr, context: Context, ctes: Mapping[str, CommonTable], outer: Scope | None
 ) -> tuple[Plan, Outputs]:
     """Bind a query; return its plan and its named output columns in order."""
     ctes = with_ctes(node, context, ctes)
@@ -33,9 +33,7 @@ def bind_query(
     raise refuse("MS010", node, node.key.upper(), context.path)
 
 
-def with_ctes(
-    node: exp.Expression, context: Context, ctes: Mapping[str, CommonTable]
-) -> Mapping[str, CommonTable]:
+def with_ctes(node: exp.Expr, context: Context, ctes: Mapping[str, CommonTable]) -> Mapping[str, CommonTable]:
     """Return the CTEs in sight, with those that this query declares."""
     clause = node.args.get("with_")
     if clause is None:
@@ -49,9 +47,7 @@ def with_ctes(
     return found
 
 
-def bind_union(
-    node: exp.Union, context: Context, ctes: Mapping[str, CommonTable]
-) -> tuple[Plan, Outputs]:
+def bind_union(node: exp.Union, context: Context, ctes: Mapping[str, CommonTable]) -> tuple[Plan, Outputs]:
     """Bind UNION ALL as one operator over all its branches; UNION adds a GROUP BY of every column."""
     if node.args.get("order") or node.args.get("limit"):
         raise refuse("MS010", node, "ORDER BY or LIMIT of a UNION", context.path)
@@ -101,7 +97,11 @@ def bind_select(
     plan = tables.bind_from(select, scope, ctes)
     plan = bind_where(select.args.get("where"), plan, scope, ctes)
     items = [(name_of(item, context), item.unalias()) for item in select.expressions]
-    if select.args.get("group") or select.args.get("having") or any(has_aggregates(item) for _, item in items):
+    if (
+        select.args.get("group")
+        or select.args.get("having")
+        or any(has_aggregates(item) for _, item in items)
+    ):
         plan, scope, items = bind_aggregation(select, items, plan, scope)
     plan, items = bind_windows(items, plan, scope)
     plan, outputs = bind_items(items, plan, scope)
@@ -112,7 +112,7 @@ def bind_select(
     return bind_limit(select, plan, outputs, context), outputs
 
 
-def name_of(item: exp.Expression, context: Context) -> str:
+def name_of(item: exp.Expr, context: Context) -> str:
     """Return the output name of an item of the SELECT list."""
     if isinstance(item, exp.Star) or (isinstance(item, exp.Column) and isinstance(item.this, exp.Star)):
         raise refuse("MS019", item, "", context.path)
@@ -127,14 +127,12 @@ def name_of(item: exp.Expression, context: Context) -> str:
     raise refuse("MS020", item, "", context.path)
 
 
-def bind_items(
-    items: list[tuple[str, exp.Expression]], plan: Plan, scope: Scope
-) -> tuple[Plan, Outputs]:
+def bind_items(items: list[tuple[str, exp.Expr]], plan: Plan, scope: Scope) -> tuple[Plan, Outputs]:
     """Bind the SELECT list; calls of Python functions become an operator of their own below it."""
     context = scope.context
-    calls: list[tuple[Attribute, str, tuple[exp.Expression, ...]]] = []
+    calls: list[tuple[Attribute, str, tuple[exp.Expr, ...]]] = []
 
-    def lift(node: exp.Expression) -> exp.Expression:
+    def lift(node: exp.Expr) -> exp.Expr:
         call = python_call(node, context)
         if call is None:
             return node
@@ -144,7 +142,7 @@ def bind_items(
         scope.tables.setdefault("", {})[attribute.name] = attribute
         return exp.column(exp.to_identifier(attribute.name, quoted=True))
 
-    bound: list[tuple[str, Attribute, exp.Expression]] = []
+    bound: list[tuple[str, Attribute, exp.Expr]] = []
     for name, item in items:
         expression = bind(item.copy().transform(lift, copy=False), scope)
         source = plain(expression)

@@ -27,9 +27,7 @@ def scan(relation: Relation, context: Context) -> Scan:
     return Scan(relation, attributes, int(context.names.fresh("scan").rsplit("_", 1)[1]), stored)
 
 
-def bind_table(
-    table: exp.Table, scope: Scope, ctes: Mapping[str, CommonTable]
-) -> tuple[Plan, Columns]:
+def bind_table(table: exp.Table, scope: Scope, ctes: Mapping[str, CommonTable]) -> tuple[Plan, Columns]:
     """Bind a name in FROM: a CTE, a stored relation or a plain view."""
     context = scope.context
     if not table.db and table.name in ctes:
@@ -50,9 +48,7 @@ def bind_table(
     return leaf, visible
 
 
-def bind_item(
-    item: exp.Expression, scope: Scope, ctes: Mapping[str, CommonTable]
-) -> tuple[Plan, Columns, str]:
+def bind_item(item: exp.Expr, scope: Scope, ctes: Mapping[str, CommonTable]) -> tuple[Plan, Columns, str]:
     """Bind one relation of FROM that does not depend on its neighbours."""
     path = scope.context.path
     if isinstance(item, exp.Table):
@@ -144,7 +140,7 @@ def bind_join(join: exp.Join, left: Plan, scope: Scope, ctes: Mapping[str, Commo
 
 
 def check_condition(
-    joined: Join, node: exp.Expression, path: str | None, process_time: bool, item: exp.Expression
+    joined: Join, node: exp.Expr, path: str | None, process_time: bool, item: exp.Expr
 ) -> None:
     """Refuse a join that no key connects; a cross join with a one-row relation is for WHERE to connect."""
     from millstream.plan.expression import equalities

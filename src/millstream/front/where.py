@@ -13,7 +13,7 @@ from millstream.front.scope import CommonTable, Scope
 from millstream.plan.expression import CLOCKS, column, conjunction, conjuncts, references
 from millstream.plan.nodes import Filter, Join, Plan, TimeFilter, names
 
-FLIPPED: dict[type[exp.Expression], type[exp.Binary]] = {
+FLIPPED: dict[type[exp.Expr], type[exp.Binary]] = {
     exp.GT: exp.LT,
     exp.GTE: exp.LTE,
     exp.LT: exp.GT,
@@ -21,15 +21,13 @@ FLIPPED: dict[type[exp.Expression], type[exp.Binary]] = {
 }
 
 
-def bind_where(
-    where: exp.Expression | None, plan: Plan, scope: Scope, ctes: Mapping[str, CommonTable]
-) -> Plan:
+def bind_where(where: exp.Expr | None, plan: Plan, scope: Scope, ctes: Mapping[str, CommonTable]) -> Plan:
     """Put the conjuncts of WHERE (or HAVING) on top of a plan, the plain ones lowest."""
     if where is None:
         return plan
-    ordinary: list[exp.Expression] = []
-    temporal: list[exp.Expression] = []
-    subqueries: list[tuple[exp.Expression, bool]] = []
+    ordinary: list[exp.Expr] = []
+    temporal: list[exp.Expr] = []
+    subqueries: list[tuple[exp.Expr, bool]] = []
     for term in conjuncts(where.this):
         inner, negated = term, False
         while isinstance(inner, (exp.Not, exp.Paren)):
@@ -51,7 +49,7 @@ def bind_where(
     return plan
 
 
-def push_into_joins(plan: Plan, terms: list[exp.Expression]) -> Plan:
+def push_into_joins(plan: Plan, terms: list[exp.Expr]) -> Plan:
     """Give an inner join written in FROM a, b the conditions of WHERE that connect its sides."""
     if isinstance(plan, Join) and plan.kind == "inner":
         left, right = names(plan.left), names(plan.right)
@@ -66,7 +64,7 @@ def push_into_joins(plan: Plan, terms: list[exp.Expression]) -> Plan:
     return Filter(plan, predicate) if predicate is not None else plan
 
 
-def bind_temporal(term: exp.Expression, plan: Plan, scope: Scope) -> TimeFilter:
+def bind_temporal(term: exp.Expr, plan: Plan, scope: Scope) -> TimeFilter:
     """Bind `value > now() - interval` in either order, with >, >=, < or <=."""
     path = scope.context.path
     while isinstance(term, exp.Paren):
@@ -74,7 +72,7 @@ def bind_temporal(term: exp.Expression, plan: Plan, scope: Scope) -> TimeFilter:
     if type(term) not in FLIPPED:
         raise refuse("MS014", term, "under OR, BETWEEN or a function", path)
     value, bound = term.this, term.expression
-    comparison = type(term)
+    comparison: type[exp.Binary] = type(term)  # type: ignore[assignment]
     if value.find(*CLOCKS):
         value, bound, comparison = bound, value, FLIPPED[comparison]
     if value.find(*CLOCKS) or any(bound.find_all(exp.Column)):
@@ -85,7 +83,7 @@ def bind_temporal(term: exp.Expression, plan: Plan, scope: Scope) -> TimeFilter:
 
 
 def bind_subquery(
-    node: exp.Expression, negated: bool, plan: Plan, scope: Scope, ctes: Mapping[str, CommonTable]
+    node: exp.Expr, negated: bool, plan: Plan, scope: Scope, ctes: Mapping[str, CommonTable]
 ) -> Plan:
     """Bind [NOT] EXISTS and [NOT] IN as a semi or anti join.
 
@@ -107,8 +105,8 @@ def bind_subquery(
 
     inner_ctes = query.with_ctes(select, context, ctes)
     right = tables.bind_from(select, inner, inner_ctes)
-    local: list[exp.Expression] = []
-    linking: list[exp.Expression] = []
+    local: list[exp.Expr] = []
+    linking: list[exp.Expr] = []
     available = names(right)
     where = select.args.get("where")
     for term in conjuncts(where.this if where is not None else None):

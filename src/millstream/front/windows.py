@@ -12,13 +12,13 @@ from millstream.plan.nodes import Plan, Project, Window, identity
 
 
 def bind_windows(
-    items: list[tuple[str, exp.Expression]], plan: Plan, scope: Scope
-) -> tuple[Plan, list[tuple[str, exp.Expression]]]:
+    items: list[tuple[str, exp.Expr]], plan: Plan, scope: Scope
+) -> tuple[Plan, list[tuple[str, exp.Expr]]]:
     """Put the window functions of a SELECT list on top of a plan; return the list over their results."""
     context = scope.context
     groups: dict[str, list[tuple[Attribute, exp.Window]]] = {}
 
-    def lift(node: exp.Expression) -> exp.Expression:
+    def lift(node: exp.Expr) -> exp.Expr:
         if not isinstance(node, exp.Window):
             return node
         text = exp.Window(
@@ -43,7 +43,7 @@ def bind_window(members: list[tuple[Attribute, exp.Window]], plan: Plan, scope: 
     node = members[0][1]
     known = {attribute.name: attribute for attribute in plan.columns}
     partition: list[Attribute] = []
-    computed: list[tuple[Attribute, exp.Expression]] = []
+    computed: list[tuple[Attribute, exp.Expr]] = []
     for term in node.args.get("partition_by") or []:
         bound = bind(term, scope)
         name = plain(bound)

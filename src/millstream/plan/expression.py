@@ -38,29 +38,27 @@ def column(attribute: Attribute | str, table: str | None = None) -> exp.Column:
     return exp.column(exp.to_identifier(name, quoted=True), table=exp.to_identifier(table) if table else None)
 
 
-def references(expression: exp.Expression) -> frozenset[str]:
+def references(expression: exp.Expr) -> frozenset[str]:
     """Return the names of the attributes that an expression reads."""
     return frozenset(node.name for node in expression.find_all(exp.Column) if not node.table)
 
 
-def plain(expression: exp.Expression) -> str | None:
+def plain(expression: exp.Expr) -> str | None:
     """Return the attribute's name where the expression is nothing but that attribute."""
     while isinstance(expression, (exp.Paren, exp.Alias)):
         expression = expression.this
     return expression.name if isinstance(expression, exp.Column) and not expression.table else None
 
 
-def transform(
-    expression: exp.Expression, change: Callable[[exp.Expression], exp.Expression]
-) -> exp.Expression:
+def transform(expression: exp.Expr, change: Callable[[exp.Expr], exp.Expr]) -> exp.Expr:
     """Return a copy with `change` applied to every node, top down; replaced nodes are not entered again."""
     return expression.copy().transform(change, copy=False)
 
 
-def substitute(expression: exp.Expression, by: Mapping[str, exp.Expression]) -> exp.Expression:
+def substitute(expression: exp.Expr, by: Mapping[str, exp.Expr]) -> exp.Expr:
     """Return a copy in which attributes named in `by` are replaced."""
 
-    def change(node: exp.Expression) -> exp.Expression:
+    def change(node: exp.Expr) -> exp.Expr:
         if isinstance(node, exp.Column) and not node.table and node.name in by:
             new = by[node.name].copy()
             return new if isinstance(new, (exp.Column, exp.Literal, exp.Func)) else exp.paren(new)
@@ -69,7 +67,7 @@ def substitute(expression: exp.Expression, by: Mapping[str, exp.Expression]) -> 
     return transform(expression, change)
 
 
-def conjuncts(expression: exp.Expression | None) -> list[exp.Expression]:
+def conjuncts(expression: exp.Expr | None) -> list[exp.Expr]:
     """Split `a AND (b AND c)` into [a, b, c]; None is the empty conjunction."""
     if expression is None:
         return []
@@ -81,15 +79,15 @@ def conjuncts(expression: exp.Expression | None) -> list[exp.Expression]:
     return [inner]
 
 
-def conjunction(terms: Iterable[exp.Expression]) -> exp.Expression | None:
+def conjunction(terms: Iterable[exp.Expr]) -> exp.Expr | None:
     """Join terms by AND; None where there are none."""
     found = [exp.paren(term.copy()) if isinstance(term, exp.Or) else term.copy() for term in terms]
     return exp.and_(*found, copy=False, wrap=False) if found else None
 
 
 def equalities(
-    on: exp.Expression | None, left: frozenset[str], right: frozenset[str]
-) -> list[tuple[exp.Expression, exp.Expression]]:
+    on: exp.Expr | None, left: frozenset[str], right: frozenset[str]
+) -> list[tuple[exp.Expr, exp.Expr]]:
     """Return the pairs (expression over the left side, over the right side) that a join condition equates."""
     pairs = []
     for term in conjuncts(on):

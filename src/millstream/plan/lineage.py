@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from millstream.plan.expression import Attribute, Names, column, plain
+from sqlglot import exp
+
+from millstream.plan.expression import Attribute, Names, column, plain, substitute
 from millstream.plan.nodes import (
     Aggregate,
     Filter,
@@ -18,8 +20,10 @@ from millstream.plan.nodes import (
     UnionAll,
     Unnest,
     Window,
+    inputs,
     names,
     scans,
+    with_inputs,
 )
 
 
@@ -124,3 +128,32 @@ def copies(plan: Plan, name: str, relation: Relation, stored: str) -> bool:
         for found in origins(plan, name)
     )
 
+
+def trace(plan: Plan, name: str, down_to: Plan) -> str:
+    """Follow a column that is only passed on, from the top of a plan down to an inner plan's column."""
+    while plan is not down_to and plan != down_to:
+        if isinstance(plan, Project):
+            source = plain(next(e for a, e in plan.items if a.name == name))
+            if source is None:
+                raise LookupError(name)
+            name = source
+        plan = plan.input  # type: ignore[union-attr]
+    return name
+
+
+def flatten(plan: Plan) -> tuple[dict[str, exp.Expr], list[exp.Expr]]:
+    """Write the projections and filters above an aggregation as expressions over its columns."""
+    if isinstance(plan, Aggregate):
+        return {a.name: column(a) for a in plan.columns}, []
+    below, predicates = flatten(plan.input)  # type: ignore[union-attr]
+    if isinstance(plan, Filter):
+        return below, [*predicates, substitute(plan.predicate, below)]
+    assert isinstance(plan, Project)
+    return {a.name: substitute(e, below) for a, e in plan.items}, predicates
+
+
+def replace_node(plan: Plan, old: Plan, new: Plan) -> Plan:
+    """Replace a subplan by another."""
+    if plan is old:
+        return new
+    return with_inputs(plan, tuple(replace_node(child, old, new) for child in inputs(plan)))

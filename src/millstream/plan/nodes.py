@@ -11,15 +11,17 @@ from sqlglot import exp
 from millstream.plan.expression import Attribute, column, conjuncts, plain
 
 
-def without_nulls(
-    columns: tuple[Attribute, ...], predicate: exp.Expression | None
-) -> tuple[Attribute, ...]:
+def without_nulls(columns: tuple[Attribute, ...], predicate: exp.Expr | None) -> tuple[Attribute, ...]:
     """Mark the columns that a predicate, being true, shows not to be NULL."""
     known: set[str | None] = set()
     for term in conjuncts(predicate):
         if isinstance(term, (exp.EQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NEQ)):
             known |= {plain(term.left), plain(term.right)}
-        elif isinstance(term, exp.Not) and isinstance(term.this, exp.Is) and isinstance(term.this.expression, exp.Null):
+        elif (
+            isinstance(term, exp.Not)
+            and isinstance(term.this, exp.Is)
+            and isinstance(term.this.expression, exp.Null)
+        ):
             known.add(plain(term.this.this))
         elif isinstance(term, exp.Is) and isinstance(term.expression, exp.Not):
             known.add(plain(term.this))
@@ -66,7 +68,7 @@ class Filter:
     """σ: keep the rows for which the predicate is true."""
 
     input: Plan
-    predicate: exp.Expression
+    predicate: exp.Expr
 
     @property
     def columns(self) -> tuple[Attribute, ...]:
@@ -78,9 +80,9 @@ class TimeFilter:
     """σ with now(): keep rows while `value comparison bound` holds, where only `bound` mentions now()."""
 
     input: Plan
-    value: exp.Expression
+    value: exp.Expr
     comparison: type[exp.Binary]
-    bound: exp.Expression
+    bound: exp.Expr
     clock: str = "now"  # which reading of the clock: 'now' of this tick or 'then' of the one before
 
     @property
@@ -88,7 +90,7 @@ class TimeFilter:
         return self.input.columns
 
     @property
-    def predicate(self) -> exp.Expression:
+    def predicate(self) -> exp.Expr:
         return self.comparison(this=self.value.copy(), expression=self.bound.copy())
 
 
@@ -97,7 +99,7 @@ class Project:
     """π: compute columns row by row."""
 
     input: Plan
-    items: tuple[tuple[Attribute, exp.Expression], ...]
+    items: tuple[tuple[Attribute, exp.Expr], ...]
 
     @property
     def columns(self) -> tuple[Attribute, ...]:
@@ -111,7 +113,7 @@ class Join:
     left: Plan
     right: Plan
     kind: str
-    on: exp.Expression | None
+    on: exp.Expr | None
     process_time: bool = False
 
     @property
@@ -128,7 +130,7 @@ class Unnest:
     """μ: one row per array element, arrays in step; `ordinality` numbers the elements from 1."""
 
     input: Plan
-    arrays: tuple[exp.Expression, ...]
+    arrays: tuple[exp.Expr, ...]
     elements: tuple[Attribute, ...]
     ordinality: Attribute | None
 
@@ -151,7 +153,7 @@ class Aggregate:
 
     input: Plan
     keys: tuple[Attribute, ...]
-    items: tuple[tuple[Attribute, exp.Expression], ...]
+    items: tuple[tuple[Attribute, exp.Expr], ...]
 
     @property
     def columns(self) -> tuple[Attribute, ...]:
@@ -164,9 +166,9 @@ class Window:
 
     input: Plan
     partition: tuple[Attribute, ...]
-    order: tuple[exp.Expression, ...]
-    items: tuple[tuple[Attribute, exp.Expression], ...]  # the functions, without their OVER
-    frame: exp.Expression | None = None
+    order: tuple[exp.Expr, ...]
+    items: tuple[tuple[Attribute, exp.Expr], ...]  # the functions, without their OVER
+    frame: exp.Expr | None = None
 
     @property
     def columns(self) -> tuple[Attribute, ...]:
@@ -178,7 +180,7 @@ class UdfProject:
     """Add the results of Python functions, each called once per row."""
 
     input: Plan
-    calls: tuple[tuple[Attribute, str, tuple[exp.Expression, ...]], ...]
+    calls: tuple[tuple[Attribute, str, tuple[exp.Expr, ...]], ...]
 
     @property
     def columns(self) -> tuple[Attribute, ...]:
@@ -230,6 +232,6 @@ def names(plan: Plan) -> frozenset[str]:
     return frozenset(attribute.name for attribute in plan.columns)
 
 
-def identity(plan: Plan) -> tuple[tuple[Attribute, exp.Expression], ...]:
+def identity(plan: Plan) -> tuple[tuple[Attribute, exp.Expr], ...]:
     """Return projection items that pass every column of a plan on."""
     return tuple((attribute, column(attribute)) for attribute in plan.columns)

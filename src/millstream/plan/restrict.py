@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from millstream.plan.expression import column, conjunction, equalities, plain
+from millstream.plan.expression import column, conjunction, equalities, plain, substitute
 from millstream.plan.nodes import (
     Aggregate,
     Filter,
@@ -23,7 +23,7 @@ from millstream.plan.nodes import (
     names,
 )
 
-Keys = Mapping[str, exp.Expression]  # attribute name → the value it must equal
+Keys = Mapping[str, exp.Expr]  # attribute name → the value it must equal
 
 
 def restrict(plan: Plan, keys: Keys) -> Plan:
@@ -54,27 +54,29 @@ def restrict(plan: Plan, keys: Keys) -> Plan:
     if isinstance(plan, Aggregate):
         grouped = {attribute.name for attribute in plan.keys}
         inside = {name: value for name, value in keys.items() if name in grouped}
-        below = replace(plan, input=restrict(plan.input, inside))
-        return keep(below, {name: value for name, value in keys.items() if name not in inside})
+        grouped_below = replace(plan, input=restrict(plan.input, inside))
+        return keep(grouped_below, {name: value for name, value in keys.items() if name not in inside})
     if isinstance(plan, Window):
         parts = {attribute.name for attribute in plan.partition}
         inside = {name: value for name, value in keys.items() if name in parts}
         rest = tuple(attribute for attribute in plan.partition if attribute.name not in inside)
-        below = replace(plan, input=restrict(plan.input, inside), partition=rest)
-        return keep(below, {name: value for name, value in keys.items() if name not in inside})
+        ranked_below = replace(plan, input=restrict(plan.input, inside), partition=rest)
+        return keep(ranked_below, {name: value for name, value in keys.items() if name not in inside})
     return restrict_join(plan, keys)
 
 
 def keep(plan: Plan, keys: Keys) -> Plan:
     """Put the restriction right here."""
-    predicate = conjunction(exp.EQ(this=column(name), expression=value.copy()) for name, value in keys.items())
+    predicate = conjunction(
+        exp.EQ(this=column(name), expression=value.copy()) for name, value in keys.items()
+    )
     return Filter(plan, predicate) if predicate is not None else plan
 
 
 def restrict_project(plan: Project, keys: Keys) -> Plan:
     """Push through a projection what it merely passes on."""
-    inside: dict[str, exp.Expression] = {}
-    above: dict[str, exp.Expression] = {}
+    inside: dict[str, exp.Expr] = {}
+    above: dict[str, exp.Expr] = {}
     sources = {attribute.name: plain(expression) for attribute, expression in plan.items}
     for name, value in keys.items():
         source = sources[name]
@@ -101,3 +103,37 @@ def restrict_join(plan: Join, keys: Keys) -> Plan:
             to_left.setdefault(a_name, to_right[b_name])
     joined = replace(plan, left=restrict(plan.left, to_left), right=restrict(plan.right, to_right))
     return keep(joined, above)
+
+
+def restrict_nullable(plan: Plan, keys: Keys, key_hash: exp.Expr) -> Plan:
+    """Restrict to keys that may be NULL: by their hash, which an index serves, and by comparison."""
+    by_hash = exp.EQ(
+        this=exp.Anonymous(
+            this="hash_record_extended",
+            expressions=[
+                exp.Anonymous(this="ROW", expressions=[column(name) for name in keys]),
+                exp.Literal.number(0),
+            ],
+        ),
+        expression=key_hash.copy(),
+    )
+    same = [exp.NullSafeEQ(this=column(name), expression=value) for name, value in keys.items()]
+    return push_filter(plan, exp.and_(by_hash, *same, copy=False), frozenset(keys))
+
+
+def push_filter(plan: Plan, predicate: exp.Expr, attributes: frozenset[str]) -> Plan:
+    """Push a predicate below the operators that pass all its attributes on."""
+    if isinstance(plan, Project):
+        items = {a.name: e for a, e in plan.items if a.name in attributes}
+        if all(plain(e) for e in items.values()):
+            inside = frozenset(plain(e) or "" for e in items.values())
+            return replace(plan, input=push_filter(plan.input, substitute(predicate, items), inside))
+    elif isinstance(plan, Filter):
+        return replace(plan, input=push_filter(plan.input, predicate, attributes))
+    elif isinstance(plan, (Aggregate, Window)):
+        keys = plan.keys if isinstance(plan, Aggregate) else plan.partition
+        if attributes <= {key.name for key in keys}:
+            return replace(plan, input=push_filter(plan.input, predicate, attributes))
+    elif isinstance(plan, Join) and attributes <= names(plan.left):
+        return replace(plan, left=push_filter(plan.left, predicate, attributes))
+    return Filter(plan, predicate)

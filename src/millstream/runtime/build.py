@@ -7,7 +7,8 @@ import psycopg
 from millstream.delta.node import Node
 from millstream.emit.names import arguments, quote, results, table
 from millstream.emit.render import listing, render
-from millstream.emit.statements import NodeSql, udf_calls
+from millstream.emit.rewrite import udf_calls
+from millstream.emit.statements import NodeSql
 from millstream.runtime.udf import Functions, literal
 
 CHUNK = 500  # rows per round trip around Python

@@ -22,7 +22,8 @@ def enter(conn: psycopg.Connection) -> None:
 def advance(conn: psycopg.Connection, then: str, now: str) -> None:
     """Set both readings for a tick, as text that PostgreSQL reads."""
     conn.execute(
-        "select set_config('millstream.last_now', %s, true), set_config('millstream.now', %s, true)", [then, now]
+        "select set_config('millstream.last_now', %s, true), set_config('millstream.now', %s, true)",
+        [then, now],
     )
 
 

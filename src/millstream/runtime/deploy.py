@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -24,20 +24,11 @@ from millstream.runtime import views
 from millstream.runtime.build import build
 from millstream.runtime.clock import enter
 from millstream.runtime.compile import compile_view, describer, fingerprint
+from millstream.runtime.outcome import Deployed
 from millstream.runtime.source import Source
 from millstream.runtime.udf import Functions
 
 TICK_LOCK = 0x7469636B  # advisory lock held by every tick and every deploy: 'tick'
-
-
-@dataclass(frozen=True)
-class Deployed:
-    """What a deploy did. `detail` is one line for people; `rebuilt` names the dependants that were rebuilt."""
-
-    name: str
-    action: str
-    detail: str = ""
-    rebuilt: tuple[str, ...] = ()
 
 
 def connect(dsn: str) -> psycopg.Connection:
@@ -70,7 +61,7 @@ def deploy_table(
             before = parse_table(existing.definition, existing.path)
             if before == declared:
                 return Deployed(name, "unchanged", "source table")
-            return views.extend_table(conn, catalogue, existing, before, declared, ddl, path)
+            return views.extend_table(conn, catalogue, existing, before, declared, ddl, path, rebuild)
         state = name if name not in catalogue.states and schema == "public" else f"{schema}.{name}"
         source = Source(state, view, declared)
         views.free_name(conn, catalogue, schema, name, "table")
@@ -84,9 +75,7 @@ def deploy_table(
             "key": list(declared.key) or ["_h"],
             "queue": queue(state),
         }
-        store.put_state(
-            conn, State(state, schema, name, "table", ddl, path, {}, (state,), detail)
-        )
+        store.put_state(conn, State(state, schema, name, "table", ddl, path, {}, (state,), detail))
         store.put_relation(conn, store.Deployed(schema, name, "table", state, ddl, path))
         views.grant(conn, schema, name, "table")
         store.raise_epoch(conn)
@@ -136,12 +125,14 @@ def materialize(
     state = views.next_version(catalogue, schema, name)
     compiled = compile_view(catalogue, state, sql, path)
     print_ = fingerprint(sql + repr(list(indexes)), compiled.reads)
-    if current is not None and current.kind == "materialized_view" and current.detail.get("fingerprint") == print_:
+    if (
+        current is not None
+        and current.kind == "materialized_view"
+        and current.detail.get("fingerprint") == print_
+    ):
         return Deployed(name, "unchanged", str(current.detail.get("summary", "")))
     describe = describer(conn)
-    python = Functions(
-        {d.name: d.definition for d in catalogue.relations.values() if d.kind == "function"}
-    )
+    python = Functions({d.name: d.definition for d in catalogue.relations.values() if d.kind == "function"})
     written = [NodeSql(node, describe) for node in compiled.nodes[:0]]
     for node in compiled.nodes:
         node_sql = NodeSql(node, describe)
@@ -165,12 +156,26 @@ def materialize(
         "indexes": [list(c) for c in indexes],
     }
     new = State(
-        state, schema, name, "materialized_view", sql, path, compiled.reads, tuple(n.name for n in compiled.nodes), detail
+        state,
+        schema,
+        name,
+        "materialized_view",
+        sql,
+        path,
+        compiled.reads,
+        tuple(n.name for n in compiled.nodes),
+        detail,
     )
     store.put_state(conn, new)
     if existing is not None and existing.kind not in ("materialized_view", "view"):
         raise Refused(
-            Diagnostic("MS032", name, f"a {existing.kind} of that name is deployed", "drop it or choose another name", path)
+            Diagnostic(
+                "MS032",
+                name,
+                f"a {existing.kind} of that name is deployed",
+                "drop it or choose another name",
+                path,
+            )
         )
     views.show(conn, catalogue, schema, name, relation, [n for n, _ in columns])
     store.put_relation(conn, store.Deployed(schema, name, "materialized_view", state, sql, path))
@@ -193,7 +198,7 @@ def make_index(conn: psycopg.Connection, index: Index) -> None:
         "select array_agg(pg_get_indexdef(i.indexrelid)) from pg_index as i where i.indrelid = %s::regclass",
         [table(index.relation)],
     ).fetchone()
-    for definition in (row[0] if row and row[0] else []):
+    for definition in row[0] if row and row[0] else []:
         inside = definition[definition.index(" USING btree (") + 14 :].split(") INCLUDE")[0].rstrip(")")
         plain = inside.replace('"', "")
         mine = wanted.replace('"', "")
@@ -251,7 +256,9 @@ def deploy_function(
     """
     file = Path(module).resolve()
     if not file.exists():
-        raise MillstreamError(f"there is no file {module} for the Python function {name}\n  hint: create it in udfs/")
+        raise MillstreamError(
+            f"there is no file {module} for the Python function {name}\n  hint: create it in udfs/"
+        )
     signature = {"arguments": [list(a) for a in arguments], "returns": returns}
     definition = {
         "language": "python",
@@ -283,7 +290,9 @@ def deploy_function(
             result, made = function_types.translate(returns, f"{quote(schema)}.{quote(name + '_result')}")
             listed = []
             for argument, type_ in arguments:
-                translated, more = function_types.translate(type_, f"{quote(schema)}.{quote(f'{name}_{argument}')}")
+                translated, more = function_types.translate(
+                    type_, f"{quote(schema)}.{quote(f'{name}_{argument}')}"
+                )
                 made += more
                 listed.append(f"{quote(argument)} {translated}")
             for statement in made:
@@ -311,7 +320,13 @@ def deploy_sink(
         target = catalogue.named(*sink.target)
         if target is None or target.kind != "table":
             raise Refused(
-                Diagnostic("MS034", f"sink into {sink.target[1]}", "there is no such source table", "deploy it first", path)
+                Diagnostic(
+                    "MS034",
+                    f"sink into {sink.target[1]}",
+                    "there is no such source table",
+                    "deploy it first",
+                    path,
+                )
             )
         origin = views.sink_origin(catalogue, sink.query, path)
         columns = {c[0] for c in catalogue.states[target.state or ""].detail["columns"]}
@@ -353,4 +368,13 @@ def list_relations(conn: psycopg.Connection, schema: str = "public") -> list[tup
     return [(row[0], row[1]) for row in rows]
 
 
-__all__ = ["Deployed", "Rule", "connect", "deploy_function", "deploy_sink", "deploy_table", "deploy_view", "drop"]
+__all__ = [
+    "Deployed",
+    "Rule",
+    "connect",
+    "deploy_function",
+    "deploy_sink",
+    "deploy_table",
+    "deploy_view",
+    "drop",
+]

@@ -43,7 +43,9 @@ def translate(type_: str, name: str) -> tuple[str, list[str]]:
         matched = re.fullmatch(r'("?\w+"?)\s+(.+)', part, re.S)
         if matched is None:
             raise Refused(
-                Diagnostic("MS031", f"struct field {part}", "a field is a name and a type", "write  name type")
+                Diagnostic(
+                    "MS031", f"struct field {part}", "a field is a name and a type", "write  name type"
+                )
             )
         inner, needed = translate(matched[2], f"{name}_{matched[1].strip(chr(34))}")
         made += needed

@@ -63,7 +63,9 @@ def in_order(relations: Sequence[Relation]) -> list[Relation]:
     for relation in relations:
         node = relation.node
         inputs[relation.name] = {leaf.relation.name for leaf in node.leaves} if node is not None else set()
-        looked_up[relation.name] = {leaf.relation.name for leaf in node.looked_up} if node is not None else set()
+        looked_up[relation.name] = (
+            {leaf.relation.name for leaf in node.looked_up} if node is not None else set()
+        )
     for relation in relations:
         if relation.target is not None:
             inputs[relation.target] = inputs.get(relation.target, set()) | {relation.name}
@@ -224,9 +226,7 @@ def due(relation: Relation, places: dict[str, int]) -> str:
 
 def spent(here: int) -> str:
     """Note the milliseconds since the last note."""
-    return (
-        f"ms[{here}] := ms[{here}] + extract(epoch from clock_timestamp() - t) * 1000; t := clock_timestamp();"
-    )
+    return f"ms[{here}] := ms[{here}] + extract(epoch from clock_timestamp() - t) * 1000; t := clock_timestamp();"
 
 
 def into_source(sink: Relation, source: Source) -> str:

@@ -44,7 +44,9 @@ def relations_of(conn: psycopg.Connection, catalogue: Catalogue) -> list[Relatio
     for state in list(catalogue.states.values()):
         if state.kind == "table":
             view = f'"{state.schema}"."{state.relation}"'
-            found.append(Relation(state.name, source=source_of(state.name, view, state.definition, state.path)))
+            found.append(
+                Relation(state.name, source=source_of(state.name, view, state.definition, state.path))
+            )
             by_name[state.name] = found[-1]
             continue
         compiled = compile_view(catalogue, state.name, state.definition, state.path, state.reads)
@@ -80,8 +82,13 @@ def take_function(program: Program) -> str:
     lines = []
     for number, relation in enumerate(program.sources, 1):
         assert relation.source is not None
-        lines.append(f"{relation.source.take('batch')}; GET DIAGNOSTICS n = ROW_COUNT; counts[{number}] := n;")
-        if any(column.name == "occurred_at" and column.type == "TIMESTAMPTZ" for column in relation.source.table.columns):
+        lines.append(
+            f"{relation.source.take(f'batch[{number}]')}; GET DIAGNOSTICS n = ROW_COUNT; counts[{number}] := n;"
+        )
+        if any(
+            column.name == "occurred_at" and column.type == "TIMESTAMPTZ"
+            for column in relation.source.table.columns
+        ):
             lines.append(
                 f"IF n > 0 THEN SELECT greatest(latest, max(occurred_at)) INTO latest FROM {taken(relation.name)} "
                 f"WHERE occurred_at <= coalesce(received_at, occurred_at) + interval '5 minutes'; END IF;"
@@ -90,7 +97,7 @@ def take_function(program: Program) -> str:
             )
     body = "\n".join(lines)
     return (
-        "CREATE OR REPLACE FUNCTION pg_temp.millstream_take(batch bigint, OUT counts bigint[], OUT latest timestamptz) "
+        "CREATE OR REPLACE FUNCTION pg_temp.millstream_take(batch bigint[], OUT counts bigint[], OUT latest timestamptz) "
         f"LANGUAGE plpgsql AS $take$ #variable_conflict use_column\nDECLARE n bigint; BEGIN counts := '{{}}';\n{body}\nEND $take$"
     )
 
@@ -116,4 +123,3 @@ def clear_function(program: Program) -> str:
         "CREATE OR REPLACE FUNCTION pg_temp.millstream_clear(c bigint[], r bigint[]) RETURNS void "
         f"LANGUAGE plpgsql AS $clear$ BEGIN\n{body}\nEND $clear$"
     )
-

@@ -35,13 +35,15 @@ class Source:
             f"{quote(c.name)} {c.type}{'' if c.nullable else ' NOT NULL'}" for c in self.table.columns
         ]
         key = [quote(name) for name in self.table.key]
-        stored = [*definitions, f"PRIMARY KEY ({', '.join(key)})"] if key else [*definitions, f"{HASH} bigint"]
+        stored = (
+            [*definitions, f"PRIMARY KEY ({', '.join(key)})"] if key else [*definitions, f"{HASH} bigint"]
+        )
         made = [f"CREATE TABLE {table(self.name)} ({', '.join(stored)}) WITH (fillfactor = 85)"]
         if not key:
             made.append(f"CREATE INDEX ON {table(self.name)} ({HASH})")
         made += [
             f"CREATE TABLE {queue(self.name)} (_seq bigint NOT NULL DEFAULT nextval('millstream.queue_number'),"
-            f" _op \"char\" NOT NULL, {', '.join(definitions)})",
+            f' _op "char" NOT NULL, {", ".join(definitions)})',
             f"CREATE INDEX ON {queue(self.name)} (_seq)",
             f"CREATE VIEW {self.view} AS SELECT {', '.join(self.columns)} FROM {table(self.name)}",
         ]
@@ -168,7 +170,8 @@ class Source:
         if self.table.key:
             same = " AND ".join(f"t.{quote(k)} = d.{quote(k)}" for k in self.table.key)
             updates = ", ".join(
-                f"{c} = excluded.{c}" for c, column in zip(self.columns, self.table.columns, strict=True)
+                f"{c} = excluded.{c}"
+                for c, column in zip(self.columns, self.table.columns, strict=True)
                 if column.name not in self.table.key
             )
             settle = f"DO UPDATE SET {updates}" if updates else "DO NOTHING"

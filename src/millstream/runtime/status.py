@@ -6,7 +6,6 @@ from typing import Any
 
 import psycopg
 
-
 from millstream.catalog.store import setting
 from millstream.runtime.worker import WORKER_LOCK
 
@@ -82,7 +81,9 @@ def views(conn: psycopg.Connection) -> list[dict[str, Any]]:
     ).fetchall()
     figures = {
         row[0]: row[1:]
-        for row in conn.execute("select node, ticks, rows, milliseconds from millstream.node_stats").fetchall()
+        for row in conn.execute(
+            "select node, ticks, rows, milliseconds from millstream.node_stats"
+        ).fetchall()
     }
     sizes = {
         row[0]: (int(max(row[1], 0)), int(row[2]))
@@ -109,6 +110,3 @@ def views(conn: psycopg.Connection) -> list[dict[str, Any]]:
             }
         )
     return sorted(found, key=lambda view: -(view["ms_mean"] or 0.0))
-
-
-

@@ -70,8 +70,11 @@ def load_function(module: Path, entry: str) -> Callable[..., Any]:
     spec.loader.exec_module(loaded)
     function = getattr(loaded, entry, None)
     if not callable(function):
-        raise MillstreamError(f"{module} has no function {entry}\n  hint: name the function like the model, or set entry")
-    return function
+        raise MillstreamError(
+            f"{module} has no function {entry}\n  hint: name the function like the model, or set entry"
+        )
+    found: Callable[..., Any] = function
+    return found
 
 
 def as_composite(value: Any, fields: list[str] | None) -> Any:

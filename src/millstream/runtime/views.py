@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 
 import psycopg
+from sqlglot import exp
 
 from millstream.catalog import store
 from millstream.catalog.store import Catalogue, State
@@ -14,8 +15,8 @@ from millstream.errors import Diagnostic, MillstreamError, Refused
 from millstream.front.ddl import Table
 from millstream.front.parse import parse
 from millstream.plan.nodes import Relation
+from millstream.runtime.outcome import Deployed
 from millstream.runtime.source import Source
-from sqlglot import exp
 
 READER, WRITER = "millstream_reader", "millstream_writer"
 Rebuild = Callable[[psycopg.Connection, str, str], tuple[str, ...]]
@@ -44,7 +45,12 @@ def next_version(catalogue: Catalogue, schema: str, name: str) -> str:
 
 
 def show(
-    conn: psycopg.Connection, catalogue: Catalogue, schema: str, name: str, relation: Relation, columns: list[str]
+    conn: psycopg.Connection,
+    catalogue: Catalogue,
+    schema: str,
+    name: str,
+    relation: Relation,
+    columns: list[str],
 ) -> None:
     """Point the public view to a state table; views that stand on it are kept, or made again where columns changed."""
     listed = ", ".join(quote(c) for c in columns)
@@ -68,10 +74,14 @@ def replace_view(conn: psycopg.Connection, catalogue: Catalogue, schema: str, na
     for found in catalogue.relations.values():
         if found.kind != "view":
             continue
-        row = conn.execute("select to_regclass(%s)", [f"{quote(found.schema)}.{quote(found.name)}"]).fetchone()
+        row = conn.execute(
+            "select to_regclass(%s)", [f"{quote(found.schema)}.{quote(found.name)}"]
+        ).fetchone()
         if row is None or row[0] is None:
             try:
-                conn.execute(f"CREATE VIEW {quote(found.schema)}.{quote(found.name)} AS {found.definition}".encode())
+                conn.execute(
+                    f"CREATE VIEW {quote(found.schema)}.{quote(found.name)} AS {found.definition}".encode()
+                )
             except psycopg.Error as error:
                 raise MillstreamError(
                     f"{name} changed its columns, and the view {found.name} needs the old ones: {error}\n"
@@ -106,10 +116,8 @@ def deploy_plain(
     sql: str,
     path: str | None,
     rebuild: Rebuild,
-) -> "Deployed":
+) -> Deployed:
     """Deploy a plain view: PostgreSQL keeps it for readers, the catalogue for views that read it."""
-    from millstream.runtime.deploy import Deployed
-
     tree = parse(sql, path)
     for node in tree.find_all(exp.Table):
         if node.args.get("version") is not None:
@@ -123,7 +131,11 @@ def deploy_plain(
                 )
             )
     existing = catalogue.named(schema, name)
-    if existing is not None and existing.kind == "view" and " ".join(existing.definition.split()) == " ".join(sql.split()):
+    if (
+        existing is not None
+        and existing.kind == "view"
+        and " ".join(existing.definition.split()) == " ".join(sql.split())
+    ):
         return Deployed(name, "unchanged", "view")
     if existing is not None and existing.kind == "materialized_view":
         pass
@@ -147,14 +159,19 @@ def extend_table(
     declared: Table,
     ddl: str,
     path: str | None,
-) -> "Deployed":
+    rebuild: Rebuild,
+) -> Deployed:
     """Add nullable columns at the end of a source table; anything else would lose or invent data and is refused."""
-    from millstream.runtime.deploy import Deployed, rebuild
-
     added = declared.columns[len(before.columns) :]
     kept = declared.columns[: len(before.columns)]
-    same = [(c.name, c.type, c.nullable) for c in kept] == [(c.name, c.type, c.nullable) for c in before.columns]
-    rules = (declared.key, declared.conflict, declared.version) == (before.key, before.conflict, before.version)
+    same = [(c.name, c.type, c.nullable) for c in kept] == [
+        (c.name, c.type, c.nullable) for c in before.columns
+    ]
+    rules = (declared.key, declared.conflict, declared.version) == (
+        before.key,
+        before.conflict,
+        before.version,
+    )
     if not same or not rules or any(not c.nullable for c in added):
         raise Refused(
             Diagnostic(
@@ -171,7 +188,11 @@ def extend_table(
         for target in (table(state.name), queue(state.name)):
             conn.execute(f"ALTER TABLE {target} ADD COLUMN {quote(column.name)} {column.type}".encode())
     replace_view(
-        conn, catalogue, existing.schema, existing.name, f"SELECT {', '.join(source.columns)} FROM {table(state.name)}"
+        conn,
+        catalogue,
+        existing.schema,
+        existing.name,
+        f"SELECT {', '.join(source.columns)} FROM {table(state.name)}",
     )
     for column in declared.columns:
         if column.default is not None:
@@ -234,7 +255,9 @@ def drop(conn: psycopg.Connection, catalogue: Catalogue, schema: str, name: str,
     """Forget a name and remove its public view."""
     found = catalogue.named(schema, name)
     if found is None:
-        raise MillstreamError(f"nothing is deployed as {schema}.{name}\n  hint: `millstream status` lists what is")
+        raise MillstreamError(
+            f"nothing is deployed as {schema}.{name}\n  hint: `millstream status` lists what is"
+        )
     readers = readers_of(catalogue, schema, name)
     if readers and not cascade:
         raise MillstreamError(
@@ -277,7 +300,9 @@ def remove(conn: psycopg.Connection, state: State) -> None:
         conn.execute("delete from millstream.node_stats where node = %s", [name])
     if state.kind == "table":
         conn.execute(f"DROP TABLE IF EXISTS {queue(state.name)} CASCADE".encode())
-        conn.execute(f"DROP FUNCTION IF EXISTS {DATA}.{quote(short(state.name + '__write'))} CASCADE".encode())
+        conn.execute(
+            f"DROP FUNCTION IF EXISTS {DATA}.{quote(short(state.name + '__write'))} CASCADE".encode()
+        )
     conn.execute("delete from millstream.state where name = %s", [state.name])
 
 
@@ -287,7 +312,9 @@ def sink_origin(catalogue: Catalogue, query: str, path: str | None) -> State:
     found = catalogue.named(tables[0].db or None, tables[0].name) if len(tables) == 1 else None
     if found is None or found.state is None or not query.lower().startswith("select * from"):
         raise Refused(
-            Diagnostic("MS034", "sink", "a sink reads one materialized view", "write  from view  in the sink", path)
+            Diagnostic(
+                "MS034", "sink", "a sink reads one materialized view", "write  from view  in the sink", path
+            )
         )
     return catalogue.states[found.state]
 

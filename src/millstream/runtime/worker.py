@@ -6,19 +6,20 @@ import json
 import logging
 import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import psycopg
 
 from millstream.catalog.install import install
 from millstream.catalog.store import setting
-from millstream.emit.names import table
+from millstream.emit.names import queue, table
 from millstream.errors import MillstreamError
 from millstream.runtime.build import call
 from millstream.runtime.clock import advance, text
 from millstream.runtime.deploy import TICK_LOCK
-from millstream.runtime.program import Program
+from millstream.runtime.program import Program, Relation
 from millstream.runtime.session import SETTINGS, prepare
 from millstream.runtime.udf import Functions
 
@@ -28,6 +29,9 @@ IDLE_SECONDS = 1.0  # how often time alone makes a tick
 HOUSEKEEPING_SECONDS = 2.0  # how often figures are stored and grown tables analyzed
 VACUUM_TICKS = 100  # session tables are vacuumed every so many ticks
 LOG_TICKS = 10_000  # how many ticks the log keeps
+
+# Errors that the values of a row can cause; anything else concerns the whole database and stops the worker.
+ROW_ERRORS = (psycopg.errors.DataError, psycopg.errors.IntegrityError, psycopg.errors.ProgramLimitExceeded)
 
 log = logging.getLogger("millstream.worker")
 
@@ -53,7 +57,9 @@ class Worker:
     every statement of a tick first calls millstream.fault(number), which tests define.
     """
 
-    def __init__(self, dsn: str, clock: str | None = None, *, batch: int = BATCH, faults: bool = False) -> None:
+    def __init__(
+        self, dsn: str, clock: str | None = None, *, batch: int = BATCH, faults: bool = False
+    ) -> None:
         self.dsn = dsn
         self.batch = batch
         self.faults = faults
@@ -117,14 +123,61 @@ class Worker:
 
     def tick(self, now: datetime | None = None, batch: int | None = None) -> Tick:
         """Run one tick. `now` sets the clock, for tests and replays; by default it is read."""
+        size = batch or self.batch
+        try:
+            return self.attempt(now, lambda sources: [size] * sources)
+        except ROW_ERRORS as error:
+            log.warning("a tick failed and is tried again in parts: %s", str(error).splitlines()[0])
+            return self.isolate(now, size)
+
+    def attempt(self, now: datetime | None, limits: Callable[[int], list[int]]) -> Tick:
+        """Run one tick that takes at most that many rows of each source, after compiling what was deployed since."""
         while True:
             try:
                 with self.conn.transaction():
-                    return self.run_tick(now, batch or self.batch)
+                    return self.run_tick(now, limits)
             except Redeployed:
                 self.reload()
 
-    def run_tick(self, now: datetime | None, batch: int) -> Tick:
+    def isolate(self, now: datetime | None, size: int) -> Tick:
+        """Find the rows that make a tick fail by halving what it takes; set them aside and let the rest go on."""
+        if self.attempt(now, lambda sources: [0] * sources).rows:
+            raise AssertionError("a tick that takes nothing took rows")
+        assert self.program is not None
+        taken, tick = 0, None
+        for place, relation in enumerate(self.program.sources):
+            part = size
+            while True:
+                limit = part
+
+                def one_source(sources: int, place: int = place, limit: int = limit) -> list[int]:
+                    return [limit if i == place else 0 for i in range(sources)]
+
+                try:
+                    tick = self.attempt(now, one_source)
+                except ROW_ERRORS as failure:
+                    if part == 1:
+                        self.bury(relation, failure)
+                    part = max(1, part // 2)
+                    continue
+                taken += tick.rows
+                if tick.rows < limit:
+                    break
+        assert tick is not None
+        return replace(tick, rows=taken)
+
+    def bury(self, relation: Relation, error: Exception) -> None:
+        """Move the oldest queued row of a source to the dead rows, with its error."""
+        log.error("a row of %s was set aside: %s", relation.name, str(error).splitlines()[0])
+        with self.conn.transaction():
+            self.conn.execute(
+                f"with t as (delete from {queue(relation.name)} where _seq = (select min(_seq) from "  # noqa: S608
+                f"{queue(relation.name)}) returning *) insert into millstream.dead_row (relation, tick, error, payload)"
+                " select %s, (select tick from millstream.clock), %s, to_jsonb(t) from t".encode(),
+                [relation.name, str(error)],
+            )
+
+    def run_tick(self, now: datetime | None, limits: Callable[[int], list[int]]) -> Tick:
         """The body of a tick, inside its transaction."""
         execute = self.conn.execute
         started = time.perf_counter()
@@ -134,7 +187,10 @@ class Worker:
         if row[2] != self.epoch or self.program is None:
             self.epoch = row[2]
             raise Redeployed
-        taken = execute("select counts, latest::text from pg_temp.millstream_take(%s)", [batch]).fetchone()
+        taken = execute(
+            "select counts, latest::text from pg_temp.millstream_take(%s)",
+            [limits(len(self.program.sources))],
+        ).fetchone()
         assert taken is not None
         reading = self.read_clock(row[1], taken[1], now)
         counts = list(taken[0] or [])
@@ -147,11 +203,17 @@ class Worker:
             addends[places_of[relation.name]] = count
         changes, spent = [0] * places, [0.0] * places
         for segment in self.program.segments:
-            result = execute(f"select c, r, ms from {segment.function}(%s, %s, %s)".encode(), [changes, addends, spent])
+            result = execute(
+                f"select c, r, ms from {segment.function}(%s, %s, %s)".encode(), [changes, addends, spent]
+            )
             found = result.fetchone()
             assert found is not None
             changes, addends, spent = found
-            if segment.node is not None and segment.node.node is not None and addends[places_of[segment.node.name]]:
+            if (
+                segment.node is not None
+                and segment.node.node is not None
+                and addends[places_of[segment.node.name]]
+            ):
                 begun = time.perf_counter()
                 call(self.conn, segment.node.node, self.functions)
                 spent[places_of[segment.node.name]] += (time.perf_counter() - begun) * 1000
@@ -163,7 +225,12 @@ class Worker:
             names = [relation.name for relation in self.program.sources]
             execute(
                 "insert into millstream.tick_log (tick, now, milliseconds, taken) values (%s, %s, %s, %s)",
-                [number, reading, milliseconds, json.dumps({n: c for n, c in zip(names, counts, strict=True) if c})],
+                [
+                    number,
+                    reading,
+                    milliseconds,
+                    json.dumps({n: c for n, c in zip(names, counts, strict=True) if c}),
+                ],
             )
         self.note(changes, spent)
         row = execute("select now from millstream.clock").fetchone() if reading != "-infinity" else None
@@ -179,7 +246,9 @@ class Worker:
             row = self.conn.execute("select clock_timestamp()::text").fetchone()
             assert row is not None
             candidate = row[0]
-        row = self.conn.execute("select greatest(%s::timestamptz, %s::timestamptz)::text", [before, candidate]).fetchone()
+        row = self.conn.execute(
+            "select greatest(%s::timestamptz, %s::timestamptz)::text", [before, candidate]
+        ).fetchone()
         assert row is not None
         return str(row[0])
 
@@ -237,7 +306,9 @@ class Worker:
     def housekeep(self) -> None:
         """Analyze what has grown, so that plans made for small tables are made again; store figures; trim the log."""
         for name, rows in list(self.grown.items()):
-            row = self.conn.execute("select reltuples from pg_class where oid = to_regclass(%s)", [table(name)]).fetchone()
+            row = self.conn.execute(
+                "select reltuples from pg_class where oid = to_regclass(%s)", [table(name)]
+            ).fetchone()
             known = max(row[0], 0) if row else 0
             if rows > 1000 and rows > known:
                 self.conn.execute(f"analyze {table(name)}".encode())
@@ -250,6 +321,7 @@ class Worker:
                 [(name, *figures) for name, figures in self.stats.items()],
             )
             cursor.execute(
-                "delete from millstream.tick_log where tick < (select tick from millstream.clock) - %s", [LOG_TICKS]
+                "delete from millstream.tick_log where tick < (select tick from millstream.clock) - %s",
+                [LOG_TICKS],
             )
         self.stats.clear()

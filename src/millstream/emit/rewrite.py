@@ -1,0 +1,44 @@
+"""Small rewrites that only writing SQL needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from sqlglot import exp
+
+from millstream.delta.node import Node
+from millstream.emit.names import quote
+from millstream.emit.render import listing, scalar
+from millstream.plan.expression import column
+from millstream.plan.nodes import Plan, Project, Scan, Side, UdfProject, inputs, with_inputs
+
+Position = Callable[[str], int]  # relation → its place in the order of a tick
+
+
+def udf_calls(udf: UdfProject) -> tuple[tuple[str, str], ...]:
+    """(function, SELECT list of its arguments) of each Python call."""
+    return tuple((name, listing([scalar(x) for x in args])) for _, name, args in udf.calls)
+
+
+def declared(plan: Plan) -> Plan:
+    """Write Python calls as calls of their SQL declarations, to learn types."""
+    below = tuple(declared(child) for child in inputs(plan))
+    plan = with_inputs(plan, below)
+    if not isinstance(plan, UdfProject):
+        return plan
+    calls = tuple(
+        (a, exp.Anonymous(this=quote(name), expressions=[x.copy() for x in args]))
+        for a, name, args in plan.calls
+    )
+    return Project(plan.input, (*((a, column(a)) for a in plan.input.columns), *calls))
+
+
+def as_of(plan: Plan, node: Node, position: Position, here: int) -> Plan:
+    """Read the right sides of process-time joins as of the previous tick, and every clock as of this one."""
+    passive = {scan.instance for scan in node.looked_up}
+    below = tuple(as_of(child, node, position, here) for child in inputs(plan))
+    plan = with_inputs(plan, below)
+    if isinstance(plan, Scan) and plan.instance in passive and position(plan.relation.name) < here:
+        return replace(plan, side=Side.PREVIOUS)
+    return plan
