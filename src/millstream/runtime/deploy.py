@@ -13,7 +13,6 @@ import psycopg
 from millstream.catalog import store
 from millstream.catalog.install import install
 from millstream.catalog.store import Catalogue, State
-from millstream.delta.node import Rule
 from millstream.emit.indexes import Index, needed
 from millstream.emit.names import queue, quote, short, table
 from millstream.emit.statements import NodeSql
@@ -99,15 +98,31 @@ def deploy_view(
     """
     with conn.transaction():
         catalogue = begin(conn)
+        swaps: views.Swaps = []
         if not materialized:
-            return views.deploy_plain(conn, catalogue, schema, name, sql, path, rebuild)
-        deployed = materialize(conn, catalogue, schema, name, sql, path, indexes)
-        if deployed.action != "unchanged":
-            rebuilt = rebuild(conn, schema, name)
-            views.collect(conn)
+            deployed = views.deploy_plain(conn, catalogue, schema, name, sql, path, rebuild)
+        else:
+            deployed = materialize(conn, catalogue, schema, name, sql, path, swaps, indexes)
+        if materialized and deployed.action != "unchanged":
+            rebuilt = rebuild(conn, schema, name, swaps)
+            views.swap(swaps)
             store.raise_epoch(conn)
             deployed = replace(deployed, rebuilt=rebuilt)
+    if deployed.action != "unchanged":
+        collect(conn)
     return deployed
+
+
+def collect(conn: psycopg.Connection) -> None:
+    """Drop old versions, in a transaction of its own: whoever still reads one makes them wait for the next deploy."""
+    try:
+        with conn.transaction():
+            conn.execute("set local lock_timeout = '2s'")
+            begin(conn)
+            if views.collect(conn):
+                store.raise_epoch(conn)
+    except psycopg.errors.LockNotAvailable:
+        return
 
 
 def materialize(
@@ -117,9 +132,13 @@ def materialize(
     name: str,
     sql: str,
     path: str | None,
+    swaps: views.Swaps,
     indexes: Sequence[Sequence[str]] = (),
 ) -> Deployed:
-    """Compile, build and swap one materialized view, without its dependants."""
+    """Compile and build one materialized view, without its dependants.
+
+    What makes readers see it is added to `swaps`, to be done when everything is built: they must not wait for that.
+    """
     existing = catalogue.named(schema, name)
     current = catalogue.states.get(existing.state or "") if existing is not None else None
     state = views.next_version(catalogue, schema, name)
@@ -177,9 +196,9 @@ def materialize(
                 path,
             )
         )
-    views.show(conn, catalogue, schema, name, relation, [n for n, _ in columns])
+    shown = [column for column, _ in columns]
+    swaps.append(lambda: views.show(conn, catalogue, schema, name, relation, shown))
     store.put_relation(conn, store.Deployed(schema, name, "materialized_view", state, sql, path))
-    views.grant(conn, schema, name, "materialized_view")
     return Deployed(name, "replaced" if existing is not None else "created", summary)
 
 
@@ -208,7 +227,7 @@ def make_index(conn: psycopg.Connection, index: Index) -> None:
     conn.execute(f"CREATE INDEX IF NOT EXISTS {quote(name)} ON {table(index.relation)} ({wanted})".encode())
 
 
-def rebuild(conn: psycopg.Connection, schema: str, name: str) -> tuple[str, ...]:
+def rebuild(conn: psycopg.Connection, schema: str, name: str, swaps: views.Swaps) -> tuple[str, ...]:
     """Deploy again, in order, every materialized view that read the old version of this one, directly or not."""
     done: list[str] = []
     changed = {f"{schema}.{name}"}
@@ -230,7 +249,14 @@ def rebuild(conn: psycopg.Connection, schema: str, name: str) -> tuple[str, ...]
             with conn.transaction():
                 indexes = [list(c) for c in state.detail.get("indexes", [])]
                 result = materialize(
-                    conn, catalogue, state.schema, state.relation, state.definition, state.path, indexes
+                    conn,
+                    catalogue,
+                    state.schema,
+                    state.relation,
+                    state.definition,
+                    state.path,
+                    swaps,
+                    indexes,
                 )
             if result.action != "unchanged":
                 done.append(state.relation)
@@ -356,8 +382,8 @@ def drop(conn: psycopg.Connection, name: str, *, schema: str = "public", cascade
     with conn.transaction():
         catalogue = begin(conn)
         views.drop(conn, catalogue, schema, name, cascade)
-        views.collect(conn)
         store.raise_epoch(conn)
+    collect(conn)
 
 
 def list_relations(conn: psycopg.Connection, schema: str = "public") -> list[tuple[str, str]]:
@@ -367,14 +393,3 @@ def list_relations(conn: psycopg.Connection, schema: str = "public") -> list[tup
     ).fetchall()
     return [(row[0], row[1]) for row in rows]
 
-
-__all__ = [
-    "Deployed",
-    "Rule",
-    "connect",
-    "deploy_function",
-    "deploy_sink",
-    "deploy_table",
-    "deploy_view",
-    "drop",
-]

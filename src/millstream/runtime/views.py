@@ -19,7 +19,14 @@ from millstream.runtime.outcome import Deployed
 from millstream.runtime.source import Source
 
 READER, WRITER = "millstream_reader", "millstream_writer"
-Rebuild = Callable[[psycopg.Connection, str, str], tuple[str, ...]]
+Swaps = list[Callable[[], None]]  # what lets readers see new versions, done last
+Rebuild = Callable[[psycopg.Connection, str, str, Swaps], tuple[str, ...]]
+
+
+def swap(swaps: Swaps) -> None:
+    """Let readers see everything that was built."""
+    for show_one in swaps:
+        show_one()
 
 
 def columns_of(conn: psycopg.Connection, state: str, names: Sequence[str]) -> list[tuple[str, str]]:
@@ -58,6 +65,7 @@ def show(
     select = f"SELECT {listed} FROM {table(relation.name)}{guard}"
     conn.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}".encode())
     replace_view(conn, catalogue, schema, name, select)
+    grant(conn, schema, name, "materialized_view")
 
 
 def replace_view(conn: psycopg.Connection, catalogue: Catalogue, schema: str, name: str, select: str) -> None:
@@ -142,11 +150,12 @@ def deploy_plain(
     elif existing is None or existing.kind != "view":
         free_name(conn, catalogue, schema, name, "view")
     conn.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}".encode())
-    replace_view(conn, catalogue, schema, name, sql)
     store.put_relation(conn, store.Deployed(schema, name, "view", None, sql, path))
+    swaps: Swaps = []
+    rebuilt = rebuild(conn, schema, name, swaps) if existing is not None else ()
+    replace_view(conn, catalogue, schema, name, sql)
     grant(conn, schema, name, "view")
-    rebuilt = rebuild(conn, schema, name) if existing is not None else ()
-    collect(conn)
+    swap(swaps)
     store.raise_epoch(conn)
     return Deployed(name, "replaced" if existing is not None else "created", "view", rebuilt)
 
@@ -214,8 +223,9 @@ def extend_table(
         "update millstream.state set detail = detail - 'fingerprint' where reads ? %s",
         [f"{existing.schema}.{existing.name}"],
     )
-    rebuilt = rebuild(conn, existing.schema, existing.name)
-    collect(conn)
+    swaps: Swaps = []
+    rebuilt = rebuild(conn, existing.schema, existing.name, swaps)
+    swap(swaps)
     store.raise_epoch(conn)
     return Deployed(existing.name, "replaced", f"source table, {len(added)} columns added", rebuilt)
 
@@ -276,8 +286,9 @@ def drop(conn: psycopg.Connection, catalogue: Catalogue, schema: str, name: str,
     conn.execute("delete from millstream.relation where schema_name = %s and name = %s", [schema, name])
 
 
-def collect(conn: psycopg.Connection) -> None:
-    """Drop the state that no name and no other state reads."""
+def collect(conn: psycopg.Connection) -> bool:
+    """Drop the state that no name and no other state reads; tell whether there was any."""
+    found = False
     while True:
         catalogue = store.load(conn)
         used = {d.state for d in catalogue.relations.values()}
@@ -288,7 +299,8 @@ def collect(conn: psycopg.Connection) -> None:
             used |= {pin.get("state") for pin in state.reads.values()}
         idle = [state for state in catalogue.states.values() if state.name not in used]
         if not idle:
-            return
+            return found
+        found = True
         for state in idle:
             remove(conn, state)
 
