@@ -78,6 +78,14 @@ create function millstream.last_now() returns timestamptz
 language sql stable parallel safe
 return current_setting('millstream.last_now')::timestamptz;
 
+-- now() for plain views: the last tick's reading on the event clock, the wall clock otherwise.
+create function millstream.read_now() returns timestamptz
+language sql stable security definer set search_path = pg_catalog
+return (
+    select case when s.value = 'event' then c.now else now() end
+    from millstream.setting as s cross join millstream.clock as c where s.name = 'clock'
+);
+
 -- Called by every source view after a statement, and heard by the worker when the transaction commits.
 create function millstream.wake() returns trigger
 language plpgsql as $$ begin perform pg_notify('millstream_queue', ''); return null; end $$;

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ParseError, TokenError
@@ -9,6 +11,8 @@ from sqlglot.errors import ParseError, TokenError
 from millstream.errors import Diagnostic, Refused
 
 DIALECT = "risingwave"
+
+logging.getLogger("sqlglot").setLevel(logging.WARNING)  # it tells of every array subscript
 
 
 def parse(sql: str, path: str | None = None) -> exp.Expr:

@@ -392,4 +392,3 @@ def list_relations(conn: psycopg.Connection, schema: str = "public") -> list[tup
         "select name, kind from millstream.relation where schema_name = %s order by name", [schema]
     ).fetchall()
     return [(row[0], row[1]) for row in rows]
-

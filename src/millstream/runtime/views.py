@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 
 import psycopg
@@ -68,6 +69,14 @@ def show(
     grant(conn, schema, name, "materialized_view")
 
 
+CLOCK_CALL = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"|(\bnow\s*\(\s*\)|\bcurrent_timestamp\b)", re.I)
+
+
+def on_the_clock(sql: str) -> str:
+    """Let now() in a plain view read the engine's clock, as in a materialized one."""
+    return CLOCK_CALL.sub(lambda found: "millstream.read_now()" if found[1] else found[0], sql)
+
+
 def replace_view(conn: psycopg.Connection, catalogue: Catalogue, schema: str, name: str, select: str) -> None:
     """CREATE OR REPLACE VIEW, and where PostgreSQL cannot replace, drop and make again with what stands on it."""
     view = f"{quote(schema)}.{quote(name)}"
@@ -88,7 +97,7 @@ def replace_view(conn: psycopg.Connection, catalogue: Catalogue, schema: str, na
         if row is None or row[0] is None:
             try:
                 conn.execute(
-                    f"CREATE VIEW {quote(found.schema)}.{quote(found.name)} AS {found.definition}".encode()
+                    f"CREATE VIEW {quote(found.schema)}.{quote(found.name)} AS {on_the_clock(found.definition)}".encode()
                 )
             except psycopg.Error as error:
                 raise MillstreamError(
@@ -153,7 +162,7 @@ def deploy_plain(
     store.put_relation(conn, store.Deployed(schema, name, "view", None, sql, path))
     swaps: Swaps = []
     rebuilt = rebuild(conn, schema, name, swaps) if existing is not None else ()
-    replace_view(conn, catalogue, schema, name, sql)
+    replace_view(conn, catalogue, schema, name, on_the_clock(sql))
     grant(conn, schema, name, "view")
     swap(swaps)
     store.raise_epoch(conn)
