@@ -24,8 +24,8 @@ def event_from(fields: Mapping[str, object]) -> Event:
     for name in REQUIRED:
         if fields.get(name) in (None, ""):
             raise ValueError(f"{name} is missing")
-    return Event(
-        *(
+    return Event._make(
+        (
             None if fields.get(name) in (None, "") else READERS[kind](name, fields[name])
             for name, kind in EVENTS.columns.items()
         )

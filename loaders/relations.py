@@ -1,4 +1,4 @@
-"""The source relations as a client sees them: names, keys, columns and the types that binary COPY needs."""
+"""The source relations as a client sees them: names, keys, columns and what a column holds."""
 
 from __future__ import annotations
 

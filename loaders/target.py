@@ -63,10 +63,16 @@ class Target:
         if self.is_risingwave:
             self.insert(relation, rows)
             return
+        types = self._types(relation)
         with self.connection.cursor() as cursor, cursor.copy(_COPY.format(*_names(relation))) as copy:
-            copy.set_types(list(relation.columns.values()))
+            copy.set_types(types)
             for row in rows:
                 copy.write_row([Jsonb(value) if isinstance(value, dict) else value for value in row])
+
+    def _types(self, relation: Relation) -> list[int]:
+        """Give the type OIDs of the columns as the server has them: binary COPY takes no other, not even text for varchar."""
+        statement = sql.SQL("select {1} from {0} limit 0").format(*_names(relation))
+        return [column.type_code for column in self.connection.execute(statement).description or ()]
 
     def insert(self, relation: Relation, rows: Iterable[Sequence[object]]) -> None:
         """Send rows as INSERT statements of up to 1,000 rows."""

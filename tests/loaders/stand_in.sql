@@ -41,37 +41,33 @@ create table stand_in.ranking_weights (
     trending double precision, popularity double precision
 );
 
--- One trigger function per conflict rule. tg_argv: the key, or nothing for append only.
-create function stand_in.write() returns trigger language plpgsql security definer as $$
-declare
-    key text := tg_argv[0];
-    rule text := tg_argv[1];
-    target text := format('stand_in.%I', tg_table_name);
+-- A view over the table with a trigger that writes to it by the relation's rule: first, last or append.
+create function stand_in.relation(name text, key text, rule text) returns void language plpgsql as $make$
 begin
-    if tg_op = 'DELETE' then
-        execute format('delete from %s where %I = ($1).%I', target, key, key) using old;
-        return old;
-    end if;
-    if rule = 'last' or tg_op = 'UPDATE' then
-        execute format('delete from %s where %I = ($1).%I', target, key, key) using new;
-    end if;
-    execute format('insert into %s select ($1).* on conflict do nothing', target) using new;
-    return new;
+    execute format($body$
+        create view public.%1$I as select * from stand_in.%1$I;
+        create function stand_in.write_%1$s() returns trigger language plpgsql security definer as $$
+        begin
+            if tg_op = 'DELETE' then
+                delete from stand_in.%1$I where %2$I = old.%2$I;
+                return old;
+            end if;
+            if tg_op = 'UPDATE' or %3$L = 'last' then
+                delete from stand_in.%1$I where %2$I = new.%2$I;
+            end if;
+            insert into stand_in.%1$I values (new.*) on conflict do nothing;
+            return new;
+        end
+        $$;
+        create trigger write instead of insert or update or delete on public.%1$I
+            for each row execute function stand_in.write_%1$s();
+        grant select, insert, update, delete on public.%1$I to loaders_test_writer;
+    $body$, name, key, rule);
 end
-$$;
-
-create function stand_in.relation(name text, key text, rule text) returns void language plpgsql as $$
-begin
-    execute format('create view public.%I as select * from stand_in.%I', name, name);
-    execute format(
-        'create trigger write instead of insert or update or delete on public.%I
-         for each row execute function stand_in.write(%L, %L)', name, key, rule);
-    execute format('grant select, insert, update, delete on public.%I to loaders_test_writer', name);
-end
-$$;
+$make$;
 
 select stand_in.relation('events', 'event_id', 'first');
-select stand_in.relation('events_raw', null, 'append');
+select stand_in.relation('events_raw', 'source_offset', 'append');
 select stand_in.relation('items', 'item_id', 'last');
 select stand_in.relation('inventory', 'item_id', 'last');
 select stand_in.relation('users', 'user_id', 'last');

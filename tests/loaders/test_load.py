@@ -97,17 +97,18 @@ load(sys.argv[1], open_source("jsonl", Path(sys.argv[2])), show_progress=False, 
 def test_a_load_killed_in_the_middle_goes_on_and_never_doubles(
     dsn: str, owner: psycopg.Connection, tmp_path: Path
 ) -> None:
-    events = 30_000
+    events = 10_000
     path = write_jsonl(tmp_path / "log.jsonl", [fields(number) for number in range(events)])
     process = subprocess.Popen([sys.executable, "-c", LOAD_SLOWLY, dsn, str(path)], cwd=ROOT)
     deadline = time.monotonic() + 60
-    while count(owner) < 1_000:
+    while count(owner) < 500:
+        owner.execute("select pg_sleep(0.01)")
         assert time.monotonic() < deadline
         assert process.poll() is None
     process.send_signal(signal.SIGKILL)
     process.wait()
     there = count(owner)
-    assert 1_000 <= there < events, "the process was to be killed in the middle"
+    assert 500 <= there < events, "the process was to be killed in the middle"
 
     again = quiet_load(dsn, path)
 

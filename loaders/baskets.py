@@ -1,0 +1,92 @@
+"""Purchase baskets as arrays: which items were bought together, by whom and when."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias
+
+import numpy as np
+from psycopg import capabilities, sql
+from scipy.sparse import csr_array
+
+from loaders.target import Target
+
+FETCH = 2_000
+Line: TypeAlias = tuple[str | None, str | None, str, datetime]
+
+
+@dataclass(frozen=True)
+class Baskets:
+    """Distinct items per basket, in an order that does not depend on the order of reading.
+
+    `contents` is a baskets × items matrix of ones; `items` names its columns in sorted order. For each basket `persons`
+    holds a number of its buyer (−1 when unknown) and `ended` the time of its last line (seconds of Unix time).
+    """
+
+    contents: csr_array
+    items: list[str]
+    persons: np.ndarray
+    ended: np.ndarray
+
+    def part(self, chosen: np.ndarray) -> csr_array:
+        """Give the rows of `contents` for which `chosen` is true."""
+        return self.contents[np.flatnonzero(chosen)]
+
+
+def gather(lines: Iterable[Line]) -> Baskets:
+    """Gather purchase lines (session, user, item, time). A line without a session belongs to its user's day.
+
+    Lines that name neither a session nor a user are no part of any basket.
+    """
+    basket_numbers: dict[str, int] = {}
+    item_numbers: dict[str, int] = {}
+    person_numbers: dict[str, int] = {}
+    baskets, items = array("i"), array("i")
+    persons, ended = array("i"), array("d")
+    for session, user, item, time in lines:
+        key = f"s:{session}" if session is not None else f"d:{user}:{time:%Y-%m-%d}"
+        if session is None and user is None:
+            continue
+        basket = basket_numbers.setdefault(key, len(basket_numbers))
+        if basket == len(persons):
+            persons.append(-1 if user is None else person_numbers.setdefault(user, len(person_numbers)))
+            ended.append(time.timestamp())
+        ended[basket] = max(ended[basket], time.timestamp())
+        baskets.append(basket)
+        items.append(item_numbers.setdefault(item, len(item_numbers)))
+    basket_order, item_order = _ranks(basket_numbers), _ranks(item_numbers)
+    shape = (len(basket_numbers), len(item_numbers))
+    rows, columns = basket_order[np.asarray(baskets)], item_order[np.asarray(items)]
+    contents = csr_array((np.ones(len(rows), np.float32), (rows, columns)), shape=shape)
+    contents.sum_duplicates()
+    contents.data[:] = 1
+    by_name = np.argsort(basket_order)
+    return Baskets(contents, sorted(item_numbers), np.asarray(persons)[by_name], np.asarray(ended)[by_name])
+
+
+def read_lines(target: Target, relation: str, event_types: Sequence[str]) -> Iterator[Line]:
+    """Read lines from a relation with the columns of `events`; `relation` may name its schema.
+
+    Events of erased people and of people who refused consent are left out.
+    """
+    erased = {row[0] for row in target.connection.execute("select user_id from erased_users")}
+    statement = sql.SQL(
+        "select session_id, user_id, item_id, occurred_at from {} "
+        "where event_type = any(%s) and item_id is not null and consent is distinct from false"
+    ).format(sql.Identifier(*relation.split(".")))
+    size = FETCH if capabilities.has_stream_chunked() else 1
+    with target.connection.cursor(binary=True) as cursor:
+        for line in cursor.stream(statement, [list(event_types)], size=size):
+            if line[1] not in erased:
+                yield line
+
+
+def _ranks(numbers: dict[str, int]) -> np.ndarray:
+    """Give for each number the rank of its name in sorted order."""
+    ranks = np.empty(len(numbers), np.int64)
+    for rank, name in enumerate(sorted(numbers)):
+        ranks[numbers[name]] = rank
+    return ranks
