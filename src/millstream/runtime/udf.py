@@ -94,28 +94,30 @@ def as_composite(value: Any, fields: list[str] | None) -> Any:
 
 def literal(value: Any) -> str | None:
     """Write a result as PostgreSQL text: lists as arrays, tuples as composite values."""
-    if value is None:
-        return None
+    if value is None or isinstance(value, str):
+        return value
     if isinstance(value, bool):
         return "t" if value else "f"
+    if isinstance(value, (int, float)):
+        return repr(value)
     if isinstance(value, (list, set)):
-        return "{" + ",".join(element(item, "NULL") for item in value) + "}"
+        return "{" + ",".join([element(item, "NULL") for item in value]) + "}"
     if isinstance(value, tuple):
-        return "(" + ",".join(element(item, "") for item in value) + ")"
+        return "(" + ",".join([element(item, "") for item in value]) + ")"
     if isinstance(value, dict):
         return json.dumps(value)
-    if hasattr(value, "item"):
+    if hasattr(value, "item"):  # a numpy scalar
         return literal(value.item())
-    if isinstance(value, float):
-        return repr(value)
     return str(value)
 
 
 def element(value: Any, null: str) -> str:
-    """Write one element of an array or composite value."""
+    """Write one element of an array or composite value; what needs no quotes has none."""
     text = literal(value)
     if text is None:
         return null
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
+    if text.isalnum() and text.upper() != "NULL":
         return text
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    if "\\" in text or '"' in text:
+        text = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{text}"'
