@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from importlib.resources import files
 
 import psycopg
@@ -24,10 +25,29 @@ def install(conn: psycopg.Connection) -> None:
         conn.execute("select pg_advisory_xact_lock(%s)", [INSTALL_LOCK])
         found = conn.execute("select to_regclass('millstream.setting')").fetchone()
         if found is None or found[0] is None:
-            conn.execute(files("millstream.catalog").joinpath("schema.sql").read_text())
+            conn.execute(resource("schema.sql"))
         row = conn.execute("select value from millstream.setting where name = 'version'").fetchone()
         if row is None or row[0] != VERSION:
             raise MillstreamError(
                 f"the database was made by version {row[0] if row else '?'} of the engine's catalogue, this is {VERSION}\n"
                 "  hint: use the release that made it, or load into a new home directory"
             )
+        replace_functions(conn)
+
+
+def replace_functions(conn: psycopg.Connection) -> None:
+    """Make the functions again if a release changed them; nothing depends on more than their names."""
+    text = resource("functions.sql")
+    mark = hashlib.sha256(text).hexdigest()[:16]
+    row = conn.execute("select value from millstream.setting where name = 'functions'").fetchone()
+    if row is None or row[0] != mark:
+        conn.execute(text)
+        conn.execute(
+            "insert into millstream.setting values ('functions', %s) on conflict (name) do update set value = excluded.value",
+            [mark],
+        )
+
+
+def resource(name: str) -> bytes:
+    """Read a file of this package."""
+    return files("millstream.catalog").joinpath(name).read_bytes()
