@@ -50,8 +50,8 @@ class Sink:
 
 def without_comments(ddl: str) -> str:
     """Drop -- and /* */ comments, and the closing semicolon; line numbers stay."""
-    kept = re.sub(r"--[^\n]*", "", ddl)
-    kept = re.sub(r"/\*.*?\*/", lambda m: "\n" * m.group().count("\n"), kept, flags=re.S)
+    comment = re.compile(r"('(?:[^']|'')*')|--[^\n]*|/\*.*?\*/", re.S)
+    kept = comment.sub(lambda found: found[1] or "\n" * found[0].count("\n"), ddl)
     return kept.strip().rstrip(";").rstrip()
 
 

@@ -92,17 +92,24 @@ class Worker:
             )
 
     def set_clock(self, clock: str) -> None:
-        """Choose the clock; it can only change while no tick has run."""
+        """Choose the clock, as long as nothing was computed on the other one."""
         if clock not in ("wall", "event"):
             raise MillstreamError(f"unknown clock {clock!r}\n  hint: use wall or event")
         before = setting(self.conn, "clock")
-        row = self.conn.execute("select tick from millstream.clock").fetchone()
-        if before != clock and row is not None and row[0] > 0:
+        if before == clock:
+            return
+        used = self.conn.execute(
+            "select (select tick from millstream.clock) > 0"
+            " or exists (select 1 from millstream.relation where kind = 'materialized_view')"
+        ).fetchone()
+        if used is not None and used[0]:
             raise MillstreamError(
-                f"this database runs on the {before} clock since its first tick\n"
+                f"the views of this database were computed on the {before} clock\n"
                 f"  hint: start with --clock {before}, or with a new home directory"
             )
-        self.conn.execute("update millstream.setting set value = %s where name = 'clock'", [clock])
+        with self.conn.transaction():
+            self.conn.execute("update millstream.setting set value = %s where name = 'clock'", [clock])
+            self.conn.execute("update millstream.clock set now = '-infinity'")
 
     def close(self) -> None:
         """Let go of the database."""
