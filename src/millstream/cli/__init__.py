@@ -6,7 +6,19 @@ and its place in `COMMANDS`.
 
 from __future__ import annotations
 
-from millstream.cli import down, dsn, psql, status, up
+from millstream.cli import (
+    down,
+    dsn,
+    embed,
+    explain,
+    load,
+    psql,
+    recommend,
+    replay,
+    rerank,
+    status,
+    up,
+)
 from millstream.cli.group import make_group
 
 COMMANDS = (
@@ -15,6 +27,12 @@ COMMANDS = (
     status.command,
     psql.command,
     dsn.command,
+    load.command,
+    replay.command,
+    embed.command,
+    recommend.command,
+    rerank.command,
+    explain.command,
 )
 
 main = make_group(COMMANDS)

@@ -128,7 +128,7 @@ def unknown(catalogue: Catalogue, schema: str, name: str) -> str:
 
     names = [d.name for d in catalogue.relations.values() if d.schema == schema]
     alike = get_close_matches(name, names, n=3)
-    meant = f"did you mean {', '.join(alike)}?" if alike else "`millstream status` lists what is deployed"
+    meant = f"did you mean {', '.join(alike)}?" if alike else "`millstream status` lists what is deployed."
     return (
         f"nothing is deployed as {name}\n  hint: {meant} An ephemeral model is part of the models that read it: "
         "explain one of those. `dbt run` deploys."

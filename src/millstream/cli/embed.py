@@ -1,0 +1,7 @@
+"""`millstream embed`: train item vectors and put them into service. Defined in loaders/cli.py."""
+
+from __future__ import annotations
+
+from millstream.cli.project import LoaderCommand
+
+command = LoaderCommand("embed", short_help="Train item embeddings and put them into service.")

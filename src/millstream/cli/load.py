@@ -1,0 +1,7 @@
+"""`millstream load`: bring an event log in. Defined in loaders/cli.py."""
+
+from __future__ import annotations
+
+from millstream.cli.project import LoaderCommand
+
+command = LoaderCommand("load", short_help="Load an event log and its catalogue, exactly once.")

@@ -1,0 +1,73 @@
+"""`millstream recommend`: what a person is recommended now, and why."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict
+
+import click
+import psycopg
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from millstream import server
+from millstream.serve.recommend import Recommendation, recommend
+from millstream.server import Home
+
+
+@click.command(name="recommend")
+@click.argument("user", metavar="USER")
+@click.option(
+    "-k", "count", type=click.IntRange(1, 1000), default=10, show_default=True, help="Rows to show."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array instead of a table.")
+@click.pass_obj
+def command(home: Home, user: str, count: int, as_json: bool) -> None:
+    """Show what USER is recommended now, best first, and why.
+
+    Runs the statement of sql/serving/README.md as the reader role. A user id that nobody has seen gets rows too:
+    "source" says whether they are personal, popular in the segment, trending or popular.
+
+    \b
+    Example:
+      millstream recommend 1228
+      millstream recommend 1228 -k 3 --json
+    """
+    with psycopg.connect(server.connect(home.path).dsn("reader"), autocommit=True) as connection:
+        recommend(
+            connection, user, count
+        )  # plans the statement, so that the time below is that of a prepared read
+        began = time.perf_counter()
+        rows = recommend(connection, user, count)
+        milliseconds = (time.perf_counter() - began) * 1000
+    if as_json:
+        click.echo(json.dumps([asdict(row) for row in rows], indent=2, default=str))
+        return
+    console = Console(highlight=False)
+    console.print(table_of(rows))
+    console.print(f"{len(rows)} rows for user {escape(user)} in {milliseconds:.1f} ms", style="dim")
+
+
+def table_of(rows: list[Recommendation]) -> Table:
+    """A list for people."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("rank", justify="right")
+    table.add_column("item")
+    table.add_column("name", no_wrap=True)
+    table.add_column("score", justify="right")
+    table.add_column("strategy")
+    table.add_column("reason", no_wrap=True)
+    table.add_column("source")
+    for row in rows:
+        table.add_row(
+            str(row.rank),
+            escape(row.item_id),
+            escape(row.name),
+            "" if row.score is None else f"{row.score:.3f}",
+            row.strategy,
+            escape(row.reason_text or ""),
+            row.source,
+        )
+    return table

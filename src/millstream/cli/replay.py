@@ -1,0 +1,7 @@
+"""`millstream replay`: send an event log live. Defined in loaders/cli.py."""
+
+from __future__ import annotations
+
+from millstream.cli.project import LoaderCommand
+
+command = LoaderCommand("replay", short_help="Replay an event log live, at a chosen speed.")
