@@ -8,6 +8,7 @@ import os
 import socket
 import stat
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,22 @@ def test_a_data_directory_taken_by_a_server_that_is_not_ours_is_named(server: Se
         millstream.server.open(server.home.path)
     content.passwords = original
     server.home.write(content)
+
+
+def test_a_running_server_whose_password_file_was_lost_is_named(server: Server) -> None:
+    content = server.home.read()
+    server.home.server_file.unlink()
+    with pytest.raises(ServerError, match=rf"taken by PostgreSQL process {server.pid}.*lost passwords"):
+        millstream.server.open(server.home.path)
+    server.home.write(content)
+
+
+def test_a_server_that_is_not_set_up_yet_is_not_found(server: Server) -> None:
+    content = server.home.read()
+    server.home.write(replace(content, pid=None))
+    assert millstream.server.find(server.home.path) is None
+    server.home.write(content)
+    assert millstream.server.find(server.home.path) is not None
 
 
 def test_a_home_that_another_process_holds_is_waited_for_and_then_named(home: Path) -> None:

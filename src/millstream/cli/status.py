@@ -48,6 +48,12 @@ def collect(home: Home) -> dict[str, Any]:
     state = read_state(home)
     worker_pid = state.worker_pid if state and supervised else None
     running = server.find(home.path)
+    engine = None
+    if running is not None:
+        try:
+            engine = read_engine(running.dsn("owner"))
+        except psycopg.OperationalError:
+            running = None  # it died a moment ago, or recovers
     return {
         "home": str(home.path),
         "server": {
@@ -68,20 +74,18 @@ def collect(home: Home) -> dict[str, Any]:
             "pid": worker_pid,
             "restarts": state.worker_restarts if state and supervised else 0,
         },
-        "engine": _engine(running.dsn("owner")) if running else None,
+        "engine": engine,
     }
 
 
-def _engine(dsn: str) -> dict[str, Any] | None:
-    from millstream.runtime import (
-        status as catalogue,  # the engine is slow to import, and --help needs none of it
-    )
+def read_engine(dsn: str) -> dict[str, Any] | None:
+    """Return what the catalogue says, or None where none is installed yet."""
+    # Here and not above: the engine is slow to import, and --help needs none of it.
+    from millstream.runtime import status as catalogue
 
     with psycopg.connect(dsn, connect_timeout=10) as connection:
-        try:
-            return catalogue.read(connection)
-        except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
-            return None  # the worker, which installs the catalogue, has not come so far
+        found = catalogue.read(connection)
+    return found if found["clock"] else None
 
 
 def show(found: dict[str, Any], console: Console) -> None:
@@ -94,7 +98,9 @@ def show(found: dict[str, Any], console: Console) -> None:
     table.add_row("server", _light(place["running"], f"{where}, {own}", "not running: millstream up"))
     worker = found["worker"]
     dead = "being started again" if found["supervisor"]["running"] else "not running: millstream up"
-    table.add_row("worker", _light(worker["running"], f"process {worker['pid']}", dead))
+    connected = engine is None or engine["worker_connected"]
+    doing = f"process {worker['pid']}" + ("" if connected else ", [yellow]not connected[/]")
+    table.add_row("worker", _light(worker["running"], doing, dead))
     restarts = f"server {place['restarts']}, worker {worker['restarts']}"
     if place["restarts"] or worker["restarts"]:
         table.add_row("restarts", f"[yellow]{restarts}[/]; see {escape(found['home'])}/logs")
@@ -109,16 +115,17 @@ def show(found: dict[str, Any], console: Console) -> None:
 
 
 def _add_engine(table: Table, engine: dict[str, Any]) -> None:
-    table.add_row("clock", f"{engine['clock']}, now() is {engine['now']}")
-    table.add_row("last tick", f"number {engine['tick']}, {_seconds(engine['tick_age_seconds'])} ago")
-    table.add_row(
-        "tick", f"p50 {_milliseconds(engine['tick_ms_p50'])}, p99 {_milliseconds(engine['tick_ms_p99'])}"
-    )
-    waiting = {name: rows for name, rows in engine["queued"].items() if rows}
-    lag = ", ".join(f"{escape(name)} {rows:,}" for name, rows in waiting.items())
-    table.add_row("queued", f"[yellow]{lag}[/]" if waiting else "nothing")
-    table.add_row("dead rows", f"{engine['dead_rows']:,}")
-    table.add_row("oldest reader", _seconds(engine["oldest_reader_seconds"]))
+    table.add_row("clock", f"{engine['clock']}, now() is {engine['now'] or 'not known yet'}")
+    ago = engine["tick_age_seconds"]
+    table.add_row("last tick", f"number {engine['tick']}" + ("" if ago is None else f", {ago:,.1f} s ago"))
+    if engine["tick_ms_p50"] is not None:
+        table.add_row("tick", f"p50 {engine['tick_ms_p50']:,.1f} ms, p99 {engine['tick_ms_p99']:,.1f} ms")
+    waiting = [f"{escape(name)} {rows:,} rows" for name, rows in engine["queued"].items() if rows]
+    table.add_row("queued", f"[yellow]{', '.join(waiting)}[/]" if waiting else "nothing")
+    if engine["dead_rows"]:
+        table.add_row("dead rows", f"[yellow]{engine['dead_rows']:,}[/]; see millstream.dead_row")
+    if engine["oldest_reader_seconds"]:
+        table.add_row("oldest reader", f"{engine['oldest_reader_seconds']:,.1f} s")
 
 
 def _views(views: list[dict[str, Any]]) -> Table:
@@ -126,20 +133,21 @@ def _views(views: list[dict[str, Any]]) -> Table:
     table.add_column("view")
     table.add_column("kind")
     table.add_column("rows", justify="right")
-    table.add_column("p50 per tick", justify="right")
+    table.add_column("changes", justify="right")
+    table.add_column("size", justify="right")
+    table.add_column("per tick", justify="right")
     for view in views:
-        rows = "" if view["rows"] is None else f"{view['rows']:,}"
-        table.add_row(escape(view["name"]), view["kind"], rows, _milliseconds(view["ms_p50"]))
+        mean = view["ms_mean"]
+        table.add_row(
+            escape(view["name"]),
+            view["kind"].replace("_", " "),
+            f"{view['rows']:,}",
+            f"{view['changes']:,}",
+            f"{view['bytes'] / 1e6:,.1f} MB",
+            "" if mean is None else f"{mean:,.2f} ms",
+        )
     return table
 
 
 def _light(on: bool, good: str, bad: str) -> str:
     return f"[green]running[/], {good}" if on else f"[red]{bad}[/]"
-
-
-def _seconds(value: float | None) -> str:
-    return "none" if value is None else f"{value:,.1f} s"
-
-
-def _milliseconds(value: float | None) -> str:
-    return "none" if value is None else f"{value:,.1f} ms"

@@ -1,12 +1,10 @@
 """The supervisor's process, started detached by `millstream up`:
-`python -m millstream.cli.supervise --home … --clock … [--port …] --tell FD`.
+`python -m millstream.cli.supervise --home … [--clock …] [--port …] --tell FD`.
 """
 
 from __future__ import annotations
 
-import json
 import logging
-import os
 import sys
 
 import click
@@ -14,6 +12,7 @@ import click
 from millstream.cli.signals import stop_on_signals
 from millstream.cli.supervision import CLOCKS, AlreadyUp
 from millstream.cli.supervisor import Supervisor
+from millstream.cli.tell import Teller
 from millstream.errors import MillstreamError
 from millstream.server import Home
 
@@ -23,27 +22,21 @@ log = logging.getLogger("millstream.supervise")
 @click.command(help="Run the supervisor (started by `millstream up`).")
 @click.option("--home", required=True, help="The home directory.")
 @click.option("--port", type=int, help="Port for PostgreSQL.")
-@click.option("--clock", type=click.Choice(CLOCKS), required=True, help="What now() means to the views.")
+@click.option("--clock", type=click.Choice(CLOCKS), help="What now() means to the views.")
 @click.option(
     "--tell", type=int, required=True, help="File descriptor that is told once whether the start worked."
 )
-def main(home: str, port: int | None, clock: str, tell: int) -> None:
+def main(home: str, port: int | None, clock: str | None, tell: int) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     stop = stop_on_signals()
-    channel = os.fdopen(tell, "w")
-
-    def answer(**content: object) -> None:
-        if not channel.closed:
-            channel.write(json.dumps(content))
-            channel.close()
-
+    teller = Teller(tell)
     try:
-        Supervisor(Home(home), port, clock).run(stop, lambda started: answer(port=started.port))
+        Supervisor(Home(home), port, clock).run(stop, lambda started: teller.tell(port=started.port))
     except AlreadyUp:
-        answer(already=True)
+        teller.tell(already=True)
     except MillstreamError as error:
         log.error("%s", error)
-        answer(error=str(error))
+        teller.tell(error=str(error))
         sys.exit(1)
 
 

@@ -23,7 +23,6 @@ class State:
     """What the supervisor last wrote. Times are ISO 8601 in UTC; counts are since it started."""
 
     pid: int
-    clock: str
     started_at: str
     worker_pid: int | None = None
     worker_restarts: int = 0

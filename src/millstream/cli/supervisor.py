@@ -8,18 +8,20 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from millstream import server
 from millstream.cli.supervision import State, hold, write_state
+from millstream.cli.tell import Listener
 from millstream.errors import MillstreamError
 from millstream.server import Home, Server
-from millstream.server.process import Child, rotate, send
+from millstream.server.process import Child, rotate, send, tail
 
 log = logging.getLogger("millstream.supervise")
 
 LOOK_SECONDS = 0.2
+WORKER_START_SECONDS = 60.0
 WORKER_STOP_SECONDS = 15.0
 
 
@@ -50,29 +52,30 @@ class Backoff:
 class Supervisor:
     """Keeps PostgreSQL and the worker of one home running until told to stop.
 
-    `worker_argv` is the worker's command line; its parent's pid and the home are in it (see work.py).
+    `clock` None keeps the database's setting.
     """
 
-    def __init__(
-        self, home: Home, port: int | None, clock: str, worker_argv: Sequence[str] | None = None
-    ) -> None:
+    def __init__(self, home: Home, port: int | None, clock: str | None) -> None:
         self.home = home
         self.port = port
-        self.state = State(pid=os.getpid(), clock=clock, started_at=datetime.now(UTC).isoformat())
-        self._worker_argv = worker_argv or worker_command(home, clock)
+        self.clock = clock
+        self.state = State(pid=os.getpid(), started_at=datetime.now(UTC).isoformat())
         self._server: Server | None = None
         self._worker: Child | None = None
         self._server_backoff = Backoff()
         self._worker_backoff = Backoff()
 
     def run(self, stop: threading.Event, ready: Callable[[Server], None]) -> None:
-        """Start both, call `ready`, and look after them until `stop` is set; then stop the worker and the server."""
+        """Start both, call `ready`, and look after them until `stop` is set; then stop the worker and the server.
+
+        Raises MillstreamError where either cannot be started the first time; later deaths are remedied.
+        """
         with hold(self.home):
             write_state(self.home, self.state)
             try:
                 self._server = server.open(self.home.path, self.port)
                 self.port = None if self._server.external else self._server.port
-                self._start_worker()
+                self._start_first_worker()
                 self.state.ready = True
                 write_state(self.home, self.state)
                 ready(self._server)
@@ -112,10 +115,32 @@ class Supervisor:
         write_state(self.home, self.state)
         log.info("PostgreSQL runs again, process %s", self._server.pid)
 
-    def _start_worker(self) -> None:
+    def _start_first_worker(self) -> None:
+        log_path = self.home.logs / "worker.log"
+        log_start = log_path.stat().st_size if log_path.exists() else 0
+        listener = Listener()
+        try:
+            self._start_worker(listener.writing)
+        finally:
+            listener.close_writing()
+        answer = listener.listen(WORKER_START_SECONDS)
+        if answer is None:
+            raise MillstreamError(
+                f"the worker does not start. Its log {log_path} says:\n{tail(log_path, log_start)}"
+            )
+        if "error" in answer:
+            raise MillstreamError(answer["error"])
+
+    def _start_worker(self, tell: int | None = None) -> None:
         log_path = self.home.logs / "worker.log"
         rotate(log_path)
-        self._worker = Child(self._worker_argv, log_path, env=os.environ)
+        argv = [sys.executable, "-m", "millstream.cli.work", "--home", str(self.home.path)]
+        argv += ["--parent", str(os.getpid())]
+        if self.clock is not None:
+            argv += ["--clock", self.clock]
+        if tell is not None:
+            argv += ["--tell", str(tell)]
+        self._worker = Child(argv, log_path, os.environ, [] if tell is None else [tell])
         self._worker_backoff.started()
         self.state.worker_pid = self._worker.pid
         write_state(self.home, self.state)
@@ -133,11 +158,3 @@ class Supervisor:
         self.state.worker_pid = None
         self.state.ready = False
         write_state(self.home, self.state)
-
-
-def worker_command(home: Home, clock: str) -> list[str]:
-    """Return the command line of the worker process."""
-    return [
-        *(sys.executable, "-m", "millstream.cli.work"),
-        *("--home", str(home.path), "--clock", clock, "--parent", str(os.getpid())),
-    ]

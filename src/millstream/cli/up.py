@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import os
 import subprocess
 import sys
 
@@ -14,11 +12,13 @@ from rich.markup import escape
 
 from millstream import server
 from millstream.cli.signals import stop_on_signals
+from millstream.cli.status import read_engine
 from millstream.cli.supervision import CLOCKS, AlreadyUp, is_held, read_state
 from millstream.cli.supervisor import Supervisor
+from millstream.cli.tell import Listener
 from millstream.errors import MillstreamError
 from millstream.server import Home, Server
-from millstream.server.process import tail, wait_until
+from millstream.server.process import rotate, tail, wait_until
 
 START_SECONDS = 180.0
 
@@ -31,7 +31,7 @@ START_SECONDS = 180.0
     "--clock",
     type=click.Choice(CLOCKS),
     help="What now() means to the views: wall (time of day) or event (the newest event's time, for replaying history)."
-    " Default: the one of the last start, else wall.",
+    " Fixed at the first tick of a database. Default: the database's, at first wall.",
 )
 @click.option("--foreground", is_flag=True, help="Stay attached and log here; Ctrl-C stops everything.")
 @click.pass_obj
@@ -48,54 +48,47 @@ def command(home: Home, port: int | None, clock: str | None, foreground: bool) -
     """
     if is_held(home):
         _already_up(home, port, clock)
-        return
-    last = read_state(home)
-    clock = clock or (last.clock if last else "wall")
-    if foreground:
-        _attached(home, port, clock)
+    elif foreground:
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+        stop = stop_on_signals()
+        Supervisor(home, port, clock).run(stop, lambda started: _announce(started, "Ctrl-C"))
     else:
         _detached(home, port, clock)
 
 
-def _attached(home: Home, port: int | None, clock: str) -> None:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    stop = stop_on_signals()
-    Supervisor(home, port, clock).run(stop, lambda started: _announce(started, clock, "Ctrl-C"))
-
-
-def _detached(home: Home, port: int | None, clock: str) -> None:
+def _detached(home: Home, port: int | None, clock: str | None) -> None:
     home.prepare()
     log_path = home.logs / "supervisor.log"
+    rotate(log_path)
     log_start = log_path.stat().st_size if log_path.exists() else 0
-    reading, writing = os.pipe()
-    argv = [sys.executable, "-m", "millstream.cli.supervise", "--home", str(home.path), "--clock", clock]
-    if port is not None:
-        argv += ["--port", str(port)]
-    with os.fdopen(reading) as answers:
+    listener = Listener()
+    argv = [sys.executable, "-m", "millstream.cli.supervise", "--home", str(home.path)]
+    for option, value in (("--port", port), ("--clock", clock), ("--tell", listener.writing)):
+        if value is not None:
+            argv += [option, str(value)]
+    try:
         with log_path.open("ab") as log:
-            try:
-                subprocess.Popen(
-                    [*argv, "--tell", str(writing)],
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    pass_fds=[writing],
-                    start_new_session=True,
-                )
-            finally:
-                os.close(writing)
-        text = answers.read()  # until the supervisor has answered, or died
-    answer = json.loads(text) if text else {}
+            subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=[listener.writing],
+                start_new_session=True,
+            )
+    finally:
+        listener.close_writing()
+    answer = listener.listen(START_SECONDS)
+    if answer is None:
+        raise MillstreamError(
+            f"the supervisor does not start. Its log {log_path} says:\n{tail(log_path, log_start)}"
+        )
     if "already" in answer:  # another `up` was faster
         _already_up(home, port, clock)
         return
     if "error" in answer:
         raise MillstreamError(answer["error"])
-    if "port" not in answer:
-        raise MillstreamError(
-            f"the supervisor died while starting. Its log {log_path} says:\n{tail(log_path, log_start)}"
-        )
-    _announce(server.connect(home.path), clock, "millstream down")
+    _announce(server.connect(home.path), "millstream down")
 
 
 def _already_up(home: Home, port: int | None, clock: str | None) -> None:
@@ -105,12 +98,7 @@ def _already_up(home: Home, port: int | None, clock: str | None) -> None:
 
     if not wait_until(is_ready, START_SECONDS):
         raise AlreadyUp(f"another `millstream up` of {home.path} does not come to its end; see {home.logs}")
-    state, running = read_state(home), server.find(home.path)
-    assert state is not None
-    if clock not in (None, state.clock):
-        raise MillstreamError(
-            f"already up with clock {state.clock}. To change it: millstream down, then up again."
-        )
+    running = server.find(home.path)
     if running is None:
         raise MillstreamError(
             f"PostgreSQL is being started again after it died; see {home.log_path}. Try again."
@@ -119,13 +107,19 @@ def _already_up(home: Home, port: int | None, clock: str | None) -> None:
         raise MillstreamError(
             f"already up on port {running.port}. To change it: millstream down, then up again."
         )
-    click.echo(f"already up: PostgreSQL on {running.host}:{running.port}, clock {state.clock}")
+    found = read_engine(running.dsn("owner"))
+    runs_on = found["clock"] if found else None
+    if clock not in (None, runs_on):
+        raise MillstreamError(
+            f"already up with clock {runs_on}. To change it: millstream down, then up again."
+        )
+    click.echo(f"already up: PostgreSQL on {running.host}:{running.port}, clock {runs_on}")
 
 
-def _announce(started: Server, clock: str, stop: str) -> None:
+def _announce(started: Server, stop: str) -> None:
     console = Console(highlight=False)
     console.print(
-        f"[bold green]up[/]: PostgreSQL on {started.host}:{started.port}, clock {clock}, home {escape(str(started.home.path))}",
+        f"[bold green]up[/]: PostgreSQL on {started.host}:{started.port}, home {escape(str(started.home.path))}",
         soft_wrap=True,
     )
     for meaning, line in (

@@ -6,30 +6,44 @@ It ends when the supervisor does, however that happens, and finishes its tick wh
 from __future__ import annotations
 
 import logging
+import os
 import signal
-from typing import Literal
+import sys
 
 import click
 
 from millstream import server
 from millstream.cli.signals import stop_on_signals
 from millstream.cli.supervision import CLOCKS
-from millstream.runtime import deploy
+from millstream.cli.tell import Teller
+from millstream.errors import MillstreamError
 from millstream.runtime.worker import Worker
 from millstream.server.launch import die_with_parent
+
+log = logging.getLogger("millstream.work")
 
 
 @click.command(help="Run the worker (started by `millstream up`).")
 @click.option("--home", required=True, help="The home directory.")
-@click.option("--clock", type=click.Choice(CLOCKS), required=True, help="What now() means to the views.")
 @click.option("--parent", type=int, required=True, help="Process id of the supervisor.")
-def main(home: str, clock: Literal["wall", "event"], parent: int) -> None:
+@click.option("--clock", type=click.Choice(CLOCKS), help="What now() means to the views.")
+@click.option("--tell", type=int, help="File descriptor that is told once whether the start worked.")
+def main(home: str, parent: int, clock: str | None, tell: int | None) -> None:
     die_with_parent(parent, signal.SIGTERM)
+    os.environ["MILLSTREAM_HOME"] = home  # where Python functions look for model files
     stop = stop_on_signals()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    dsn = server.connect(home).dsn("owner")
-    deploy.connect(dsn).close()  # installs the catalogue, or brings it to this version
-    Worker(dsn, clock=clock).run(stop)
+    teller = Teller(tell)
+    try:
+        with Worker(server.connect(home).dsn("owner"), clock) as worker:
+            teller.tell(ready=True)
+            log.info("the worker runs")
+            worker.run(stop)
+            log.info("the worker stops, as it was asked to")
+    except MillstreamError as error:
+        log.error("%s", error)
+        teller.tell(error=str(error))
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ from millstream.server.process import (
 from millstream.server.server import HOST, Server, await_ready, loopback_dsns, stop_at_exit
 
 PORT_TRIES = 5
+STRAY_SECONDS = 2.0
 
 
 def open_server(
@@ -57,7 +58,7 @@ def open_server(
 
 
 def find_server(home: str | os.PathLike[str] | None = None) -> Server | None:
-    """Return the server of `home` if it runs and accepts connections, else None. Starts and changes nothing."""
+    """Return the server of `home` if it runs and is set up, else None. Starts and changes nothing."""
     place = Home(home)
     dsn = os.environ.get("MILLSTREAM_DSN")
     if dsn:
@@ -67,7 +68,10 @@ def find_server(home: str | os.PathLike[str] | None = None) -> Server | None:
         return None
     if not is_postmaster_of(postmaster.pid, place.data):
         return None
-    passwords = place.read().passwords
+    content = place.read()
+    if content.pid != postmaster.pid:  # noted when the database and the roles are there
+        return None
+    passwords = content.passwords
     return Server(place, loopback_dsns(postmaster.port, passwords), port=postmaster.port, pid=postmaster.pid)
 
 
@@ -96,7 +100,24 @@ def _running(home: Home, timeout: float) -> Server | None:
             f"PostgreSQL in {home.data} is {postmaster.status or 'starting' if postmaster else 'changing'} "
             f"for more than {timeout:.0f} s. See {home.log_path}, and try again."
         )
+    postmaster = read_postmaster(home.data)
+    if postmaster is None or not is_postmaster_of(postmaster.pid, home.data):
+        return None
+    if home.read().pid != postmaster.pid and not _ends(home, postmaster.pid):
+        raise _taken(home, postmaster.pid, f"is not the server that {home.server_file} tells of")
     return find_server(home.path)
+
+
+def _ends(home: Home, pid: int) -> bool:
+    """Say whether a server that was never set up ends at once, as it does when its opener was killed meanwhile."""
+    return wait_until(lambda: not is_postmaster_of(pid, home.data), STRAY_SECONDS)
+
+
+def _taken(home: Home, pid: int, why: str) -> ServerError:
+    return ServerError(
+        f"the data directory {home.data} is taken by PostgreSQL process {pid}, which {why}. "
+        f"Stop that process (kill -INT {pid}) and try again; lost passwords are then made anew."
+    )
 
 
 def _log_in(server: Server) -> None:
@@ -104,11 +125,8 @@ def _log_in(server: Server) -> None:
     try:
         psycopg.connect(server.dsn("owner"), connect_timeout=10).close()
     except (psycopg.OperationalError, ServerError) as error:
-        raise ServerError(
-            f"the data directory {server.home.data} is taken by PostgreSQL process {server.pid} on port {server.port}, "
-            f"which does not accept the password in {server.home.server_file} ({str(error).strip()}). "
-            f"Stop that process (kill -INT {server.pid}) and try again; lost passwords are then made anew."
-        ) from error
+        why = f"does not accept the password in {server.home.server_file} ({str(error).strip()})"
+        raise _taken(server.home, server.pid or 0, why) from error
 
 
 def _start(home: Home, port: int | None, timeout: float) -> Server:
@@ -157,9 +175,7 @@ def _clear(home: Home) -> None:
     """Remove what a killed server left: backends that have not noticed, and a postmaster.pid that names nobody of ours."""
     postmaster = read_postmaster(home.data)
     if postmaster is not None and is_postmaster_of(postmaster.pid, home.data):
-        raise ServerError(
-            f"the data directory {home.data} is taken by PostgreSQL process {postmaster.pid}. Stop it first."
-        )
+        raise _taken(home, postmaster.pid, "was started at this moment")
     if not end_leftovers(home.data):
         raise ServerError(
             f"processes of a killed server still work in {home.data} and cannot be ended. "

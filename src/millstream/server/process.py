@@ -25,8 +25,15 @@ class Child:
     parent-death signal when the *thread* that forked ends, so a short-lived caller's thread would take it along.
     """
 
-    def __init__(self, argv: Sequence[str], log_path: Path, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        argv: Sequence[str],
+        log_path: Path,
+        env: Mapping[str, str] | None = None,
+        pass_fds: Sequence[int] = (),
+    ) -> None:
         self._argv = list(argv)
+        self._pass_fds = pass_fds
         self._env = environment() if env is None else env
         self._log_path = log_path
         self._started = threading.Event()
@@ -48,6 +55,7 @@ class Child:
                     stdout=log,
                     stderr=log,
                     env=self._env,
+                    pass_fds=self._pass_fds,
                     start_new_session=True,  # a Ctrl-C in the terminal is for us; we stop the child in order
                 )
         except OSError as error:

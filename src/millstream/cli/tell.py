@@ -1,0 +1,41 @@
+"""One answer from a process that was started to the one that started it, as JSON through a pipe."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+from typing import Any
+
+
+class Teller:
+    """The started process's end: says one thing, once. Without a descriptor nobody listens."""
+
+    def __init__(self, descriptor: int | None) -> None:
+        self._descriptor = descriptor
+
+    def tell(self, **content: object) -> None:
+        if self._descriptor is not None:
+            os.write(self._descriptor, json.dumps(content).encode())
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+class Listener:
+    """The starting process's end. Give `writing` to the process (pass_fds), then `close_writing`, then `listen`."""
+
+    def __init__(self) -> None:
+        self._reading, self.writing = os.pipe()
+
+    def close_writing(self) -> None:
+        os.close(self.writing)
+
+    def listen(self, timeout: float) -> dict[str, Any] | None:
+        """Return what was told, or None if the process ended, or `timeout` seconds passed, without a word."""
+        try:
+            if not select.select([self._reading], [], [], timeout)[0]:
+                return None
+            text = os.read(self._reading, 65536)  # one write of less than a pipe holds arrives whole
+            return dict(json.loads(text)) if text else None
+        finally:
+            os.close(self._reading)
