@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from dbt.tests.fixtures.project import (
     adapter,
@@ -42,14 +43,13 @@ from dbt.tests.fixtures.project import (
     shared_data_dir,
     snapshots,
     test_config,
-    test_data_dir,
     tests,
     unique_schema,
 )
-from millstream.runtime.worker import Worker
 
 import millstream.server
 from millstream.runtime import deploy
+from millstream.runtime.worker import Worker
 
 # dbt's fixtures are imported by name: a conftest.py below the root may not load them as a plugin.
 __all__ = [
@@ -84,16 +84,16 @@ __all__ = [
     "shared_data_dir",
     "snapshots",
     "test_config",
-    "test_data_dir",
     "tests",
     "unique_schema",
 ]
 
+WORKER = "adapter tests' worker"
 HERE = Path(__file__).parent
 
 # Warnings about dbt's own code, which is not ours to change.
 DBT_WARNINGS = (
-    "ignore:Class-scoped fixtures defined as instance methods:pytest.PytestRemovedIn10Warning",
+    "ignore:.*fixtures defined as instance methods:pytest.PytestRemovedIn10Warning",
     "ignore:unclosed file <_io.TextIOWrapper name='.*dbt.log':ResourceWarning",
 )
 
@@ -105,6 +105,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.filterwarnings(line))
 
 
+def work(dsn: str, stop: threading.Event) -> None:
+    """Run a worker, and start it again when a deployment has made its transaction fail, as the supervisor does."""
+    while not stop.is_set():
+        try:
+            with Worker(dsn) as worker:
+                worker.run(stop)
+        except (psycopg.errors.DeadlockDetected, psycopg.errors.UndefinedTable) as error:
+            print(f"the worker is started again after: {error}")
+
+
 @pytest.fixture(scope="session")
 def engine_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The home directory of a server that runs, with the engine's catalogue and a worker in a thread."""
@@ -113,7 +123,7 @@ def engine_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         dsn = server.dsn("owner")
         deploy.connect(dsn).close()
         stop = threading.Event()
-        worker = threading.Thread(target=Worker(dsn).run, args=(stop,), name="worker")
+        worker = threading.Thread(target=work, args=(dsn, stop), name=WORKER)
         worker.start()
         try:
             yield home
@@ -122,9 +132,28 @@ def engine_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             worker.join(timeout=30)
 
 
+@pytest.fixture(autouse=True)
+def live_worker(request: pytest.FixtureRequest) -> None:
+    """Fail at once, instead of after a time-out, where the worker of the session has ended."""
+    if "engine_home" in request.fixturenames:
+        assert WORKER in {thread.name for thread in threading.enumerate()}, "the worker has ended"
+
+
+@pytest.fixture(scope="session")
+def dsn(engine_home: Path) -> str:
+    """The owner's connection string."""
+    return millstream.server.connect(engine_home).dsn("owner")
+
+
 @pytest.fixture(scope="class")
 def dbt_profile_target(engine_home: Path) -> dict[str, Any]:
-    return {"type": "millstream", "home": str(engine_home), "threads": 4}
+    return {"type": "millstream", "home": str(engine_home), "user": "millstream", "threads": 4}
+
+
+@pytest.fixture(scope="class")
+def test_data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where dbt's suite looks for scripts and puts large files."""
+    return tmp_path_factory.mktemp("data")
 
 
 @pytest.fixture(scope="class")

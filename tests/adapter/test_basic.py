@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
 from dbt.tests.adapter.basic.test_adapter_methods import BaseAdapterMethod
 from dbt.tests.adapter.basic.test_base import BaseSimpleMaterializations
 from dbt.tests.adapter.basic.test_empty import BaseEmpty
@@ -39,11 +42,19 @@ class TestGenericTests(BaseGenericTests):
     pass
 
 
-class TestSnapshotCheckCols(BaseSnapshotCheckCols):
+class KeyedSeeds:
+    """The suite changes rows of its seeds with UPDATE, which the engine takes for relations with a key."""
+
+    @pytest.fixture(scope="class")
+    def project_config_update(self) -> dict[str, Any]:
+        return {"seeds": {"+primary_key": "id"}}
+
+
+class TestSnapshotCheckCols(KeyedSeeds, BaseSnapshotCheckCols):
     pass
 
 
-class TestSnapshotTimestamp(BaseSnapshotTimestamp):
+class TestSnapshotTimestamp(KeyedSeeds, BaseSnapshotTimestamp):
     pass
 
 

@@ -13,7 +13,8 @@ class MillstreamConfig(AdapterConfig):
     """Keys that have a meaning here; every other key of dbt-risingwave is accepted and has no effect.
 
     `indexes` is a list of {columns, include, distributed_by, unique}. `zero_downtime` needs no setting: a changed
-    view is always built beside the old one and swapped.
+    view is always built beside the old one and swapped. `primary_key` is ours: the key of a seed, table or incremental
+    model. `module` is the Python file of a function, relative to the project.
     """
 
     indexes: list[dict[str, Any]] | None = None
@@ -23,4 +24,5 @@ class MillstreamConfig(AdapterConfig):
     data_format: str | None = None
     data_encode: str | None = None
     format_parameters: dict[str, Any] | None = None
+    primary_key: str | list[str] | None = None
     module: str | None = None

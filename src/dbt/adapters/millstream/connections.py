@@ -45,6 +45,8 @@ class MillstreamConnectionManager(PostgresConnectionManager):
                 f"{str(error).strip()}\nIs the Millstream server up? Start it with `millstream up`."
             ) from error
         connection.handle.autocommit = True
+        with connection.handle.cursor() as cursor:
+            cursor.execute("set timezone = 'UTC'")
         return connection
 
     @classmethod
@@ -67,18 +69,13 @@ class MillstreamConnectionManager(PostgresConnectionManager):
     def call_flush(self, timeout: int) -> None:
         """Wait until every view shows what has been committed so far; at most `timeout` seconds.
 
-        Raises DbtRuntimeError when the worker does not answer in that time.
+        Raises DbtRuntimeError when they do not in that time, most likely because the worker is stopped.
         """
         self.end_transaction()
         handle: Any = self.get_thread_connection().handle
         with handle.cursor() as cursor:
-            cursor.execute("select set_config('statement_timeout', %s, false)", (f"{timeout}s",))
             try:
-                cursor.execute("call millstream.flush()")
-            except psycopg2.errors.QueryCanceled as error:
-                raise DbtRuntimeError(
-                    f"the worker has not shown earlier writes after {timeout} s: is it running? See `millstream "
-                    "status`; `flush_timeout` in profiles.yml sets another limit"
-                ) from error
-            finally:
-                cursor.execute("reset statement_timeout")
+                cursor.execute("call millstream.flush(%s::interval)", (f"{timeout} seconds",))
+            except psycopg2.errors.RaiseException as error:
+                hint = f"\n  hint: {error.diag.message_hint}" if error.diag.message_hint else ""
+                raise DbtRuntimeError(f"{error.diag.message_primary}{hint}") from error

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -15,6 +17,8 @@ from dbt_common.exceptions import DbtDatabaseError, DbtRuntimeError
 from dbt.adapters.millstream.credentials import MillstreamCredentials
 from dbt.adapters.millstream.place import place_in_project
 from millstream.errors import MillstreamError, Refused
+
+DEADLOCK_RETRIES = 3
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -34,6 +38,14 @@ class DeployResponse(AdapterResponse):
 
     action: str = ""
     rebuilt: list[str] = field(default_factory=list)
+    dropped: list[str] = field(default_factory=list)
+
+    def after_dropping(self, readers: list[str]) -> DeployResponse:
+        """The same response, with the readers that had to be dropped first."""
+        if not readers:
+            return self
+        message = f"{self}; dropped {', '.join(readers)}: deploy them again"
+        return replace(self, _message=message, dropped=readers)
 
 
 class Deployer:
@@ -47,6 +59,8 @@ class Deployer:
         self.credentials = credentials
         self.lock = threading.Lock()
         self.connection: psycopg.Connection[Any] | None = None
+        if not credentials.host:  # where Python functions look for model files
+            os.environ.setdefault("MILLSTREAM_HOME", str(credentials.home_directory()))
 
     def call(
         self,
@@ -54,9 +68,15 @@ class Deployer:
         *arguments: Arguments.args,
         **options: Arguments.kwargs,
     ) -> Result:
-        """Run one function of the engine on the deployment connection; raises dbt's errors only."""
+        """Run one function of the engine on the deployment connection; raises Refused and dbt's errors only.
+
+        A call that the server ends to resolve a deadlock has changed nothing and is made again.
+        """
         with self.lock:
             try:
+                for _ in range(DEADLOCK_RETRIES):
+                    with suppress(psycopg.errors.DeadlockDetected):
+                        return function(self._connect(), *arguments, **options)
                 return function(self._connect(), *arguments, **options)
             except Refused:
                 raise

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dbt.adapters.base import ConstraintSupport, available
 from dbt.adapters.base.relation import BaseRelation
 from dbt.adapters.postgres.impl import PostgresAdapter
+from dbt_common.clients import agate_helper
 from dbt_common.contracts.constraints import ConstraintType
 from dbt_common.exceptions import DbtRuntimeError
 
@@ -19,7 +21,18 @@ from dbt.adapters.millstream.functions import python_entry
 from dbt.adapters.millstream.relation import MillstreamRelation
 from millstream.errors import Refused
 
+if TYPE_CHECKING:
+    import agate
+    import psycopg
+
 Node = Mapping[str, Any]
+
+# The engine's refusal of a declaration that does not fit the rows that a source relation holds.
+CANNOT_EXTEND = "MS035"
+
+# COPY's text format.
+NULL = "\\N"
+ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
 class MillstreamAdapter(PostgresAdapter):
@@ -61,35 +74,48 @@ class MillstreamAdapter(PostgresAdapter):
         from millstream.runtime import deploy
 
         with self._told_in(model, nodes):
+            schema, name = self._name(relation)
             return response_of(
                 self._deploy(
                     deploy.deploy_view,
-                    relation.identifier,
+                    name,
                     sql,
-                    schema=relation.schema,
+                    schema=schema,
                     path=model["original_file_path"],
                     materialized=materialized,
-                    indexes=tuple(model["config"].get("indexes") or ()),
+                    indexes=[list(index["columns"]) for index in model["config"].get("indexes") or ()],
                 )
             )
 
     @available.parse_none
     def deploy_table(
-        self, relation: BaseRelation, ddl: str, model: Node, nodes: Mapping[str, Node]
+        self,
+        relation: BaseRelation,
+        ddl: str,
+        model: Node,
+        nodes: Mapping[str, Node],
+        may_drop: bool = False,
     ) -> DeployResponse:
-        """Deploy a source relation from RisingWave's CREATE TABLE text."""
+        """Deploy a source relation from RisingWave's CREATE TABLE text.
+
+        A changed declaration that cannot be applied to the rows at hand is refused; with `may_drop` the relation is
+        dropped with everything that reads it, and made anew.
+        """
         from millstream.runtime import deploy
 
+        schema, name = self._name(relation)
+        arguments = {"schema": schema, "path": model["original_file_path"]}
         with self._told_in(model, nodes):
-            return response_of(
-                self._deploy(
-                    deploy.deploy_table,
-                    relation.identifier,
-                    ddl,
-                    schema=relation.schema,
-                    path=model["original_file_path"],
-                )
-            )
+            try:
+                return response_of(self._deploy(deploy.deploy_table, name, ddl, **arguments))
+            except Refused as refused:
+                if not may_drop or refused.diagnostic.code != CANNOT_EXTEND:
+                    raise
+            before = self.deployed_everywhere()
+            self._drop_deployed(relation, cascade=True)
+            gone = before - self.deployed_everywhere() - {f"{schema}.{name}"}
+            response = response_of(self._deploy(deploy.deploy_table, name, ddl, **arguments))
+            return response.after_dropping(sorted(gone))
 
     @available.parse_none
     def deploy_sink(
@@ -99,15 +125,9 @@ class MillstreamAdapter(PostgresAdapter):
         from millstream.runtime import deploy
 
         with self._told_in(model, nodes):
-            return response_of(
-                self._deploy(
-                    deploy.deploy_sink,
-                    relation.identifier,
-                    ddl,
-                    schema=relation.schema,
-                    path=model["original_file_path"],
-                )
-            )
+            schema, name = self._name(relation)
+            path = model["original_file_path"]
+            return response_of(self._deploy(deploy.deploy_sink, name, ddl, schema=schema, path=path))
 
     @available.parse_none
     def deploy_python_function(self, relation: BaseRelation, model: Node) -> DeployResponse:
@@ -115,17 +135,19 @@ class MillstreamAdapter(PostgresAdapter):
         from millstream.runtime import deploy
 
         module, entry = python_entry(model, self.project_root)
-        return response_of(
-            self._deploy(
-                deploy.deploy_function,
-                relation.identifier,
-                [(argument["name"], argument["data_type"]) for argument in model["arguments"]],
-                model["returns"]["data_type"],
-                schema=relation.schema,
-                module=str(module),
-                entry=entry,
+        schema, name = self._name(relation)
+        with self._told_in(model, {}):
+            return response_of(
+                self._deploy(
+                    deploy.deploy_function,
+                    name,
+                    [(argument["name"], argument["data_type"]) for argument in model["arguments"]],
+                    model["returns"]["data_type"],
+                    schema=schema,
+                    module=str(module),
+                    entry=entry,
+                )
             )
-        )
 
     # -- what is deployed -------------------------------------------------------------------------------------------
 
@@ -138,7 +160,16 @@ class MillstreamAdapter(PostgresAdapter):
     @available.parse_none
     def deployed_kind(self, relation: BaseRelation) -> str | None:
         """The kind under which the engine has deployed a relation, or None if it is not the engine's."""
-        return self.deployed(str(relation.schema)).get(str(relation.identifier))
+        schema, name = self._name(relation)
+        return self.deployed(schema).get(name)
+
+    def deployed_everywhere(self) -> set[str]:
+        """`schema.name` of everything that the engine has deployed."""
+        return {
+            f"{schema}.{name}"
+            for schema in self.list_schemas(self.config.credentials.database)
+            for name in self.deployed(schema)
+        }
 
     @available.parse_none
     def make_way(self, relation: BaseRelation, full_refresh: bool) -> None:
@@ -196,6 +227,20 @@ class MillstreamAdapter(PostgresAdapter):
     # -- writes -----------------------------------------------------------------------------------------------------
 
     @available.parse_none
+    def copy_rows(self, relation: BaseRelation, rows: agate.Table) -> None:
+        """Copy the rows of a seed into a (temporary) table, in dbt's transaction."""
+        text = io.StringIO()
+        for row in rows.rows:
+            text.write(
+                "\t".join(NULL if value is None else str(value).translate(ESCAPES) for value in row) + "\n"
+            )
+        text.seek(0)
+        sql = f"copy {relation} from stdin"
+        handle = self.connections.get_thread_connection().handle
+        with self.connections.exception_handler(sql), handle.cursor() as cursor:
+            cursor.copy_expert(sql, text)
+
+    @available.parse_none
     def flush(self) -> None:
         """Wait until the views show everything committed so far."""
         self.connections.call_flush(self.config.credentials.flush_timeout)
@@ -207,15 +252,16 @@ class MillstreamAdapter(PostgresAdapter):
 
     # -- dbt's own verbs --------------------------------------------------------------------------------------------
 
-    def list_relations_without_caching(self, schema_relation: BaseRelation) -> list[BaseRelation]:
-        kinds = self.deployed(str(schema_relation.schema))
-        relations = [
-            relation.incorporate(type=kinds[relation.identifier])
-            if relation.identifier in kinds
-            else relation
-            for relation in super().list_relations_without_caching(schema_relation)
-        ]
-        return relations
+    @available.parse(lambda *_: None)
+    def catalog_with_kinds(self, catalog: agate.Table, labels: Mapping[str, str]) -> agate.Table:
+        """A catalogue whose `table_type` is the label of the kind that the engine knows, where it knows one."""
+        names = list(catalog.column_names)
+        schema, name, kind = (names.index(column) for column in ("table_schema", "table_name", "table_type"))
+        known = {at: self.deployed(at) for at in {row[schema] for row in catalog.rows}}
+        rows = [list(row) for row in catalog.rows]
+        for row in rows:
+            row[kind] = labels.get(known[row[schema]].get(row[name], ""), row[kind])
+        return agate_helper.table_from_rows(rows, names)
 
     @available.parse_none
     def drop_relation(self, relation: BaseRelation) -> None:
@@ -252,10 +298,16 @@ class MillstreamAdapter(PostgresAdapter):
         return self.deployer.call(function, *arguments, **options)
 
     def _drop_deployed(self, relation: BaseRelation, *, cascade: bool) -> None:
-        from millstream.runtime import deploy
-
-        self._deploy(deploy.drop, relation.identifier, schema=relation.schema, cascade=cascade)
+        schema, name = self._name(relation)
+        self._deploy(_drop_if_deployed, name, schema=schema, cascade=cascade)
         self.cache_dropped(relation)
+
+    @staticmethod
+    def _name(relation: BaseRelation) -> tuple[str, str]:
+        """Schema and name as PostgreSQL spells them: an unquoted part is in lower case there."""
+        quoted = relation.quote_policy
+        schema, name = str(relation.schema), str(relation.identifier)
+        return schema if quoted.schema else schema.lower(), name if quoted.identifier else name.lower()
 
     def _told_in(self, model: Node, nodes: Mapping[str, Node]) -> _RefusalsToldIn:
         return _RefusalsToldIn(model, nodes, self.project_root)
@@ -275,3 +327,11 @@ class _RefusalsToldIn:
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         if isinstance(error, Refused):
             raise refusal_in_project(error, self.model, self.nodes, self.project_root) from error
+
+
+def _drop_if_deployed(conn: psycopg.Connection[Any], name: str, *, schema: str, cascade: bool) -> None:
+    """Drop, or nothing where it is gone already, so that the call can be made again after a deadlock."""
+    from millstream.runtime import deploy
+
+    if name in dict(deploy.list_relations(conn, schema)):
+        deploy.drop(conn, name, schema=schema, cascade=cascade)

@@ -1,9 +1,10 @@
 {#
-  A seed is a source relation, so that views can read it. Every `dbt seed` replaces its rows in one transaction and waits
-  until the views show them; equal rows cancel out and cost the views nothing.
+  A seed is a source relation, so that views can read it. Every `dbt seed` makes it hold the file's rows, and waits until
+  the views show them.
 #}
 {% materialization seed, adapter='millstream' %}
   {%- set target_relation = this.incorporate(type='table') -%}
+  {%- set staged_relation = make_temp_relation(this) -%}
   {%- set agate_table = load_agate_table() -%}
   {%- set row_count = agate_table.rows | length -%}
   {%- do store_result('agate_table', response='OK', agate_table=agate_table) -%}
@@ -15,20 +16,22 @@
   {{ run_hooks(pre_hooks, inside_transaction=False) }}
   {{ run_hooks(pre_hooks, inside_transaction=True) }}
 
-  {% do adapter.make_way(target_relation, should_full_refresh()) %}
-  {% set ddl = millstream__seed_ddl(target_relation, agate_table) %}
-  {% set deployed = adapter.deploy_table(target_relation, ddl, model, graph.nodes) %}
-
-  {% call statement('clear') %}
-    delete from {{ target_relation }}
+  {% call statement('stage') %}
+    {{ millstream__seed_ddl(staged_relation, agate_table) }}
   {% endcall %}
-  {% set insert_sql = load_csv_rows(model, agate_table) if row_count > 0 else '' %}
+  {% do adapter.copy_rows(staged_relation, agate_table) %}
   {% do adapter.end_transaction() %}
-  {% do adapter.flush() %}
+
+  {% do adapter.make_way(target_relation, should_full_refresh()) %}
+  {% set ddl = millstream__stored_ddl(target_relation, adapter.get_columns_in_relation(staged_relation)) %}
+  {% set deployed = adapter.deploy_table(target_relation, ddl, model, graph.nodes, may_drop=should_full_refresh()) %}
+  {% do millstream__warn_of_dropped(target_relation, deployed) %}
+  {% do millstream__replace_rows(target_relation, staged_relation) %}
+  {% do millstream__drop_staged(staged_relation) %}
 
   {% call noop_statement('main', 'INSERT ' ~ row_count, 'INSERT', row_count) %}
     {{ ddl }};
-    {{ insert_sql }}
+    -- {{ row_count }} rows of {{ model.original_file_path }}
   {% endcall %}
 
   {{ return(millstream__finish(target_relation)) }}
@@ -38,9 +41,10 @@
 {% macro millstream__seed_ddl(relation, agate_table) %}
   {%- set types = model['config'].get('column_types') or {} -%}
   {%- set quoting = model['config'].get('quote_columns', None) -%}
-  create table {{ relation }} (
+  create temporary table {{ relation }} (
   {%- for name in agate_table.column_names %}
-    {{ adapter.quote_seed_column(name | string, quoting) }} {{ types.get(name, adapter.convert_type(agate_table, loop.index0)) }}{{ ',' if not loop.last }}
+    {{ adapter.quote_seed_column(name | string, quoting) }}
+    {{- ' ' ~ types.get(name, adapter.convert_type(agate_table, loop.index0)) }}{{ ',' if not loop.last }}
   {%- endfor %}
   )
 {% endmacro %}
