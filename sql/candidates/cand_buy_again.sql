@@ -7,7 +7,7 @@ select
     s.scores[cast(x.slot as integer)] as score,
     'buy_again' as strategy,
     x.item_id as reason_item_id
-from {{ ref('cand_driver') }} as d
+from {{ ref('feat_user_recent') }} as d
 inner join {{ ref('feat_user_staples') }} for system_time as of proctime() as s
     on s.user_id = d.user_id
 cross join unnest(s.item_ids) with ordinality as x (item_id, slot)

@@ -11,4 +11,6 @@ from {{ ref('cand_recent_items') }} as r
 inner join {{ ref('embedding_neighbours') }} for system_time as of proctime() as n
     on n.item_id = r.item_id
 cross join unnest(n.neighbour_ids) with ordinality as x (item_id, slot)
-where x.slot <= {{ var('candidate_neighbours') }}
+where
+    r.position <= {{ var('embedding_items') }}
+    and x.slot <= {{ var('candidate_neighbours') }}

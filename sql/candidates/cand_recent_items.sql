@@ -7,5 +7,5 @@ select
     r.item_id,
     r.position,
     cast(1 as double precision) / r.position as weight
-from {{ ref('cand_driver') }} as d
+from {{ ref('feat_user_recent') }} as d
 cross join unnest(d.item_ids) with ordinality as r (item_id, position)

@@ -4,6 +4,6 @@ select
     d.variant,
     d.acted_at,
     coalesce(u.segment, '*') as segment
-from {{ ref('cand_driver') }} as d
+from {{ ref('feat_user_recent') }} as d
 left join {{ ref('users') }} for system_time as of proctime() as u
     on u.user_id = d.user_id

@@ -4,5 +4,5 @@ select
     user_id,
     'ranking' as experiment,
     {{ hash_bucket('user_id', 'ranking') }} as bucket,
-    {{ ranking_variant('user_id') }} as variant
+    variant
 from {{ ref('feat_user_recent') }}

@@ -1,6 +1,7 @@
 {{ config(materialized='materialized_view') }}
 -- The driver of the per-user path: one row per user, so that any action re-evaluates the
--- whole list of that user and of nobody else.
+-- whole list of that user and of nobody else. The variant is worked out here, once per action
+-- instead of once per candidate.
 with
 
 ranked as (
@@ -20,6 +21,7 @@ ranked as (
 
 select
     user_id,
+    {{ ranking_variant('user_id') }} as variant,
     max(last_received_at) as acted_at,
     array_agg(item_id order by last_acted_at desc, item_id) as item_ids
 from ranked

@@ -32,4 +32,7 @@ select
     l.reason_item_ids[cast(x.slot as integer)] as reason_item_id
 from {{ ref('rank_user_list') }} as l
 cross join unnest(l.item_ids) with ordinality as x (item_id, slot)
-where l.recommended is null and x.slot <= {{ var('list_length') }}
+where
+    l.recommended is null
+    and x.slot <= {{ var('list_length') }}
+    and l.scores[cast(x.slot as integer)] > 0

@@ -1,7 +1,7 @@
 {{ config(materialized='materialized_view') }}
-{% set fallback_places = var('recent_items') + var('list_length') %}
--- The recommended items of a user, recomputed when that user acts and at no other time. The
--- blend orders them; the order of the SQL score is kept beside it for the day the blend fails.
+-- The recommended items of a user, recomputed when that user acts and at no other time. What
+-- the blend was given is kept beside its result, in the order of the SQL score, for the day it
+-- fails.
 select
     user_id,
     max(acted_at) as computed_at,
@@ -14,28 +14,20 @@ select
         else 1
     end as tier,
     {{ function('blend_v1') }}(
-        array_agg(item_id order by item_id),
-        array_agg(sql_score order by item_id),
-        array_agg(embedding_score order by item_id),
-        array_agg(recency order by item_id),
-        array_agg(category order by item_id),
-        array_agg(brand order by item_id),
-        array_agg(strategy order by item_id),
-        array_agg(reason_item_id order by item_id),
+        array_agg(item_id order by sql_score desc, item_id),
+        array_agg(sql_score order by sql_score desc, item_id),
+        array_agg(embedding_score order by sql_score desc, item_id),
+        array_agg(recency order by sql_score desc, item_id),
+        array_agg(category order by sql_score desc, item_id),
+        array_agg(brand order by sql_score desc, item_id),
+        array_agg(strategy order by sql_score desc, item_id),
+        array_agg(reason_item_id order by sql_score desc, item_id),
         max(embedding_weight),
         max(model_version)
     ) as recommended,
-    array_agg(
-        item_id order by sql_score desc, item_id
-    ) filter (where sql_score > 0 and rn <= {{ fallback_places }}) as item_ids,
-    array_agg(
-        sql_score order by sql_score desc, item_id
-    ) filter (where sql_score > 0 and rn <= {{ fallback_places }}) as scores,
-    array_agg(
-        strategy order by sql_score desc, item_id
-    ) filter (where sql_score > 0 and rn <= {{ fallback_places }}) as strategies,
-    array_agg(
-        reason_item_id order by sql_score desc, item_id
-    ) filter (where sql_score > 0 and rn <= {{ fallback_places }}) as reason_item_ids
+    array_agg(item_id order by sql_score desc, item_id) as item_ids,
+    array_agg(sql_score order by sql_score desc, item_id) as scores,
+    array_agg(strategy order by sql_score desc, item_id) as strategies,
+    array_agg(reason_item_id order by sql_score desc, item_id) as reason_item_ids
 from {{ ref('rank_features') }}
 group by user_id
