@@ -1,0 +1,1 @@
+"""Benchmarks. Each is a script: `python -m bench.<name> --help`."""

@@ -1,0 +1,112 @@
+"""The shipped project on a private server, with real purchases in it: what every benchmark measures."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from itertools import islice
+from pathlib import Path
+
+import psycopg
+from dbt.cli.main import dbtRunner
+
+import millstream.server
+from bench.report import ROOT
+from loaders.completejourney import CompleteJourney
+from loaders.load import load
+from loaders.relations import EVENTS
+from loaders.rows import Event
+from loaders.shift import shifted
+from loaders.target import Target
+from millstream.runtime.worker import Worker
+
+SOURCES = ("path:sql/sources", "--exclude", "events_from_raw", "resource_type:test")
+
+
+class Shop:
+    """A server with the project's sources; the views come when `deploy_views` is called. Times are the log's own."""
+
+    def __init__(self, home: Path, server: millstream.server.Server) -> None:
+        self.home = home
+        self.server = server
+        self.owner = server.dsn("owner")
+        self.writer = server.dsn("writer")
+        self.reader = server.dsn("reader")
+
+    def dbt(self, *arguments: str) -> float:
+        """Run dbt on the project in this process; return the seconds. Raises RuntimeError when a model fails."""
+        scratch = self.home / "dbt"
+        began = time.perf_counter()
+        given = [*arguments, "--project-dir", str(ROOT), "--profiles-dir", str(ROOT), "--target", "embedded"]
+        given += ["--target-path", str(scratch), "--log-path", str(scratch), "--quiet", "--no-use-colors"]
+        result = dbtRunner().invoke(given)
+        if not result.success:
+            raise RuntimeError(f"dbt {' '.join(arguments)} failed: {result.exception or result.result}")
+        return time.perf_counter() - began
+
+    def deploy_sources(self) -> float:
+        """Deploy the source tables only; return the seconds."""
+        return self.dbt("build", "--select", *SOURCES)
+
+    def deploy_views(self) -> float:
+        """Deploy everything; views are built in bulk over what the sources hold. Returns the seconds."""
+        return self.dbt("build", "--exclude", "resource_type:test")
+
+    @contextlib.contextmanager
+    def working(self, batch: int = 1000) -> Iterator[Worker]:
+        """A worker that runs in a thread of this process."""
+        stop = threading.Event()
+        with Worker(self.owner, batch=batch) as worker:
+            thread = threading.Thread(target=worker.run, args=(stop,), name="worker")
+            thread.start()
+            try:
+                yield worker
+            finally:
+                stop.set()
+                thread.join()
+
+    def load_history(self, lines: int) -> float:
+        """Load the catalogue and the first purchase lines of the log through the running worker; return the seconds."""
+        began = time.perf_counter()
+        load(self.writer, CompleteJourney(limit=lines), show_progress=False, flush_every=100_000)
+        return time.perf_counter() - began
+
+
+@contextlib.contextmanager
+def opened(home: Path | None, clock: str = "event") -> Iterator[Shop]:
+    """A shop in a home directory of its own: a temporary one, removed afterwards, unless one is given (and kept)."""
+    logging.getLogger("millstream").setLevel(logging.WARNING)
+    place = home or Path(tempfile.mkdtemp(prefix="millstream-bench-"))
+    os.environ["MILLSTREAM_HOME"] = str(place)
+    os.environ.pop("MILLSTREAM_DSN", None)
+    try:
+        with millstream.server.open(place) as server:
+            Worker(server.dsn("owner"), clock).close()  # the clock is chosen before anything is deployed
+            yield Shop(place, server)
+    finally:
+        if home is None:
+            shutil.rmtree(place, ignore_errors=True)
+
+
+def lines_after(lines: int, count: int) -> Iterator[Event]:
+    """The purchase lines of the log that follow the first `lines`."""
+    events = (e for e in CompleteJourney(limit=lines + count).events() if isinstance(e, Event))
+    return iter(shifted(islice(events, lines, None), timedelta(0)))
+
+
+def insert(target: Target, events: Sequence[Event]) -> None:
+    """Write events as an application would: one INSERT, committed."""
+    target.insert(EVENTS, events)
+
+
+def rows(dsn: str, query: str) -> list[tuple[object, ...]]:
+    """Run a query on a connection of its own."""
+    with psycopg.connect(dsn) as connection:
+        return connection.execute(query.encode()).fetchall()

@@ -1,0 +1,80 @@
+"""A catalogue without a database: what the models of the golden files read."""
+
+from __future__ import annotations
+
+from millstream.delta.node import HASH, Node
+from millstream.delta.segment import compile_nodes
+from millstream.front.parse import parse
+from millstream.front.query import Outputs, bind_query
+from millstream.front.scope import Context, ViewText
+from millstream.plan.nodes import Plan, Relation
+
+RELATIONS = {
+    "events": Relation(
+        "events",
+        (
+            ("event_id", "character varying", False),
+            ("user_id", "character varying", True),
+            ("item_id", "character varying", True),
+            ("price", "double precision", True),
+            ("occurred_at", "timestamp with time zone", True),
+        ),
+        ("event_id",),
+    ),
+    "items": Relation(
+        "items",
+        (
+            ("item_id", "character varying", False),
+            ("category", "character varying", True),
+            ("price", "double precision", True),
+        ),
+        ("item_id",),
+    ),
+    "users": Relation(
+        "users",
+        (("user_id", "character varying", False), ("recent", "character varying[]", True)),
+        ("user_id",),
+    ),
+    "neighbours": Relation(
+        "neighbours",
+        (
+            ("item_id", "character varying", False),
+            ("ids", "character varying[]", True),
+            ("scores", "double precision[]", True),
+        ),
+        ("item_id",),
+    ),
+    "clicks": Relation("clicks", (("user_id", "text", True), ("item_id", "text", True)), (HASH,)),
+}
+VIEWS = {
+    "cheap_items": ViewText(
+        "cheap_items", "select item_id, price from items where price < 10", "sql/cheap_items.sql"
+    ),
+    "broken_view": ViewText("broken_view", "select item_id, missing from items", "sql/broken_view.sql"),
+}
+PYTHON = {"blend", "rerank"}
+
+
+class Static:
+    """Resolves names to the relations, plain views and Python functions above."""
+
+    def relation(self, schema: str | None, name: str) -> Relation | ViewText | None:
+        if schema not in (None, "public"):
+            return None
+        return RELATIONS.get(name) or VIEWS.get(name)
+
+    def is_python(self, schema: str | None, name: str) -> bool:
+        return schema in (None, "public") and name in PYTHON
+
+
+def bound(sql: str, path: str | None = None) -> tuple[Plan, Outputs, Context]:
+    """Bind a query; return its plan, its outputs and the context that made the names."""
+    context = Context(Static(), path=path)
+    plan, outputs = bind_query(parse(sql, path), context, {}, None)
+    return plan, outputs, context
+
+
+def compiled(sql: str, name: str = "model", path: str | None = None) -> tuple[Node, ...]:
+    """Compile a query to the nodes of a model."""
+    plan, outputs, context = bound(sql, path)
+    return compile_nodes(name, plan, outputs, context.names, path)

@@ -1,0 +1,79 @@
+"""Every refusal: its code, its place in the file, the reason and the rewrite."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import millstream
+from millstream.errors import Refused
+from millstream.front.ddl import parse_sink, parse_table
+from millstream.front.diagnostics import CATALOGUE
+from tests.engine.catalogue import compiled
+from tests.engine.golden import Case, each_case, read
+
+HERE = Path(__file__).parent
+SOURCE = Path(millstream.__file__).parent
+PATH = "sql/model.sql"
+# Which line of the answer names the place, and what in the input must stand there.
+PLACE = re.compile(r"^error\[(MS\d{3})\] sql/\w+\.sql(?::(\d+):(\d+))? ")
+# Refusals that concern a model as a whole: there is no place in it to point to.
+WHOLE_MODEL = {
+    "syntax: not a select",
+    "syntax: two statements",
+    "two output columns of one name",
+    "a process-time join beside a grouping of the same relation",
+}
+
+
+def refusal(sql: str) -> str:
+    """The refusal of a model, a source table or a sink, as its author reads it."""
+    with pytest.raises(Refused) as caught:
+        if re.match(r"create\s+sink", sql, re.IGNORECASE):
+            parse_sink(sql, PATH)
+        elif re.match(r"(--.*\n)*create", sql, re.IGNORECASE):
+            parse_table(sql, PATH)
+        else:
+            compiled(sql, path=PATH)
+    return str(caught.value)
+
+
+@each_case(HERE / "refusals.golden")
+def test_the_refusal_of_a_query(case: Case) -> None:
+    case.check(refusal(case.given))
+
+
+@each_case(HERE / "ddl_refusals.golden")
+def test_the_refusal_of_a_declaration(case: Case) -> None:
+    case.check(refusal(case.given))
+
+
+def codes_in(folder: Path, pattern: str, files: str) -> set[str]:
+    return {code for path in folder.rglob(files) for code in re.findall(pattern, path.read_text())}
+
+
+def test_every_code_has_an_example() -> None:
+    """A code that the source can raise and no golden file shows is an error message that nobody has read."""
+    raised = codes_in(SOURCE, r'"(MS\d{3})"', "*.py")
+    shown = codes_in(HERE.parent, r"^error\[(MS\d{3})\]", "*.golden") | codes_in(
+        HERE.parent, r"\nerror\[(MS\d{3})\]", "*.golden"
+    )
+    assert raised - shown == set()
+    assert set(CATALOGUE) <= raised
+
+
+def test_every_refusal_of_a_query_names_line_and_column() -> None:
+    for case in read(HERE / "refusals.golden"):
+        found = PLACE.match(case.expected)
+        assert found is not None, case.title
+        assert found[2] is not None or case.title in WHOLE_MODEL, case.title
+
+
+def test_every_refusal_has_a_reason_and_a_hint() -> None:
+    for name in ("refusals.golden", "ddl_refusals.golden"):
+        for case in read(HERE / name):
+            lines = case.expected.splitlines()
+            assert lines[1].startswith("  why:  ") and len(lines[1]) > 15, case.title
+            assert lines[2].startswith("  hint: ") and len(lines[2]) > 10, case.title

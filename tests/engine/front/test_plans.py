@@ -1,0 +1,15 @@
+"""What every construct is bound to: SQL in, plan out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.engine import show
+from tests.engine.catalogue import bound
+from tests.engine.golden import Case, each_case
+
+
+@each_case(Path(__file__).parent / "plans.golden")
+def test_the_plan_of_a_query(case: Case) -> None:
+    plan, outputs, _ = bound(case.given)
+    case.check(f"{show.outputs(outputs)}\n\n{show.tree(plan)}")
