@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
 from types import TracebackType
 from typing import Self
@@ -42,6 +44,15 @@ class Databases:
         self._connection.execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
         self._made.add(name)
         return name
+
+    @contextmanager
+    def fresh(self) -> Iterator[str]:
+        """Connection string of an empty database that is dropped at the end of the block."""
+        name = self.create()
+        try:
+            yield self.dsn(name)
+        finally:
+            self.drop(name)
 
     def drop(self, name: str) -> None:
         """Drop a database, ending the sessions in it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeAlias
@@ -13,7 +13,7 @@ from hypothesis.vendor.pretty import RepresentationPrinter
 from tests.equivalence.queries import BUILDERS, Relation, statement
 from tests.equivalence.schema import Column, Table, tables
 from tests.equivalence.source_model import Row, SourceModel
-from tests.equivalence.values import EPOCH, Value, values
+from tests.equivalence.values import EPOCH, Value, literal, values
 
 
 @dataclass(frozen=True)
@@ -81,21 +81,47 @@ def queue(model: SourceModel, change: Change) -> None:
         model.update(change.column, change.value, change.target, change.new)
 
 
+def _script(step: Step, types: Mapping[str, Mapping[str, str]]) -> str:
+    """A step as a person would type it."""
+    if isinstance(step, Tick):
+        return f"-- tick at {step.now:%H:%M:%S}"
+    if isinstance(step, Deploy):
+        return f"-- deploy {step.view}"
+    known = types[step.table]
+    if isinstance(step, Insert):
+        rows = (", ".join(_constants(row, known)) for row in step.rows)
+        return f"insert into {step.table} values {', '.join(f'({row})' for row in rows)};"
+    where = ""
+    if step.column is not None:
+        where = f" where {step.column} is not distinct from {literal(step.value, known[step.column])}"
+    if isinstance(step, Delete):
+        return f"delete from {step.table}{where};"
+    return f"update {step.table} set {step.target} = {literal(step.new, known[step.target])}{where};"
+
+
+def _constants(row: Row, types: Mapping[str, str]) -> Iterator[str]:
+    return (
+        "null" if value is None else literal(value, each)
+        for value, each in zip(row, types.values(), strict=True)
+    )
+
+
 @dataclass(frozen=True)
 class Case:
-    """What one example runs. `repr` is a script that a person can replay with `run.replay`."""
+    """What one example runs; `repr` shows it as a script."""
 
     tables: tuple[Table, ...]
     views: tuple[View, ...]
     steps: tuple[Step, ...]
 
     def __repr__(self) -> str:
-        lines = ["", *(f"  {table.ddl};" for table in self.tables)]
+        lines = ["", *(f"{table.ddl};" for table in self.tables)]
         for view in self.views:
             word = "materialized view" if view.materialized else "view"
-            lines.append(f"  create {word} {view.name} as {view.sql};")
-        lines += [f"  {step}" for step in self.steps]
-        return "\n".join(lines)
+            lines.append(f"create {word} {view.name} as {view.sql};")
+        types = {table.name: {column.name: column.type for column in table.columns} for table in self.tables}
+        lines += [_script(step, types) for step in self.steps]
+        return "\n  ".join(lines)
 
     def _repr_pretty_(self, printer: RepresentationPrinter, cycle: bool) -> None:
         printer.text(repr(self))
@@ -170,7 +196,8 @@ def changes(draw: st.DrawFn, over: Sequence[Table]) -> Change:
     column = draw(st.sampled_from((*table.columns, table.columns[0], None)))
     selected = draw(_values(table, column)) if column else None
     name = column.name if column else None
-    targets = [each for each in table.columns if each.name not in table.key]
+    # UPDATE is refused where no key says which row it means.
+    targets = [each for each in table.columns if table.key and each.name not in table.key]
     if kind == "delete" or not targets:
         return Delete(table.name, name, selected)
     target = draw(st.sampled_from(targets))

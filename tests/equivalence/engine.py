@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import datetime
+from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, LiteralString, Self
 
 import psycopg
 from millstream.runtime.worker import Worker
 from psycopg import sql
 
 from millstream.runtime import deploy
+from tests.equivalence.act_cases import ActView
 from tests.equivalence.cases import Change, Delete, Insert, View
 from tests.equivalence.oracles import Result, read
 from tests.equivalence.schema import Table
@@ -38,10 +41,22 @@ class Engine:
         self._stack.close()
 
     def create_table(self, table: Table) -> None:
-        deploy.deploy_table(self._deployer, table.name, table.ddl)
+        self.deploy_table(table.name, table.ddl)
 
-    def create_view(self, view: View) -> None:
-        deploy.deploy_view(self._deployer, view.name, view.sql, materialized=view.materialized)
+    def create_view(self, view: View | ActView) -> None:
+        self.deploy_view(view.name, view.sql, materialized=view.materialized)
+
+    def deploy_table(self, name: str, ddl: str) -> None:
+        deploy.deploy_table(self._deployer, name, ddl)
+
+    def deploy_view(self, name: str, text: str, *, materialized: bool = True) -> None:
+        deploy.deploy_view(self._deployer, name, text, materialized=materialized)
+
+    def deploy_function(
+        self, name: str, arguments: Sequence[tuple[str, str]], returns: str, module: Path
+    ) -> None:
+        """Register a Python function; `module` is the file that has it, under the same name."""
+        deploy.deploy_function(self._deployer, name, arguments, returns, module=str(module), entry=name)
 
     def drop(self, name: str, *, cascade: bool = False) -> None:
         deploy.drop(self._deployer, name, cascade=cascade)
@@ -49,6 +64,10 @@ class Engine:
     def execute(self, change: Change) -> None:
         """Run one statement, which is a transaction of its own."""
         statement, values = as_sql(change)
+        self._client.execute(statement, values)
+
+    def write(self, statement: LiteralString, values: Sequence[Any] = ()) -> None:
+        """Run one hand-written statement."""
         self._client.execute(statement, values)
 
     def tick(self, now: datetime) -> None:

@@ -101,7 +101,8 @@ class DuckdbOracle:
         self._connection.close()
 
     def create_table(self, ddl: str) -> None:
-        self._connection.execute(_transpile(ddl))
+        # DuckDB's numeric has a fixed scale.
+        self._connection.execute(_transpile(ddl.replace(" numeric", " double precision")))
 
     def create_view(self, name: str, sql: str) -> None:
         self._connection.execute(f"create view {name} as {_transpile(sql.replace('now()', CLOCK))}")
@@ -124,6 +125,14 @@ class DuckdbOracle:
         self._connection.execute(f"select * from {relation}")
         description = self._connection.description or []
         return Result(tuple(each[0] for each in description), (), self._connection.fetchall())
+
+    def execute(self, statement: str) -> None:
+        """Run a statement that is DuckDB's own."""
+        self._connection.execute(statement)
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """Rows of a SELECT in PostgreSQL's dialect."""
+        return self._connection.execute(_transpile(sql)).fetchall()
 
 
 def _transpile(sql: str) -> str:

@@ -11,11 +11,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from tests.equivalence.act_cases import ActView
 from tests.equivalence.cases import Case, Deploy, Tick, View, queue
 from tests.equivalence.compare import difference
 from tests.equivalence.engine import Engine
 from tests.equivalence.oracles import DuckdbOracle, Oracle, PostgresOracle, Result
 from tests.equivalence.source_model import SourceModel
+from tests.equivalence.tape import Tape
 
 TEXTS = frozenset({25, 1043})
 """Type oids of text and varchar, which name the same type here."""
@@ -41,10 +43,12 @@ class Run:
 
     case: Case
     engine: Engine
-    oracles: dict[str, Oracle]
+    postgres: PostgresOracle
+    duckdb: DuckdbOracle
     tally: Tally
     models: dict[str, SourceModel] = field(default_factory=dict)
-    deployed: list[View] = field(default_factory=list)
+    deployed: list[View | ActView] = field(default_factory=list)
+    tapes: list[Tape] = field(default_factory=list)
     ticks: int = 0
 
     def __post_init__(self) -> None:
@@ -65,15 +69,40 @@ class Run:
                 self.engine.execute(step)
                 queue(self.models[step.table], step)
 
-    def deploy(self, view: View) -> None:
+    @property
+    def oracles(self) -> dict[str, Oracle]:
+        return {"PostgreSQL": self.postgres, "DuckDB": self.duckdb}
+
+    def deploy(self, view: View | ActView) -> None:
         self.engine.create_view(view)
-        for oracle in self.oracles.values():
-            oracle.create_view(view.name, view.sql)
+        if isinstance(view, ActView):
+            self._start_tape(view)
+        else:
+            for oracle in self.oracles.values():
+                oracle.create_view(view.name, view.sql)
         self.deployed.append(view)
         self.tally.counts["views"] += 1
         self.check([view], f"on deployment, after tick {self.ticks}")
 
+    def _start_tape(self, view: ActView) -> None:
+        """Fill an on-act view: every driver row is looked up in what the right sides hold now."""
+        tape = Tape(view, self.duckdb)
+        for oracle in self.oracles.values():
+            oracle.create_table(tape.ddl)
+            if view.outer is not None:
+                oracle.create_view(view.name, view.outer.format(inner=tape.table))
+        self.tapes.append(tape)
+        tape.before_tick()
+        self._run_tape(tape)
+
+    def _run_tape(self, tape: Tape) -> None:
+        tape.after_tick()
+        for oracle in self.oracles.values():
+            oracle.load(tape.table, tape.rows)
+
     def tick(self, now: datetime) -> None:
+        for tape in self.tapes:
+            tape.before_tick()
         self.engine.tick(now)
         self.ticks += 1
         self.tally.counts["ticks"] += 1
@@ -83,6 +112,8 @@ class Run:
                 oracle.load(name, model.rows.values())
         for oracle in self.oracles.values():
             oracle.set_now(now)
+        for tape in self.tapes:
+            self._run_tape(tape)
         for name, model in self.models.items():
             self.same(
                 name,
@@ -92,7 +123,7 @@ class Run:
             )
         self.check(self.deployed, f"after tick {self.ticks}")
 
-    def check(self, views: Iterable[View], moment: str) -> None:
+    def check(self, views: Iterable[View | ActView], moment: str) -> None:
         """Compare views with every oracle."""
         for view in views:
             # A plain view with now() reads the wall clock when it is read directly; it is compared where it is expanded.
@@ -114,7 +145,7 @@ class Run:
             raise Mismatch(f"{relation} has column types {actual.types}, {source} has {expected.types}")
 
 
-def reads_now(view: View, case: Case) -> bool:
+def reads_now(view: View | ActView, case: Case) -> bool:
     """Tell whether a view, plain views below it expanded, has a temporal filter."""
     if view.reads_now:
         return True
@@ -127,4 +158,4 @@ def run(case: Case, dsn: str, oracle_dsn: str, tally: Tally | None = None) -> No
     tally = tally or Tally()
     tally.counts["histories"] += 1
     with Engine(dsn) as engine, PostgresOracle(oracle_dsn) as postgres, DuckdbOracle() as duckdb:
-        Run(case, engine, {"PostgreSQL": postgres, "DuckDB": duckdb}, tally).steps()
+        Run(case, engine, postgres, duckdb, tally).steps()

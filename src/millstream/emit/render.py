@@ -158,3 +158,10 @@ def render_window(plan: Window, images: Images) -> str:
 
 
 Describe = Callable[[str], list[str]]  # a SELECT → the PostgreSQL types of its columns
+
+
+def surplus(rows: str, others: str, columns: list[str], *, unique: bool) -> str:
+    """Render the rows that one set has more often than another, each once, with how often as its weight."""
+    more = f"SELECT {listing(columns)} FROM {rows} EXCEPT ALL SELECT {listing(columns)} FROM {others}"
+    count, group = ("1", "") if unique else ("count(*)::integer", f" GROUP BY {listing(columns)}")
+    return f"SELECT {listing(columns)}, {count} AS {WEIGHT} FROM ({more}) AS e{group}"

@@ -11,7 +11,7 @@ from millstream.delta.linearity import is_linear
 from millstream.delta.node import GUARD, HASH, KEY_HASH, Node, Rule
 from millstream.emit.accumulate import Accumulation, accumulate
 from millstream.emit.names import addends, arguments, changes, quote, results, table
-from millstream.emit.render import Describe, listing, render, scalar
+from millstream.emit.render import Describe, listing, render, scalar, surplus
 from millstream.emit.rewrite import Position, as_of, declared, udf_calls
 from millstream.plan.expression import WEIGHT, Attribute, column, references
 from millstream.plan.lineage import flatten, replace_node, trace
@@ -434,9 +434,8 @@ class NodeSql:
         node = self.node
         stored = [quote(name) for name in self.stored]
         match_on = self.same(self.lookup, "t", "k")
-        both = listing(stored)
-        fresh = self.with_hidden(f"SELECT {both} FROM (SELECT * FROM new EXCEPT ALL SELECT * FROM old) AS e")
-        gone = self.with_hidden(f"SELECT {both} FROM (SELECT * FROM old EXCEPT ALL SELECT * FROM new) AS e")
+        fresh = self.with_hidden(surplus("new", "old", stored, unique=node.unique))
+        gone = self.with_hidden(surplus("old", "new", stored, unique=node.unique))
         columns = listing(self.all_columns())
         return (
             f"INSERT INTO {changes(node.name)} WITH k AS MATERIALIZED ({keys}), "
@@ -444,7 +443,7 @@ class NodeSql:
             f"FROM k CROSS JOIN LATERAL ({rows}) AS q), "
             f"old AS MATERIALIZED (SELECT {listing([f't.{s}' for s in stored])} FROM k "
             f"JOIN {table(node.name)} AS t ON {match_on}) "
-            f"SELECT {columns}, -1 FROM ({gone}) AS s UNION ALL SELECT {columns}, 1 FROM ({fresh}) AS s"
+            f"SELECT {columns}, -{WEIGHT} FROM ({gone}) AS s UNION ALL SELECT {columns}, {WEIGHT} FROM ({fresh}) AS s"
         )
 
     def derive_udf(

@@ -1,0 +1,37 @@
+"""Every deterministic view equals its SQL evaluated from scratch, on deployment and after every tick."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+
+from tests.databases import Databases
+from tests.equivalence.act_cases import act_cases
+from tests.equivalence.cases import Case, cases
+from tests.equivalence.queries import BUILDERS
+from tests.equivalence.run import run
+
+
+@given(case=cases())
+def test_every_view_equals_its_sql_after_every_tick(
+    case: Case, databases: Databases, oracle_dsn: str
+) -> None:
+    with databases.fresh() as dsn:
+        run(case, dsn, oracle_dsn)
+
+
+@pytest.mark.parametrize("kind", BUILDERS)
+def test_each_construct_alone(kind: str, databases: Databases, oracle_dsn: str) -> None:
+    @settings(max_examples=8)
+    @given(case=cases(kinds=(kind,), maximum=1, depth=0, ticks=4))
+    def check(case: Case) -> None:
+        with databases.fresh() as dsn:
+            run(case, dsn, oracle_dsn)
+
+    check()
+
+
+@given(case=act_cases())
+def test_every_on_act_view_equals_its_tape(case: Case, databases: Databases, oracle_dsn: str) -> None:
+    with databases.fresh() as dsn:
+        run(case, dsn, oracle_dsn)

@@ -1,0 +1,46 @@
+"""Mismatches that generated histories found, kept as the small cases to which they were reduced."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from tests.databases import Databases
+from tests.equivalence.cases import Case, Delete, Deploy, Insert, Step, Tick, view
+from tests.equivalence.run import run
+from tests.equivalence.schema import Column, Table
+from tests.equivalence.values import EPOCH
+
+BAG = Table("t0", (Column("k", "integer"), Column("v0", "integer")))
+
+
+def tick(minutes: int = 0) -> Tick:
+    return Tick(EPOCH + timedelta(minutes=minutes))
+
+
+def check(sql: str, steps: tuple[Step, ...], databases: Databases, oracle_dsn: str) -> None:
+    """Run steps over t0 (a bag of k, v0) with one materialized view, deployed before there is data."""
+    case = Case((BAG,), (view("view0", sql, ("t0",)),), (tick(), Deploy("view0"), *steps))
+    with databases.fresh() as dsn:
+        run(case, dsn, oracle_dsn)
+
+
+def test_equal_rows_of_a_recomputed_key_all_go(databases: Databases, oracle_dsn: str) -> None:
+    sql = (
+        "select s.k as c0, s.n as c1 from (select k, array_agg(v0 order by v0) as a, count(*) as n from t0 group by k)"
+        " as s cross join unnest(s.a) as u(element)"
+    )
+    twice = Insert("t0", ((1, 1), (1, 2)))
+    check(
+        sql,
+        (twice, tick(), Insert("t0", ((1, 3),)), tick(), Delete("t0", "k", 1), tick()),
+        databases,
+        oracle_dsn,
+    )
+
+
+def test_two_deletes_of_the_same_rows_in_one_tick_spare_a_new_row(
+    databases: Databases, oracle_dsn: str
+) -> None:
+    delete = Delete("t0", "k", 1)
+    steps = (Insert("t0", ((1, 1), (1, 1))), tick(), Insert("t0", ((1, 1),)), delete, delete, tick())
+    check("select k, count(*) as n from t0 group by k", steps, databases, oracle_dsn)
