@@ -330,8 +330,10 @@ class _RefusalsToldIn:
 
 
 def _drop_if_deployed(conn: psycopg.Connection[Any], name: str, *, schema: str, cascade: bool) -> None:
-    """Drop, or nothing where it is gone already, so that the call can be made again after a deadlock."""
+    """Drop, or only finish a drop that a deadlock with the worker has cut off, so that the call can be repeated."""
     from millstream.runtime import deploy
 
     if name in dict(deploy.list_relations(conn, schema)):
         deploy.drop(conn, name, schema=schema, cascade=cascade)
+    else:
+        deploy.collect(conn)
