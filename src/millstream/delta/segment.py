@@ -126,7 +126,8 @@ class Segmentation:
     def segment_union(self, plan: UnionAll) -> UnionAll:
         """Keep branches together that are linear, or that act on the same driver."""
         if any(is_on_act(branch) for branch in plan.inputs):
-            if self.driver(plan) is not None and not any(has_udf(branch) for branch in plan.inputs):
+            fits = all((is_on_act(b) or over_driver(b)) and not has_udf(b) for b in plan.inputs)
+            if fits and self.driver(plan) is not None:
                 return plan
             return replace(plan, inputs=tuple(self.isolate(b) if is_on_act(b) else b for b in plan.inputs))
         return replace(plan, inputs=tuple(b if is_linear(b) else self.isolate(b) for b in plan.inputs))

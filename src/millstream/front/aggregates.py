@@ -10,6 +10,7 @@ from millstream.errors import Refused
 from millstream.front.diagnostics import refuse
 from millstream.front.scalar import bind, function_name
 from millstream.front.scope import Scope
+from millstream.front.unread import refuse_unread
 from millstream.plan.expression import Attribute, column, plain
 from millstream.plan.nodes import Aggregate, Plan, Project, identity
 
@@ -35,7 +36,8 @@ def is_aggregate(node: exp.Expr) -> bool:
 
 def has_aggregates(expression: exp.Expr) -> bool:
     """Tell whether an expression contains an aggregate outside of window functions."""
-    return any(is_aggregate(node) for node in expression.walk())
+    nodes = expression.walk(prune=lambda node: isinstance(node, exp.Query))
+    return any(is_aggregate(node) for node in nodes if not isinstance(node, exp.Query))
 
 
 def bind_aggregation(
@@ -44,9 +46,11 @@ def bind_aggregation(
     """Bind GROUP BY and HAVING; return the SELECT list rewritten over the groups' columns."""
     context = scope.context
     group = select.args.get("group")
-    for clause in ("rollup", "cube", "grouping_sets"):
-        if group is not None and group.args.get(clause):
-            raise refuse("MS010", group, clause.upper().replace("_", " "), context.path)
+    if group is not None:
+        refuse_unread(group, context.path)
+        for term in group.expressions:
+            if isinstance(term, (exp.Rollup, exp.Cube, exp.GroupingSets, exp.Tuple)):
+                raise refuse("MS010", group, f"GROUP BY {term.sql('postgres')}", context.path)
     keyed: list[tuple[exp.Expr, Attribute]] = []  # bound expression, its group column
     computed: list[tuple[Attribute, exp.Expr]] = []
     by_name = dict(items)
@@ -54,6 +58,8 @@ def bind_aggregation(
     for term in group.expressions if group is not None else []:
         target = term
         if isinstance(term, exp.Literal) and term.is_int:
+            if not 0 < int(term.name) <= len(items):
+                raise refuse("MS003", group, f"number {term.name} of the SELECT list", context.path)
             target = items[int(term.name) - 1][1]
         elif isinstance(term, exp.Column) and not term.table and term.name in by_name:
             try:
@@ -79,6 +85,9 @@ def bind_aggregation(
         if isinstance(node, REFUSED):
             raise refuse("MS010", node, node.key, context.path)
         if is_aggregate(node):
+            call = node.this if isinstance(node, exp.Filter) else node
+            if any(has_aggregates(part) for part in call.iter_expressions()):
+                raise refuse("MS010", node, "aggregate of an aggregate", context.path)
             bound = bind(node, scope)
             text = bound.sql()
             for known_text, attribute, _ in found:

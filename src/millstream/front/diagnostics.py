@@ -85,6 +85,11 @@ CATALOGUE: dict[str, tuple[str, str, str]] = {
         "branches correspond by position",
         "give every branch the same number of columns, in the same order",
     ),
+    "MS024": (
+        "set-returning function {detail}",
+        "one row would become many in the SELECT list or a condition",
+        "unfold it in FROM:  CROSS JOIN unnest(items) WITH ORDINALITY AS i(item_id, position)",
+    ),
     "MS023": (
         "column {detail} neither grouped nor aggregated",
         "a group has many values of it",

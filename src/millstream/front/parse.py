@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 
 import sqlglot
 from sqlglot import exp
@@ -21,7 +22,8 @@ def parse(sql: str, path: str | None = None) -> exp.Expr:
         statements = [statement for statement in sqlglot.parse(sql, dialect=DIALECT) if statement is not None]
     except (ParseError, TokenError) as error:
         first = error.errors[0] if isinstance(error, ParseError) and error.errors else {}
-        detail = first.get("description") or str(error).splitlines()[0]
+        inside = re.compile(r"Required keyword: '\w+' missing for <class '[\w.]*\.(\w+)'>")
+        detail = inside.sub(r"\1 is incomplete", first.get("description") or str(error).splitlines()[0])
         raise Refused(
             Diagnostic(
                 "MS001",

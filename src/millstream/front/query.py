@@ -6,15 +6,17 @@ from collections.abc import Mapping
 
 from sqlglot import exp
 
+from millstream.errors import Refused
 from millstream.front import tables
 from millstream.front.aggregates import bind_aggregation, has_aggregates
 from millstream.front.diagnostics import refuse
 from millstream.front.scalar import bind, python_call, type_of
 from millstream.front.scope import CommonTable, Context, Scope
+from millstream.front.unread import refuse_unread
 from millstream.front.where import bind_where
 from millstream.front.windows import bind_windows
 from millstream.plan.expression import Attribute, column, plain
-from millstream.plan.nodes import Aggregate, Filter, Plan, Project, UdfProject, UnionAll, Window, identity
+from millstream.plan.nodes import Aggregate, Filter, Plan, Project, UdfProject, UnionAll, Window
 
 Outputs = list[tuple[str, Attribute]]
 
@@ -93,6 +95,7 @@ def bind_select(
     select: exp.Select, context: Context, ctes: Mapping[str, CommonTable], outer: Scope | None
 ) -> tuple[Plan, Outputs]:
     """Bind FROM, WHERE, GROUP BY, HAVING, windows, the SELECT list, DISTINCT, ORDER BY with LIMIT."""
+    refuse_unread(select, context.path)
     scope = Scope(context, outer=outer)
     plan = tables.bind_from(select, scope, ctes)
     plan = bind_where(select.args.get("where"), plan, scope, ctes)
@@ -109,7 +112,7 @@ def bind_select(
         if select.args["distinct"].args.get("on"):
             raise refuse("MS010", select, "DISTINCT ON", context.path)
         plan = Aggregate(plan, tuple(attribute for _, attribute in outputs), ())
-    return bind_limit(select, plan, outputs, context), outputs
+    return bind_limit(select, plan, outputs, scope), outputs
 
 
 def name_of(item: exp.Expr, context: Context) -> str:
@@ -159,8 +162,9 @@ def bind_items(items: list[tuple[str, exp.Expr]], plan: Plan, scope: Scope) -> t
     return plan, [(name, attribute) for name, attribute, _ in bound]
 
 
-def bind_limit(select: exp.Select, plan: Plan, outputs: Outputs, context: Context) -> Plan:
-    """Bind ORDER BY … LIMIT k as a top-N over everything."""
+def bind_limit(select: exp.Select, plan: Plan, outputs: Outputs, below: Scope) -> Plan:
+    """Bind ORDER BY … LIMIT k as a top-N over everything; the order may use outputs and columns of FROM."""
+    context = below.context
     order, limit = select.args.get("order"), select.args.get("limit")
     if select.args.get("offset"):
         raise refuse("MS010", select.args["offset"], "OFFSET", context.path)
@@ -170,9 +174,26 @@ def bind_limit(select: exp.Select, plan: Plan, outputs: Outputs, context: Contex
         return plan
     if order is None:
         raise refuse("MS011", limit, "", context.path)
+    if not isinstance(limit, exp.Limit) or not isinstance(limit.expression, exp.Literal):
+        raise refuse("MS010", limit, "FETCH or a computed LIMIT", context.path)
     scope = Scope(context, {"": dict(outputs)})
+    shown = tuple((attribute, column(attribute)) for _, attribute in outputs)
+    extra: list[tuple[Attribute, exp.Expr]] = []
+    terms = []
+    for term in order.expressions:
+        try:
+            terms.append(bind(term, scope))
+        except Refused:
+            if not isinstance(plan, Project):
+                raise
+            attribute = Attribute(context.names.fresh("order"))
+            extra.append((attribute, bind(term.this, below)))
+            ordered = term.copy()
+            ordered.set("this", column(attribute))
+            terms.append(ordered)
+    if extra and isinstance(plan, Project):
+        plan = Project(plan.input, (*plan.items, *extra))
     rank = Attribute(context.names.fresh("rank"), "bigint", False)
-    terms = tuple(bind(term, scope) for term in order.expressions)
-    ranked = Window(plan, (), terms, ((rank, exp.RowNumber()),))
+    ranked = Window(plan, (), tuple(terms), ((rank, exp.RowNumber()),))
     kept = Filter(ranked, exp.LTE(this=column(rank), expression=limit.expression.copy()))
-    return Project(kept, identity(plan))
+    return Project(kept, shown)

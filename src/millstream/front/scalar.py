@@ -10,15 +10,44 @@ from millstream.front.diagnostics import refuse
 from millstream.front.scope import Context, Scope
 from millstream.plan.expression import CLOCKS, column, transform
 
+# Functions that give many rows for one.
+SETS = (exp.Unnest, exp.Explode, exp.GenerateSeries, exp.ExplodingGenerateSeries)
+SET_NAMES = {
+    "jsonb_array_elements",
+    "jsonb_array_elements_text",
+    "jsonb_each",
+    "jsonb_each_text",
+    "jsonb_object_keys",
+}
+SET_NAMES |= {
+    "json_array_elements",
+    "json_each",
+    "regexp_matches",
+    "regexp_split_to_table",
+    "string_to_table",
+}
+CLOCK_NAMES = {"transaction_timestamp", "statement_timestamp", "localtimestamp", "localtime"}
+CLOCK_TYPES = (*CLOCKS, exp.Localtime, exp.Localtimestamp)
+SESSION = (exp.CurrentUser, exp.SessionUser, exp.CurrentSchema, exp.CurrentDatabase)
 VOLATILE = {
     "random",
+    "setseed",
     "gen_random_uuid",
+    "uuid_generate_v4",
     "clock_timestamp",
     "timeofday",
-    "nextval",
     "pg_sleep",
-    "uuid_generate_v4",
 }
+VOLATILE |= {
+    "nextval",
+    "currval",
+    "lastval",
+    "current_setting",
+    "current_user",
+    "session_user",
+    "pg_backend_pid",
+}
+VOLATILE |= {"txid_current", "pg_current_xact_id"}
 
 
 def function_name(node: exp.Expr) -> tuple[str | None, str] | None:
@@ -48,15 +77,20 @@ def bind(expression: exp.Expr, scope: Scope, clock: bool = False) -> exp.Expr:
     """Return a copy of an expression over attributes. `clock` admits now(), which the caller then places."""
     path = scope.context.path
     for node in expression.walk():
-        if isinstance(node, CLOCKS) and not clock:
-            raise refuse("MS014", expression, "outside a temporal filter", path)
-        if isinstance(node, (exp.Subquery, exp.Exists)) or (
-            isinstance(node, exp.In) and node.args.get("query")
-        ):
-            raise refuse("MS021", node, "an expression", path)
         named = function_name(node)
-        if isinstance(node, (exp.Rand, exp.Uuid)) or (named and named[1].lower() in VOLATILE):
-            raise refuse("MS013", node, named[1] + "()" if named else node.sql("postgres"), path)
+        called = named[1].lower() if named else ""
+        if (
+            isinstance(node, CLOCK_TYPES) and not (clock and isinstance(node, CLOCKS))
+        ) or called in CLOCK_NAMES:
+            raise refuse("MS014", expression, "outside a temporal filter", path)
+        if isinstance(node, (exp.Query, exp.Exists)):
+            raise refuse("MS021", node, "an expression", path)
+        if isinstance(node, SETS) or called in SET_NAMES:
+            raise refuse("MS024", node, node.sql("postgres"), path)
+        if isinstance(node, (exp.Parameter, exp.Placeholder)):
+            raise refuse("MS010", expression, f"parameter {node.sql('postgres')}", path)
+        if isinstance(node, (exp.Rand, exp.Uuid, *SESSION)) or called in VOLATILE:
+            raise refuse("MS013", node, f"{called}()" if called else node.sql("postgres"), path)
         if python_call(node, scope.context) is not None:
             raise refuse("MS018", node, named[1] if named else "", path)
         if isinstance(node, exp.Star) and not isinstance(node.parent, exp.Count):

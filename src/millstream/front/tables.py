@@ -12,6 +12,7 @@ from millstream.front.diagnostics import refuse
 from millstream.front.parse import is_process_time, parse
 from millstream.front.scalar import bind
 from millstream.front.scope import CommonTable, Context, Scope, ViewText
+from millstream.front.unread import refuse_unread
 from millstream.plan.expression import Attribute, conjuncts, references
 from millstream.plan.nodes import Join, Plan, Relation, Scan, Unnest, names
 
@@ -51,6 +52,8 @@ def bind_table(table: exp.Table, scope: Scope, ctes: Mapping[str, CommonTable]) 
 def bind_item(item: exp.Expr, scope: Scope, ctes: Mapping[str, CommonTable]) -> tuple[Plan, Columns, str]:
     """Bind one relation of FROM that does not depend on its neighbours."""
     path = scope.context.path
+    if isinstance(item, (exp.Table, exp.Subquery)):
+        refuse_unread(item, path)
     if isinstance(item, exp.Table):
         if isinstance(item.this, exp.Func):
             raise refuse("MS010", item, f"table function {item.this.sql('postgres')}", path)
@@ -71,10 +74,11 @@ def bind_item(item: exp.Expr, scope: Scope, ctes: Mapping[str, CommonTable]) -> 
     return plan, columns, item.alias_or_name
 
 
-def bind_unnest(item: exp.Unnest, plan: Plan, scope: Scope) -> Plan:
-    """Bind `CROSS JOIN unnest(array, …) [WITH ORDINALITY] AS alias(column, …)`."""
+def bind_unnest(item: exp.Unnest, plan: Plan, scope: Scope, outer_alias: exp.TableAlias | None) -> Plan:
+    """Bind `CROSS JOIN [LATERAL] unnest(array, …) [WITH ORDINALITY] AS alias(column, …)`."""
     context = scope.context
-    alias = item.args.get("alias")
+    refuse_unread(item, context.path)
+    alias = item.args.get("alias") or outer_alias
     labels = [identifier.name for identifier in alias.columns] if alias is not None else []
     offset = item.args.get("offset")
     if len(labels) != len(item.expressions):
@@ -83,11 +87,11 @@ def bind_unnest(item: exp.Unnest, plan: Plan, scope: Scope) -> Plan:
     elements = tuple(Attribute(context.names.fresh(label)) for label in labels)
     columns = dict(zip(labels, elements, strict=True))
     ordinality = None
-    if offset is not None:
+    if offset:
         label = offset.name if isinstance(offset, exp.Identifier) else "ordinality"
         ordinality = Attribute(context.names.fresh(label), "bigint", False)
         columns[label] = ordinality
-    scope.add(item.alias_or_name or context.names.fresh("unnest"), columns)
+    scope.add(alias.name if alias is not None and alias.name else context.names.fresh("unnest"), columns)
     return Unnest(plan, arrays, elements, ordinality)
 
 
@@ -113,13 +117,16 @@ def bind_join(join: exp.Join, left: Plan, scope: Scope, ctes: Mapping[str, Commo
     """Bind one join; the kind, the condition and the process-time mark decide the operator."""
     path = scope.context.path
     item = join.this
+    refuse_unread(join, path)
+    outer_alias = None
     if isinstance(item, exp.Lateral) and isinstance(item.this, exp.Unnest):
+        outer_alias = item.args.get("alias")
         item = item.this
     side, kind, method = join.side.upper(), join.kind.upper(), join.method.upper()
     if isinstance(item, exp.Unnest):
         if side or join.args.get("on") is not None:
             raise refuse("MS010", item, "outer join with unnest", path)
-        return bind_unnest(item, left, scope)
+        return bind_unnest(item, left, scope, outer_alias)
     if method or side in ("RIGHT", "FULL") or kind in ("SEMI", "ANTI"):
         raise refuse("MS010", join, " ".join(word for word in (method, side, kind, "JOIN") if word), path)
     process_time = isinstance(item, exp.Table) and is_process_time(item)

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 
 from sqlglot import exp
 
-from millstream.front import query
+from millstream.front import query, tables
+from millstream.front.aggregates import has_aggregates
 from millstream.front.diagnostics import refuse
 from millstream.front.scalar import bind
 from millstream.front.scope import CommonTable, Scope
+from millstream.front.unread import refuse_unread
 from millstream.plan.expression import CLOCKS, column, conjunction, conjuncts, references
 from millstream.plan.nodes import Filter, Join, Plan, TimeFilter, names
 
@@ -37,6 +39,8 @@ def bind_where(where: exp.Expr | None, plan: Plan, scope: Scope, ctes: Mapping[s
             subqueries.append((inner, negated))
         elif term.find(*CLOCKS):
             temporal.append(term)
+        elif has_aggregates(term):
+            raise refuse("MS010", term, "aggregate in WHERE", scope.context.path)
         else:
             ordinary.append(bind(term, scope))
     predicate = conjunction(ordinary)
@@ -94,15 +98,19 @@ def bind_subquery(
     select = node.args["query"].this if isinstance(node, exp.In) else node.this
     if isinstance(select, exp.Subquery):
         select = select.this
-    if not isinstance(select, exp.Select) or select.args.get("group") or select.args.get("limit"):
+    if isinstance(node, exp.In) and isinstance(node.this, exp.Tuple):
+        raise refuse("MS021", node, "IN with several columns", path)
+    groups = not isinstance(select, exp.Select) or any(
+        select.args.get(c) for c in ("group", "having", "limit")
+    )
+    if groups or any(has_aggregates(item) for item in select.expressions):
         if isinstance(node, exp.In) and not negated:
             right, outputs = query.bind_query(select, context, ctes, None)
             on = exp.EQ(this=bind(node.this, scope), expression=column(outputs[0][1]))
             return Join(plan, right, "semi", on)
         raise refuse("MS021", node, "EXISTS or IN that groups, unites or limits", path)
+    refuse_unread(select, path)
     inner = Scope(context, outer=scope)
-    from millstream.front import tables
-
     inner_ctes = query.with_ctes(select, context, ctes)
     right = tables.bind_from(select, inner, inner_ctes)
     local: list[exp.Expr] = []

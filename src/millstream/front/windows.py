@@ -55,6 +55,8 @@ def bind_window(members: list[tuple[Attribute, exp.Window]], plan: Plan, scope: 
             partition.append(attribute)
     if computed:
         plan = Project(plan, (*identity(plan), *computed))
+    if node.args.get("alias"):
+        raise refuse("MS010", node, "WINDOW clause", context.path)
     order = node.args.get("order")
     terms = tuple(bind(term, scope) for term in order.expressions) if order is not None else ()
     if not terms:
