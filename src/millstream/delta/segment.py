@@ -129,8 +129,8 @@ class Segmentation:
             fits = all((is_on_act(b) or over_driver(b)) and not has_udf(b) for b in plan.inputs)
             if fits and self.driver(plan) is not None:
                 return plan
-            return replace(plan, inputs=tuple(self.isolate(b) if is_on_act(b) else b for b in plan.inputs))
-        return replace(plan, inputs=tuple(b if is_linear(b) else self.isolate(b) for b in plan.inputs))
+        kept = tuple(b if is_linear(b) and not is_on_act(b) else self.isolate(b) for b in plan.inputs)
+        return replace(plan, inputs=kept)
 
     def segment_process_time(self, plan: Join) -> Join:
         """The left side must be row-wise over one keyed relation, or act per driver already: else it is stored."""
