@@ -23,11 +23,10 @@ from millstream.runtime import views
 from millstream.runtime.build import build
 from millstream.runtime.clock import enter
 from millstream.runtime.compile import compile_view, describer, fingerprint
+from millstream.runtime.locks import enter_turn
 from millstream.runtime.outcome import Deployed
 from millstream.runtime.source import Source
 from millstream.runtime.udf import Functions
-
-TICK_LOCK = 0x7469636B  # advisory lock held by every tick and every deploy: 'tick'
 
 
 def connect(dsn: str) -> psycopg.Connection:
@@ -42,7 +41,7 @@ def begin(conn: psycopg.Connection) -> Catalogue:
     """Take the place of the tick and read the catalogue; the caller's transaction holds the lock."""
     conn.execute("set local client_min_messages = warning")
     conn.execute("set local search_path = public, pg_catalog")
-    conn.execute("select pg_advisory_xact_lock(%s)", [TICK_LOCK])
+    enter_turn(conn)
     enter(conn)
     return store.load(conn)
 

@@ -11,6 +11,7 @@ from millstream.emit.names import changes, taken
 from millstream.emit.statements import NodeSql
 from millstream.front.ddl import parse_table
 from millstream.runtime.compile import compile_view, describer
+from millstream.runtime.locks import enter_turn
 from millstream.runtime.program import Program, Relation, assemble
 from millstream.runtime.source import Source
 
@@ -63,6 +64,7 @@ def relations_of(conn: psycopg.Connection, catalogue: Catalogue) -> list[Relatio
 def prepare(conn: psycopg.Connection, faults: bool = False) -> tuple[Program, Catalogue]:
     """Load the catalogue, make the session tables and functions; returns what to run."""
     with conn.transaction():
+        enter_turn(conn)  # no deploy may change the catalogue while it is read
         catalogue = load(conn)
         program = assemble(relations_of(conn, catalogue), faults)
         conn.execute("discard temporary")

@@ -69,8 +69,15 @@ class Source:
             else "RAISE EXCEPTION 'rows of % have no key that tells which one to update', tg_table_name "
             "USING HINT = 'declare a PRIMARY KEY for the table, or DELETE and INSERT the row';"
         )
+        needed = [column.name for column in self.table.columns if not column.nullable]
+        required = "".join(
+            f"IF tg_op <> 'DELETE' AND new.{quote(name)} IS NULL THEN RAISE EXCEPTION 'a row of % needs {name}', "
+            "tg_table_name USING ERRCODE = 'not_null_violation', HINT = 'give it a value, or send raw input to a "
+            "table without required columns'; END IF; "
+            for name in needed
+        )
         return [
-            f"CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $body$ BEGIN "
+            f"CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $body$ BEGIN {required} "
             f"IF tg_op = 'INSERT' THEN {into} VALUES ('i', {new}); RETURN new; "
             f"ELSIF tg_op = 'UPDATE' THEN {moved} "
             f"ELSE {into} VALUES ('d', {old}); RETURN old; END IF; END $body$",

@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 
 from millstream.catalog.store import setting
-from millstream.runtime.worker import WORKER_LOCK
+from millstream.runtime.locks import WORKER_LOCK
 
 RECENT_TICKS = 500
 

@@ -18,12 +18,11 @@ from millstream.emit.names import queue, table
 from millstream.errors import MillstreamError
 from millstream.runtime.build import call
 from millstream.runtime.clock import advance, text
-from millstream.runtime.deploy import TICK_LOCK
+from millstream.runtime.locks import WORKER_LOCK, enter_turn
 from millstream.runtime.program import Program, Relation
 from millstream.runtime.session import SETTINGS, prepare
 from millstream.runtime.udf import Functions
 
-WORKER_LOCK = 0x776F726B  # advisory lock that a running worker holds: 'work'
 BATCH = 1000  # queued rows of each source that one tick takes at most
 IDLE_SECONDS = 1.0  # how often time alone makes a tick
 HOUSEKEEPING_SECONDS = 2.0  # how often figures are stored and grown tables analyzed
@@ -188,7 +187,7 @@ class Worker:
         """The body of a tick, inside its transaction."""
         execute = self.conn.execute
         started = time.perf_counter()
-        execute("select pg_advisory_xact_lock(%s)", [TICK_LOCK])
+        enter_turn(self.conn)
         row = execute("select tick, now::text, epoch from millstream.clock").fetchone()
         assert row is not None
         if row[2] != self.epoch or self.program is None:
