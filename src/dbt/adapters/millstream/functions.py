@@ -9,10 +9,12 @@ from typing import Any
 
 from dbt_common.exceptions import DbtRuntimeError
 
+Node = Mapping[str, Any]
+
 VERSION_SUFFIX = re.compile(r"_v\d+$")
 
 
-def python_entry(model: Mapping[str, Any], project_root: Path) -> tuple[Path, str]:
+def python_entry(model: Node, project_root: Path) -> tuple[Path, str]:
     """The file and the function in it.
 
     The function is `config.entry_point`, else `config.remote_name` (dbt-risingwave's key), else the resource's name.
@@ -35,3 +37,22 @@ def python_entry(model: Mapping[str, Any], project_root: Path) -> tuple[Path, st
     raise DbtRuntimeError(
         f"no Python file for the function {model['name']}: looked for {looked}; set `module` in its config"
     )
+
+
+def functions_called(model: Node, nodes: Mapping[str, Node], functions: Mapping[str, Node]) -> list[Node]:
+    """The Python functions that a model calls, itself or through the ephemeral models in it, each once.
+
+    `nodes` and `functions` are dbt's graph by unique id.
+    """
+    found: dict[str, Node] = {}
+    waiting, seen = list(model["depends_on"]["nodes"]), set()
+    while waiting:
+        name = waiting.pop(0)
+        if name in seen:
+            continue
+        seen.add(name)
+        if name in functions and functions[name]["language"] == "python":
+            found[name] = functions[name]
+        elif name in nodes and nodes[name]["config"].get("materialized") == "ephemeral":
+            waiting += nodes[name]["depends_on"]["nodes"]
+    return list(found.values())

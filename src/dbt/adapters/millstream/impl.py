@@ -17,7 +17,7 @@ from dbt_common.exceptions import DbtRuntimeError
 from dbt.adapters.millstream.config import MillstreamConfig
 from dbt.adapters.millstream.connections import MillstreamConnectionManager
 from dbt.adapters.millstream.deployer import Deployer, DeployResponse, refusal_in_project, response_of
-from dbt.adapters.millstream.functions import python_entry
+from dbt.adapters.millstream.functions import functions_called, python_entry
 from dbt.adapters.millstream.relation import MillstreamRelation
 from millstream.errors import Refused
 
@@ -148,6 +148,13 @@ class MillstreamAdapter(PostgresAdapter):
                     entry=entry,
                 )
             )
+
+    @available.parse_list
+    def python_functions_of(
+        self, model: Node, nodes: Mapping[str, Node], functions: Mapping[str, Node]
+    ) -> list[Node]:
+        """The Python functions that a model calls, itself or through the ephemeral models in it."""
+        return functions_called(model, nodes, functions)
 
     # -- what is deployed -------------------------------------------------------------------------------------------
 

@@ -4,12 +4,27 @@
   {{ run_hooks(pre_hooks, inside_transaction=True) }}
 
   {% do millstream__assert_contract(sql) %}
+  {% do millstream__deploy_functions_of(model) %}
   {% do adapter.make_way(target_relation, should_full_refresh()) %}
   {% do write(sql) %}
   {% set deployed = adapter.deploy_view(target_relation, sql, model, graph.nodes, materialized=materialized) %}
   {% do store_result('main', response=deployed) %}
 
   {{ return(millstream__finish(target_relation)) }}
+{% endmacro %}
+
+
+{# `dbt run` leaves functions out, which only `dbt build` deploys; a view that calls one deploys it first. #}
+{% macro millstream__deploy_functions_of(model) %}
+  {% for node in adapter.python_functions_of(model, graph.nodes, graph.functions or {}) %}
+    {% set relation = api.Relation.create(
+      database=node.database, schema=node.schema, identifier=node.alias or node.name, type='function'
+    ) %}
+    {% set deployed = adapter.deploy_python_function(relation, node) %}
+    {% if deployed.action != 'unchanged' %}
+      {% do log(deployed.action ~ ' python function ' ~ relation.schema ~ '.' ~ relation.identifier, info=true) %}
+    {% endif %}
+  {% endfor %}
 {% endmacro %}
 
 
