@@ -45,23 +45,23 @@ def measure(baskets: Baskets, parameters: Parameters) -> Quality | None:
     if not len(hidden):
         return None
     try:
-        kept, kept_vectors = vectors_of(known, parameters)
+        kept, vectors = vectors_of(known, parameters)
     except LoaderError:
         return None
-    vectors = np.zeros((len(counts), parameters.dimensions), np.float32)
-    vectors[kept] = kept_vectors
-    no_vector = np.ones(len(counts), bool)
-    no_vector[kept] = False
+    place = np.full(len(counts), -1)
+    place[kept] = np.arange(len(kept))
+    weight = np.log1p(counts[kept]).astype(np.float32)
     found = np.zeros(3, np.int64)
-    weight = np.log1p(counts).astype(np.float32)
     for start in range(0, len(hidden), BLOCK):
         query, answer = shown[start : start + BLOCK], hidden[start : start + BLOCK]
-        taken = query.nonzero()
-        similarity = (query @ vectors) @ vectors.T
-        similarity[:, no_vector] = -np.inf
-        popularity = np.broadcast_to(counts, similarity.shape)
-        for way, scores in enumerate((similarity, similarity * weight, popularity)):
-            found[way] += _hits(scores, taken, answer)
+        query_kept = query[:, kept]
+        similarity = (query_kept @ vectors) @ vectors.T
+        popularity = np.broadcast_to(counts, query.shape)
+        found += [
+            _hits(similarity, query_kept.nonzero(), place[answer]),
+            _hits(similarity * weight, query_kept.nonzero(), place[answer]),
+            _hits(popularity, query.nonzero(), answer),
+        ]
     cosine, blended, popular = (found / len(hidden)).tolist()
     return Quality(len(hidden), cosine, blended, popular)
 
@@ -105,9 +105,12 @@ def _queries(held_out: csr_array, is_known: np.ndarray) -> tuple[csr_array, np.n
 
 
 def _hits(scores: np.ndarray, taken: tuple[np.ndarray, np.ndarray], answer: np.ndarray) -> int:
-    """Count answers with fewer than 20 better items. Among equal scores an answer stands in the middle of its equals."""
+    """Count the queries whose answer has fewer than 20 better columns; an answer of −1 has no column and is a miss.
+
+    Among equal scores an answer stands in the middle of its equals, so that a query without any signal is no hit.
+    """
     scores = scores.copy()
     scores[taken] = -np.inf
     wanted = scores[np.arange(len(answer)), answer][:, None]
     better = (scores > wanted).sum(axis=1) + ((scores == wanted).sum(axis=1) - 1) // 2
-    return int(np.count_nonzero((better < K) & np.isfinite(wanted.ravel())))
+    return int(np.count_nonzero((better < K) & (answer >= 0)))

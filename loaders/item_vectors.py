@@ -30,7 +30,7 @@ class Parameters:
     """
 
     dimensions: int = 64
-    min_baskets: int = 5
+    min_baskets: int = 10
     max_items: int = 200
     smoothing: float = 0.75
 
@@ -99,7 +99,8 @@ def positive_information(
     rows = np.repeat(np.arange(together.shape[0]), np.diff(together.indptr))
     expected = counts[rows] * contexts[together.indices]
     values = np.maximum(np.log(together.data * baskets / expected), 0).astype(np.float32)
-    information = csr_array((values, together.indices, together.indptr), shape=together.shape)
+    cells = (values, together.indices.copy(), together.indptr.copy())
+    information = csr_array(cells, shape=together.shape)
     information.eliminate_zeros()
     return information
 

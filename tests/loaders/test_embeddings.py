@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import psycopg
 import pytest
+from scipy.sparse import csr_array
 
 from loaders.baskets import Line, gather
 from loaders.embeddings import Embedded, embed, load_model
 from loaders.errors import LoaderError
 from loaders.hit_rate import last_baskets, measure
-from loaders.item_vectors import Parameters, train, version_of
+from loaders.item_vectors import Parameters, co_occurrences, positive_information, train, version_of
 from loaders.neighbours import nearest
 from tests.loaders.logs import NOON
 
@@ -98,6 +99,23 @@ def test_other_data_or_parameters_make_another_version() -> None:
         version_of(gather([(s, u, i.upper(), t) for s, u, i, t in shopping()]), PARAMETERS),
     }
     assert len(names) == 4
+
+
+def test_measuring_information_leaves_the_counts_as_they_are() -> None:
+    together, counts, _ = co_occurrences(gather(shopping()).contents, PARAMETERS)
+    before = together.toarray()
+    information = positive_information(together, counts, 40, 0.75)
+    assert information.nnz < before.size
+    assert np.array_equal(together.toarray(), before)
+
+
+def test_information_is_the_logarithm_of_observed_over_expected() -> None:
+    """a is in 2 baskets, b in 2, both in 1, of 4; without smoothing ln(1 · 4 / (2 · 2)) = 0 and ln(2 · 4 / (2 · 2)) = ln 2."""
+    counts = np.array([2.0, 2.0])
+    for together, expected in ((1, 0.0), (2, np.log(2))):
+        pair = csr_array(np.array([[0.0, together], [together, 0.0]]))
+        information = positive_information(pair, counts, 4, 1.0).toarray()
+        assert np.allclose(information, [[0, expected], [expected, 0]])
 
 
 def test_an_item_in_too_few_baskets_gets_no_vector() -> None:
