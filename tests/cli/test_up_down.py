@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import signal
 import socket
 import time
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -165,6 +168,28 @@ def test_with_the_worker_dead_reads_go_on_and_status_shows_the_lag(program: Prog
             query = "select item, events from per_item order by item"
             assert connection.execute(query).fetchall() == [("a", 2), ("b", 1)]
         assert program("down").returncode == 0
+
+
+def test_with_a_server_of_ones_own_only_the_worker_is_started_and_stopped(
+    fresh: Program, template: Path
+) -> None:
+    with millstream.server.open(shutil.copytree(template, fresh.home.with_name("own"))) as own:
+        with psycopg.connect(own.dsn(), autocommit=True) as connection:
+            for role in ("millstream_reader", "millstream_writer"):
+                connection.execute(f"drop owned by {role}")
+                connection.execute(f"drop role {role}")
+        setting = {"MILLSTREAM_DSN": own.dsn()}
+        try:
+            started = fresh("up", **setting)
+            assert started.returncode == 0, started.stderr
+            status = json.loads(fresh("status", "--json", **setting).stdout)
+            assert (status["server"]["external"], status["server"]["port"]) == (True, own.port)
+            assert status["worker"]["running"]
+            assert not (fresh.home / "data").exists()
+        finally:
+            fresh("down", **setting)
+        assert not is_alive(status["worker"]["pid"])
+        assert own.is_alive()
 
 
 def server_of(program: Program) -> millstream.server.Server:

@@ -54,7 +54,9 @@ class Commands(click.Group):
 def make_group(commands: Sequence[click.Command]) -> click.Group:
     """Return the `millstream` command with the given subcommands, listed in their order."""
 
-    @click.group(cls=Commands, help=HELP, context_settings={"help_option_names": ["-h", "--help"]})
+    settings = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+    @click.group(name="millstream", cls=Commands, help=HELP, context_settings=settings)
     @click.option(
         "--home",
         type=click.Path(file_okay=False, path_type=Path),
