@@ -27,7 +27,7 @@ def needed(node: Node) -> list[Index]:
     found: dict[Index, None] = {}
     for operator in walk(node.plan):
         if isinstance(operator, Join):
-            found.update(dict.fromkeys(for_join(operator, node)))
+            found.update(dict.fromkeys(for_join(operator)))
         elif isinstance(operator, TimeFilter):
             index = for_column(operator.input, plain(operator.value))
             if index is not None:
@@ -43,11 +43,11 @@ def for_column(plan: Plan, name: str | None) -> Index | None:
     return Index(source[0].relation.name, (quote(source[1]),)) if source is not None else None
 
 
-def for_join(join: Join, node: Node) -> list[Index]:
+def for_join(join: Join) -> list[Index]:
     """Both sides by their equality; the left side of a process-time join is never looked up."""
     pairs = equalities(join.on, names(join.left), names(join.right))
     sides = [(join.right, [plain(b) for _, b in pairs])]
-    if not join.process_time and node.rule is not Rule.KEYED or not node.on_act:
+    if not join.process_time:
         sides.append((join.left, [plain(a) for a, _ in pairs]))
     made = []
     for side, columns in sides:
@@ -65,12 +65,8 @@ def for_keys(node: Node) -> list[Index]:
     """The leaves that recomputing a key reads, by that key, in the order of a top-N where there is one."""
     found = dict(node.outputs)
     keys: dict[str, exp.Expr] = {found[key].name: column(key, "k") for key in node.keys}
-    try:
-        plan = restrict(node.plan, keys)
-    except (KeyError, TypeError):
-        return []
     made = []
-    for operator in walk(plan):
+    for operator in walk(restrict(node.plan, keys)):
         if isinstance(operator, Filter) and isinstance(operator.input, Scan):
             made += at_leaf(operator, operator.input, (), node)
         elif isinstance(operator, Window):
@@ -88,18 +84,20 @@ def at_leaf(
 ) -> list[Index]:
     """An index on the pinned columns of one scan, then on the columns of a top-N's order."""
     stored = dict(zip((a.name for a in scan.columns), scan.names, strict=True))
-    pinned = [
-        stored[name]
+    by_key = {
+        term.expression.name: stored[name]
         for term in restriction.predicate.find_all(exp.EQ)
         if isinstance(term.expression, exp.Column) and term.expression.table == "k"
         for name in references(term.this)
         if name in stored
-    ]
+    }
+    pinned = [by_key[key] for key in node.keys if key in by_key]
     if not pinned:
         return []
     if node.nullable_key:
         row = ", ".join(quote(name) for name in pinned)
-        return [Index(scan.relation.name, (f"hash_record_extended(ROW({row}), 0)",))]
+        whole = len(pinned) == len(node.keys)
+        return [Index(scan.relation.name, (f"hash_record_extended(ROW({row}), 0)",))] if whole else []
     columns = [quote(name) for name in dict.fromkeys(pinned)]
     for term in order:
         ordered = term.this if isinstance(term, exp.Ordered) else term

@@ -136,4 +136,6 @@ def push_filter(plan: Plan, predicate: exp.Expr, attributes: frozenset[str]) -> 
             return replace(plan, input=push_filter(plan.input, predicate, attributes))
     elif isinstance(plan, Join) and attributes <= names(plan.left):
         return replace(plan, left=push_filter(plan.left, predicate, attributes))
+    elif isinstance(plan, Join) and plan.kind == "inner" and attributes <= names(plan.right):
+        return replace(plan, right=push_filter(plan.right, predicate, attributes))
     return Filter(plan, predicate)
