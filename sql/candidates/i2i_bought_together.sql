@@ -38,7 +38,10 @@ ranked as (
 select
     item_id,
     array_agg(neighbour_id order by score desc, neighbour_id) as neighbour_ids,
-    array_agg(score order by score desc, neighbour_id) as scores
+    array_agg(score order by score desc, neighbour_id) as scores,
+    md5(
+        array_to_string(array_agg(neighbour_id order by score desc, neighbour_id), ',')
+    ) as version
 from ranked
 where rn <= {{ var('neighbours') }}
 group by item_id

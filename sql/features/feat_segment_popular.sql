@@ -56,7 +56,8 @@ select
     array_agg(item_id order by popularity desc, item_id) as item_ids,
     array_agg(
         cast(popularity as double precision) order by popularity desc, item_id
-    ) as scores
+    ) as scores,
+    md5(array_to_string(array_agg(item_id order by popularity desc, item_id), ',')) as version
 from ranked
 where rn <= {{ var('popular_items') }}
 group by segment

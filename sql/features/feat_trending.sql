@@ -40,7 +40,8 @@ select
     array_agg(item_id order by trend desc, item_id) as item_ids,
     array_agg(
         cast(trend as double precision) order by trend desc, item_id
-    ) as scores
+    ) as scores,
+    md5(array_to_string(array_agg(item_id order by trend desc, item_id), ',')) as version
 from ranked
 where rn <= {{ var('category_items') }}
 group by scope

@@ -11,7 +11,7 @@ neighbours as (
         c.scores[cast(x.slot as integer)] as score,
         'covisitation' as strategy,
         e.model_version,
-        array_to_string(c.neighbour_ids, ',') as version
+        c.version
     from {{ ref('i2i_covisitation') }} as c
     left join {{ ref('embedding_neighbours') }} as e on e.item_id = c.item_id
     cross join unnest(c.neighbour_ids) with ordinality as x (neighbour_id, slot)
@@ -25,7 +25,7 @@ neighbours as (
         e.scores[cast(x.slot as integer)] as score,
         'embedding' as strategy,
         e.model_version,
-        array_to_string(c.neighbour_ids, ',') as version
+        c.version
     from {{ ref('embedding_neighbours') }} as e
     left join {{ ref('i2i_covisitation') }} as c on c.item_id = e.item_id
     cross join unnest(e.neighbour_ids) with ordinality as x (neighbour_id, slot)

@@ -9,7 +9,7 @@ shown as (
         a.name,
         n.scores[cast(x.slot as integer)] as score,
         x.slot,
-        array_to_string(n.neighbour_ids, ',') as version,
+        n.version,
         row_number() over (partition by n.item_id order by x.slot) as rank
     from {{ ref('i2i_bought_together') }} as n
     cross join unnest(n.neighbour_ids) with ordinality as x (item_id, slot)

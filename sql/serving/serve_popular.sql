@@ -9,7 +9,7 @@ shown as (
         a.name,
         t.scores[cast(x.slot as integer)] as score,
         x.slot,
-        array_to_string(t.item_ids, ',') as version,
+        t.version,
         row_number() over (partition by t.segment order by x.slot) as rank
     from {{ ref('feat_segment_popular') }} as t
     cross join unnest(t.item_ids) with ordinality as x (item_id, slot)
@@ -32,5 +32,5 @@ select
     slot,
     'control' as variant,
     cast(null as varchar) as model_version,
-    'popular' as source
+    case segment when '*' then 'popular' else 'segment_popular' end as source
 from shown

@@ -9,7 +9,7 @@ shown as (
         a.name,
         t.scores[cast(x.slot as integer)] as score,
         x.slot,
-        array_to_string(t.item_ids, ',') as version,
+        t.version,
         row_number() over (partition by t.scope order by x.slot) as rank
     from {{ ref('feat_trending') }} as t
     cross join unnest(t.item_ids) with ordinality as x (item_id, slot)
