@@ -10,10 +10,10 @@ from types import TracebackType
 from typing import Any, LiteralString, Self
 
 import psycopg
-from millstream.runtime.worker import Worker
 from psycopg import sql
 
 from millstream.runtime import deploy
+from millstream.runtime.worker import Worker
 from tests.equivalence.act_cases import ActView
 from tests.equivalence.cases import Change, Delete, Insert, View
 from tests.equivalence.oracles import Result, read
@@ -23,13 +23,13 @@ from tests.equivalence.schema import Table
 class Engine:
     """A database with the engine in it, one worker, and one client that writes and reads."""
 
-    def __init__(self, dsn: str) -> None:
+    def __init__(self, dsn: str, *, faults: bool = False) -> None:
         self.dsn = dsn
         self._stack = ExitStack()
         self._deployer = self._stack.enter_context(deploy.connect(dsn))
         self._client = self._stack.enter_context(psycopg.connect(dsn, autocommit=True))
         self._client.execute("set timezone to 'UTC'")
-        self.worker = Worker(dsn, clock="event")
+        self.worker = Worker(dsn, clock="event", faults=faults)
 
     def __enter__(self) -> Self:
         return self
@@ -45,6 +45,11 @@ class Engine:
 
     def create_view(self, view: View | ActView) -> None:
         self.deploy_view(view.name, view.sql, materialized=view.materialized)
+
+    def restart_worker(self, *, faults: bool = False) -> None:
+        """Replace the worker by a new one, as after a crash."""
+        self.worker.close()
+        self.worker = Worker(self.dsn, clock="event", faults=faults)
 
     def deploy_table(self, name: str, ddl: str) -> None:
         deploy.deploy_table(self._deployer, name, ddl)
@@ -64,17 +69,33 @@ class Engine:
     def execute(self, change: Change) -> None:
         """Run one statement, which is a transaction of its own."""
         statement, values = as_sql(change)
-        self._client.execute(statement, values)
+        self._client.execute(statement, values or None)
 
     def write(self, statement: LiteralString, values: Sequence[Any] = ()) -> None:
         """Run one hand-written statement."""
-        self._client.execute(statement, values)
+        self._client.execute(statement, values or None)
 
     def tick(self, now: datetime) -> None:
         self.worker.tick(now)
 
     def read(self, relation: str) -> Result:
         return read(self._client, relation)
+
+    def query_at(self, now: datetime, statement: str) -> list[tuple[Any, ...]]:
+        """Rows of a statement in which the engine's now() is the given one."""
+        with self._client.transaction():
+            self._client.execute("select set_config('millstream.now', %s, true)", [now.isoformat()])
+            return self.query(statement)
+
+    def exists(self, relation: str) -> bool:
+        """Tell whether a relation of that name is deployed."""
+        return self.query_one("select to_regclass(%s) is not null", [f"public.{relation}"])
+
+    def query_one(self, statement: str, values: Sequence[Any]) -> Any:
+        """The only value of a statement that returns one row of one column."""
+        row = self._client.execute(statement, values).fetchone()
+        assert row is not None
+        return row[0]
 
     def query(self, statement: str) -> list[tuple[Any, ...]]:
         return self._client.execute(statement).fetchall()

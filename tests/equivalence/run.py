@@ -122,6 +122,9 @@ class Run:
                 f"after tick {self.ticks}",
             )
         self.check(self.deployed, f"after tick {self.ticks}")
+        dead = self.engine.query("select relation, error from millstream.dead_row")
+        if dead:
+            raise Mismatch(f"rows were set aside after tick {self.ticks}: {dead}")
 
     def check(self, views: Iterable[View | ActView], moment: str) -> None:
         """Compare views with every oracle."""
