@@ -121,6 +121,21 @@ def test_nothing_outlives_a_killed_supervisor_and_up_works_again(program: Progra
     assert program.status()["worker"]["running"]
 
 
+@pytest.mark.parametrize("way", ["moved", "removed"])
+def test_what_runs_in_a_home_that_vanishes_stops_and_up_makes_a_new_one(program: Program, way: str) -> None:
+    assert program("up").returncode == 0
+    before = program.status()
+    elsewhere = program.home.with_name("elsewhere")
+    program.home.rename(elsewhere)
+    if way == "removed":
+        shutil.rmtree(elsewhere, ignore_errors=True)
+    pids = [before[part]["pid"] for part in ("supervisor", "worker", "server")]
+    assert wait_until(lambda: not any(map(is_alive, pids)), 90)
+    assert not program.home.exists()
+    assert program("up").returncode == 0
+    assert program.status()["worker"]["running"]
+
+
 def test_two_ups_at_once_start_one(program: Program) -> None:
     with program.start("up") as one, program.start("up") as other:
         texts = [process.communicate(timeout=120)[0] for process in (one, other)]

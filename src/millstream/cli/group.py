@@ -53,7 +53,6 @@ class Commands(click.Group):
 
 def make_group(commands: Sequence[click.Command]) -> click.Group:
     """Return the `millstream` command with the given subcommands, listed in their order."""
-
     settings = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
     @click.group(name="millstream", cls=Commands, help=HELP, context_settings=settings)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from typing import Literal, get_args
@@ -35,15 +35,27 @@ class AlreadyUp(MillstreamError):
 
 
 @contextmanager
-def hold(home: Home) -> Iterator[None]:
-    """Hold the home's supervisor lock. Raises AlreadyUp where another process does; the kernel frees it if we die."""
+def hold(home: Home) -> Iterator[Callable[[], bool]]:
+    """Hold the home's supervisor lock; give a function that says whether the home is still the one that we hold.
+
+    It is not when somebody removed or moved the directory. Raises AlreadyUp where another process holds the lock; the
+    kernel frees it if we die.
+    """
     home.prepare()
-    descriptor = os.open(home.path / "supervisor.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    path = home.path / "supervisor.lock"
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+
+    def is_still_ours() -> bool:
+        try:
+            return os.path.samestat(path.stat(), os.fstat(descriptor))
+        except FileNotFoundError:
+            return False
+
     try:
         # `is_held` takes the lock for a moment, so one refusal proves nothing.
         if not wait_until(lambda: _try(descriptor, fcntl.LOCK_EX), 1.0):
             raise AlreadyUp(f"Millstream is already up in {home.path}. Look with: millstream status")
-        yield
+        yield is_still_ours
     finally:
         os.close(descriptor)
 

@@ -70,7 +70,7 @@ class Supervisor:
 
         Raises MillstreamError where either cannot be started the first time; later deaths are remedied.
         """
-        with hold(self.home):
+        with hold(self.home) as is_still_ours:
             write_state(self.home, self.state)
             try:
                 self._server = server.open(self.home.path, self.port)
@@ -79,10 +79,16 @@ class Supervisor:
                 self.state.ready = True
                 write_state(self.home, self.state)
                 ready(self._server)
-                while not stop.wait(LOOK_SECONDS):
+                while is_still_ours() and not stop.wait(LOOK_SECONDS):
                     self._look()
             finally:
                 self._stop()
+                if is_still_ours():
+                    self.state.worker_pid = None
+                    self.state.ready = False
+                    write_state(self.home, self.state)
+                else:
+                    log.error("%s was removed or moved away; what ran there was stopped", self.home.path)
 
     def _look(self) -> None:
         if self._server is not None and not self._server.is_alive():
@@ -155,6 +161,3 @@ class Supervisor:
                 self._worker.ended(5)
         if self._server is not None:
             self._server.stop()
-        self.state.worker_pid = None
-        self.state.ready = False
-        write_state(self.home, self.state)

@@ -89,6 +89,11 @@ class Server:
         """Stop the server cleanly, by force if it does not go; nothing happens if it does not run or is external."""
         if self.external:
             return
+        if (
+            not self.home.path.exists()
+        ):  # removed or moved away while it ran: there is nothing to lock or to note
+            self._end()
+            return
         with self.home.lock():
             self._end()
             content = self.home.read()
@@ -109,7 +114,8 @@ class Server:
                     "Stop it as that user."
                 ) from None
             wait_until(lambda: not self.is_alive(), seconds)
-            if number is signal.SIGKILL:
+            postmaster = read_postmaster(self.home.data)
+            if number is signal.SIGKILL and postmaster is not None and postmaster.pid == self.pid:
                 end_leftovers(self.home.data)
         if self.is_alive():
             raise ServerError(
