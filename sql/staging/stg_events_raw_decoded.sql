@@ -40,7 +40,8 @@ fields as (
         case
             when
                 regexp_count(
-                    body ->> 'occurred_at', '(Z|[+-][0-9][0-9](:?[0-9][0-9])?)$'
+                    body ->> 'occurred_at',
+                    ':[0-9][0-9][0-9.]*(Z|[+-][0-9][0-9](:?[0-9][0-9])?)$'
                 ) > 0
                 then cast(body ->> 'occurred_at' as timestamptz)
         end as occurred_at
@@ -49,39 +50,39 @@ fields as (
 )
 
 select
-    payload,
-    source_partition,
-    source_offset,
-    received_at,
-    body,
-    event_id,
-    event_type,
-    user_id,
-    anonymous_id,
-    quantity,
-    price,
-    dwell_seconds,
-    position,
-    consent,
-    occurred_at,
+    f.payload,
+    f.source_partition,
+    f.source_offset,
+    f.received_at,
+    f.body,
+    f.event_id,
+    f.event_type,
+    f.user_id,
+    f.anonymous_id,
+    f.quantity,
+    f.price,
+    f.dwell_seconds,
+    f.position,
+    f.consent,
+    f.occurred_at,
     case
-        when body is null then 'the payload is not JSON'
-        when event_id is null then 'event_id is missing'
-        when event_type is null then 'event_type is missing'
-        when user_id is null and anonymous_id is null
+        when f.body is null then 'the payload is not JSON'
+        when f.event_id is null then 'event_id is missing'
+        when f.event_type is null then 'event_type is missing'
+        when f.user_id is null and f.anonymous_id is null
             then 'user_id and anonymous_id are missing'
-        when occurred_at is null
+        when f.occurred_at is null
             then 'occurred_at is missing or not a timestamp with a time zone'
-        when occurred_at > received_at + interval '{{ var("future_minutes") }} minutes'
+        when f.occurred_at > f.received_at + interval '{{ var("future_minutes") }} minutes'
             then 'occurred_at is after received_at'
-        when quantity_text is not null and quantity is null
+        when f.quantity_text is not null and f.quantity is null
             then 'quantity is not an integer'
-        when price_text is not null and price is null then 'price is not a number'
-        when dwell_text is not null and dwell_seconds is null
+        when f.price_text is not null and f.price is null then 'price is not a number'
+        when f.dwell_text is not null and f.dwell_seconds is null
             then 'dwell_seconds is not a number'
-        when position_text is not null and position is null
+        when f.position_text is not null and f.position is null
             then 'position is not an integer'
-        when consent_text is not null and consent is null
+        when f.consent_text is not null and f.consent is null
             then 'consent is not a boolean'
     end as reason
-from fields
+from fields as f

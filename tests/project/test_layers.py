@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.project.compiled import Model, Project
@@ -127,3 +129,14 @@ def test_every_candidate_comes_from_the_one_row_of_its_user(project: Project) ->
 def test_models_are_short(project: Project, limit: int) -> None:
     long = {m.name: n for m in project.models.values() if (n := len(m.path.read_text().splitlines())) > limit}
     assert long == {}
+
+
+def test_position_is_never_written_without_its_relation(project: Project) -> None:
+    """RisingWave's parser takes a bare `position` for the start of POSITION(… IN …)."""
+    bare = re.compile(r"(?<![\w.'])position\b(?!')")
+    for model in project.models.values():
+        if model.materialized == "table_with_connector":
+            continue
+        for line in model.path.read_text().splitlines():
+            code = line.partition("--")[0].replace("as position", "").replace("(item_id, position)", "")
+            assert not bare.search(code), f"{model.path.name}: {line}"

@@ -86,6 +86,7 @@ def test_a_good_message_has_the_columns_of_events_in_their_order(shop: Shop) -> 
         ("occurred_at", None, "occurred_at is missing or not a timestamp with a time zone"),
         ("occurred_at", "yesterday", "occurred_at is missing or not a timestamp with a time zone"),
         ("occurred_at", "2026-01-01 10:00:00", "occurred_at is missing or not a timestamp with a time zone"),
+        ("occurred_at", "2026-01-01", "occurred_at is missing or not a timestamp with a time zone"),
         ("occurred_at", "2100-01-01T10:00:00Z", "occurred_at is after received_at"),
         ("quantity", "two", "quantity is not an integer"),
         ("price", "free", "price is not a number"),
@@ -113,3 +114,19 @@ def test_a_message_that_is_not_json_is_kept_as_it_came(shop: Shop) -> None:
     assert shop.rows("select payload, reason from stg_events_rejected") == [
         {"payload": "<event/>", "reason": "the payload is not JSON"}
     ]
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "2026-01-01T10:00:00Z",
+        "2026-01-01 10:00:00.25+00:00",
+        "2026-01-01T10:00:00+00",
+        "2026-01-01T10:00:00-0000",
+    ],
+)
+def test_a_time_may_give_its_zone_in_any_iso_form(shop: Shop, written: str) -> None:
+    shop.message(occurred_at=written)
+    shop.refresh()
+    [at] = shop.values("select occurred_at from stg_events_raw_parsed")
+    assert at.replace(microsecond=0).isoformat() == "2026-01-01T10:00:00+00:00"
