@@ -66,7 +66,7 @@ def embed(
     try:
         with Target(dsn, application="millstream-embed") as target, progress_bars(show=show_progress) as bars:
             step = bars.add_task("read purchases", total=None, rows=0, note="")
-            target.flush()
+            target.flush(tries=1)
             baskets = gather(read_lines(target, relation, event_types) if lines is None else lines)
             read = int(baskets.contents.nnz)
             bars.update(step, total=read, completed=read, rows=read, note=f"{len(baskets.persons):,} baskets")

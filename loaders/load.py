@@ -69,7 +69,7 @@ def load(
     rejects = rejects if rejects is not None else Rejects()
     try:
         with Target(dsn) as target, progress_bars(show=show_progress) as bars:
-            target.flush()  # what an interrupted load has sent becomes visible
+            target.flush(tries=1)  # what an interrupted load has sent becomes visible
             resumes = not target.is_empty(EVENTS)
             loaded.offset = _offset(target, source, shift_to, resumes=resumes)
             if catalogue:

@@ -44,7 +44,7 @@ def load_raw(
     source = _Lines(path)
     try:
         with Target(dsn) as target, progress_bars(show=show_progress) as bars:
-            target.flush()
+            target.flush(tries=1)
             done = target.last_raw_offset(path.name)
             task = bars.add_task("raw messages", total=source.size, rows=0, note="")
             unseen = 0

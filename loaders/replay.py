@@ -88,12 +88,13 @@ def replay(
     reconnect_seconds: float = RECONNECT_SECONDS,
     show_progress: bool = True,
 ) -> Replayed:
-    """Send the events of a source that are not in the database yet, each when it is due; return at the end or on `stop`.
+    """Send the events of a source that are not in the database yet, each when it is due.
 
-    All events that are due go as one INSERT of at most `batch` rows, committed at once. Events keep the time of the log,
-    moved by the offset of the load that went before; where none went before, `shift_to` is when the first one happens.
-    With `stamp_now` an event happens when it is sent, whatever the log says. A replay that is started again goes on
-    after the last event that arrived. A connection that breaks is made anew for up to `reconnect_seconds`.
+    Returns when the views show the last one, or on `stop` as soon as what was under way is committed. All events that
+    are due go as one INSERT of at most `batch` rows, committed at once. Events keep the time of the log, moved by the
+    offset of the load that went before; where none went before, `shift_to` is when the first one happens. With
+    `stamp_now` an event happens when it is sent, whatever the log says. A replay that is started again goes on after
+    the last event that arrived. A connection that breaks is made anew for up to `reconnect_seconds`.
 
     Raises LoaderError when the source cannot be read or the server stays away.
     """
@@ -134,7 +135,7 @@ class _Replay:
         result, began = self.result, time.monotonic()
         lags: deque[float] = deque(maxlen=KEPT_LAGS)
         try:
-            self.target.flush()
+            self.target.flush(tries=1)
             events = self._events(shift_to)
             with progress_bars(show=show_progress) as bars:
                 task = bars.add_task("replay", total=self.source.size, rows=0, note="")
@@ -154,6 +155,8 @@ class _Replay:
                     lags.append(time.monotonic() - due)
                     note = f"lag {lags[-1] * 1000:,.0f} ms, log at {batch[-1].occurred_at:%Y-%m-%d %H:%M:%S}"
                     bars.update(task, completed=self.source.position, rows=result.sent, note=note)
+            if not self.stop.is_set():
+                self._retry(lambda: self.target.flush())
         finally:
             self.target.connection.close()
         result.stopped = self.stop.is_set()

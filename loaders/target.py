@@ -15,6 +15,7 @@ from typing import Self
 
 import psycopg
 from psycopg import sql
+from psycopg.errors import RaiseException
 from psycopg.types.json import Jsonb
 
 from loaders.errors import LoaderError
@@ -22,6 +23,7 @@ from loaders.relations import EVENTS, Relation
 
 MAX_PARAMETERS = 60_000
 MAX_INSERT_ROWS = 1_000
+FLUSH_TRIES = 5
 # SQLSTATE classes in which the server refuses a row: data exception, integrity constraint, raised by a trigger.
 ROW_ERRORS = ("22", "23", "P0")
 
@@ -50,9 +52,23 @@ class Target:
     ) -> None:
         self.connection.close()
 
-    def flush(self) -> None:
-        """Wait until the views show everything sent before."""
-        self.connection.execute("flush" if self.is_risingwave else "call millstream.flush()")
+    def flush(self, tries: int = FLUSH_TRIES) -> None:
+        """Wait until the views show everything sent before. A try lasts as long as the server lets it: a minute.
+
+        Raises LoaderError if the views did not catch up, which happens when nobody computes them.
+        """
+        statement = "flush" if self.is_risingwave else "call millstream.flush()"
+        for last in range(tries - 1, -1, -1):
+            try:
+                self.connection.execute(statement)
+            except RaiseException as error:
+                if last:
+                    continue
+                raise LoaderError(
+                    f"{error.diag.message_primary}; what was sent is safe in the queue. See `millstream status`: "
+                    "start the worker with `millstream up` and repeat the command: it goes on from there"
+                ) from error
+            return
 
     def transaction(self) -> AbstractContextManager[object]:
         """Make what is written inside visible at once; RisingWave makes each statement visible by itself."""

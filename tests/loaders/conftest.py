@@ -1,38 +1,87 @@
-"""Fixtures of the loaders' tests: a real server with a plain PostgreSQL stand-in for the source relations."""
+"""Fixtures of the loaders' tests: the engine with the project's source relations, and a stand-in whose server can fail."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
-from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import make_conninfo
 
+from millstream.runtime import deploy
+from millstream.runtime.worker import Worker
+from tests.databases import Databases
+
+SOURCES = Path(__file__).parents[2] / "sql" / "sources"
 STAND_IN = Path(__file__).with_name("stand_in.sql")
-WRITER = "loaders_test_writer"
+WRITER = "millstream_writer"
 MAKE_WRITER = f"""
 do $$
 begin
-    create role {WRITER} login password 'writer';
+    create role {WRITER} login;
 exception when duplicate_object or unique_violation then null;
 end
 $$"""
 
 
+@pytest.fixture(scope="session")
+def with_sources(databases: Databases) -> str:
+    """Name of a database in which the project's source relations are deployed, to be copied."""
+    name = databases.create()
+    dsn = databases.dsn(name)
+    with psycopg.connect(dsn, autocommit=True) as owner:
+        owner.execute(MAKE_WRITER)
+    with deploy.connect(dsn) as owner:
+        for file in sorted(SOURCES.glob("*.sql")):
+            definition = file.read_text().replace("{{ this }}", f"public.{file.stem}")
+            if "create table" in definition:
+                deploy.deploy_table(owner, file.stem, definition)
+    return name
+
+
 @pytest.fixture
-def owner(database: str) -> Iterator[psycopg.Connection]:
-    """The owner's connection to a database with the stand-in."""
-    with psycopg.connect(database, autocommit=True) as connection:
+def owner(databases: Databases, with_sources: str) -> Iterator[psycopg.Connection]:
+    """The owner's connection to a fresh engine with source relations, whose worker runs."""
+    name = databases.create(template=with_sources)
+    worker = Worker(databases.dsn(name), clock="wall")
+    stop = threading.Event()
+    thread = threading.Thread(target=worker.run, args=(stop,))
+    thread.start()
+    try:
+        with psycopg.connect(databases.dsn(name), autocommit=True) as connection:
+            yield connection
+    finally:
+        stop.set()
+        thread.join()
+        worker.close()
+        databases.drop(name)
+
+
+@pytest.fixture
+def dsn(owner: psycopg.Connection) -> str:
+    """The connection string of a client of the engine that has the writer's privileges and no more."""
+    return as_writer(owner)
+
+
+@pytest.fixture
+def plain_owner(databases: Databases) -> Iterator[psycopg.Connection]:
+    """The owner's connection to a plain PostgreSQL stand-in for the source relations, which tests can make fail."""
+    name = databases.create()
+    with psycopg.connect(databases.dsn(name), autocommit=True) as connection:
         connection.execute(MAKE_WRITER)
         connection.execute(STAND_IN.read_text())
-        name = sql.Identifier(conninfo_to_dict(database)["dbname"])
-        connection.execute(sql.SQL("grant connect on database {} to {}").format(name, sql.Identifier(WRITER)))
         yield connection
+    databases.drop(name)
 
 
 @pytest.fixture
-def dsn(database: str, owner: psycopg.Connection) -> str:
-    """The connection string of a role that may use the source relations and `millstream.flush()`, nothing else."""
-    return make_conninfo(database, user=WRITER, password="writer")
+def plain_dsn(plain_owner: psycopg.Connection) -> str:
+    """The connection string of a client of the stand-in that has the writer's privileges and no more."""
+    return as_writer(plain_owner)
+
+
+def as_writer(owner: psycopg.Connection) -> str:
+    """Give the owner's connection string with the writer's privileges."""
+    return make_conninfo(owner.info.dsn, password=owner.info.password or None, options=f"-c role={WRITER}")

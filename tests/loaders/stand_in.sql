@@ -61,7 +61,7 @@ begin
         $$;
         create trigger write instead of insert or update or delete on public.%1$I
             for each row execute function stand_in.write_%1$s();
-        grant select, insert, update, delete on public.%1$I to loaders_test_writer;
+        grant select, insert, update, delete on public.%1$I to millstream_writer;
     $body$, name, key, rule);
 end
 $make$;
@@ -76,5 +76,5 @@ select stand_in.relation('item_vectors', 'item_id', 'last');
 select stand_in.relation('embedding_neighbours', 'item_id', 'last');
 select stand_in.relation('ranking_weights', 'variant', 'last');
 
-grant usage on schema millstream to loaders_test_writer;
-grant execute on procedure millstream.flush() to loaders_test_writer;
+grant usage on schema millstream to millstream_writer;
+grant execute on procedure millstream.flush() to millstream_writer;

@@ -44,6 +44,7 @@ def buy(owner: psycopg.Connection, lines: list[Line]) -> None:
             "values (%s, 'purchase', %s, %s, %s, %s)",
             [(f"{session}/{item}", session, user, item, time) for session, user, item, time in lines],
         )
+    owner.execute("call millstream.flush()")
 
 
 def quiet_embed(dsn: str, home: Path, **options: object) -> Embedded:

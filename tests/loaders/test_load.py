@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def count(owner: psycopg.Connection, relation: str = "events") -> int:
-    row = owner.execute(f"select count(*) from stand_in.{relation}").fetchone()
+    row = owner.execute(f"select count(*) from {relation}").fetchone()
     assert row is not None
     return int(row[0])
 
@@ -155,13 +155,13 @@ def test_bad_rows_are_kept_with_place_and_reason_and_the_load_goes_on(
 
 
 def test_a_row_that_the_server_refuses_is_rejected_alone(
-    dsn: str, owner: psycopg.Connection, tmp_path: Path
+    plain_dsn: str, plain_owner: psycopg.Connection, tmp_path: Path
 ) -> None:
-    owner.execute("alter table stand_in.events add constraint tame check (item_id <> 'wild')")
+    plain_owner.execute("alter table stand_in.events add constraint tame check (item_id <> 'wild')")
     log = [fields(number, item_id="wild" if number in (3, 40) else "tame") for number in range(64)]
     with RejectsFile(tmp_path / "rejects.jsonl") as rejects:
-        loaded = quiet_load(dsn, write_jsonl(tmp_path / "log.jsonl", log), rejects=rejects)
-    assert (loaded.sent, loaded.rejected, count(owner)) == (62, 2, 62)
+        loaded = quiet_load(plain_dsn, write_jsonl(tmp_path / "log.jsonl", log), rejects=rejects)
+    assert (loaded.sent, loaded.rejected, count(plain_owner)) == (62, 2, 62)
     kept = [json.loads(line) for line in (tmp_path / "rejects.jsonl").read_text().splitlines()]
     assert ["event_id=e000003" in row["payload"] for row in kept] == [True, False]
     assert all("tame" in row["reason"] for row in kept)
@@ -210,11 +210,13 @@ def test_limit_counts_events_and_not_rejected_rows(
 
 
 def test_the_loader_waits_for_the_views_after_so_many_events(
-    dsn: str, owner: psycopg.Connection, tmp_path: Path
+    plain_dsn: str, plain_owner: psycopg.Connection, tmp_path: Path
 ) -> None:
     path = write_jsonl(tmp_path / "log.jsonl", [fields(number) for number in range(1_000)])
-    quiet_load(dsn, path, chunk=100, flush_every=200)
-    assert count(owner, "flushes") == 1 + 5 + 1  # before the first, every 200 events, after the last
+    quiet_load(plain_dsn, path, chunk=100, flush_every=200)
+    assert (
+        count(plain_owner, "stand_in.flushes") == 1 + 5 + 1
+    )  # before the first, every 200 events, after the last
 
 
 def test_an_unknown_format_is_refused_with_the_list_of_formats() -> None:
@@ -235,9 +237,9 @@ def test_a_server_that_is_not_there_is_refused_with_the_remedy(tmp_path: Path) -
 
 
 def test_a_server_that_goes_away_in_the_middle_is_told_with_the_remedy(
-    dsn: str, owner: psycopg.Connection, tmp_path: Path
+    plain_dsn: str, plain_owner: psycopg.Connection, tmp_path: Path
 ) -> None:
-    owner.execute("""
+    plain_owner.execute("""
         create function stand_in.cut() returns trigger language plpgsql security definer as $$
         begin
             if new.event_id = 'e000150' then perform pg_terminate_backend(pg_backend_pid()); end if;
@@ -246,7 +248,18 @@ def test_a_server_that_goes_away_in_the_middle_is_told_with_the_remedy(
         create trigger cut before insert on stand_in.events for each row execute function stand_in.cut()""")
     path = write_jsonl(tmp_path / "log.jsonl", [fields(number) for number in range(200)])
     with pytest.raises(LoaderError, match=r"after 100 events.*repeat the command"):
-        quiet_load(dsn, path, chunk=100)
-    owner.execute("drop trigger cut on stand_in.events")
-    assert quiet_load(dsn, path).sent == 100
-    assert count(owner) == 200
+        quiet_load(plain_dsn, path, chunk=100)
+    plain_owner.execute("drop trigger cut on stand_in.events")
+    assert quiet_load(plain_dsn, path).sent == 100
+    assert count(plain_owner) == 200
+
+
+def test_views_that_nobody_computes_are_told_with_the_remedy(
+    plain_dsn: str, plain_owner: psycopg.Connection, tmp_path: Path
+) -> None:
+    plain_owner.execute("""
+        create or replace procedure millstream.flush() language plpgsql as $$
+        begin raise exception 'the views did not catch up within 1 minute'; end $$""")
+    path = write_jsonl(tmp_path / "log.jsonl", [fields(0)])
+    with pytest.raises(LoaderError, match=r"did not catch up.*millstream up"):
+        quiet_load(plain_dsn, path)
