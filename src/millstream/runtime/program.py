@@ -230,12 +230,15 @@ def spent(here: int) -> str:
 
 
 def into_source(sink: Relation, source: Source) -> str:
-    """Queue a sink's new rows for the table that it goes into, within the same tick."""
+    """Queue a sink's new rows for the table that it goes into, within the same tick.
+
+    Their order is that of their values: where two have one key and the first wins, a replay lets the same one win.
+    """
     from millstream.emit.names import changes
     from millstream.plan.expression import WEIGHT
 
     columns = ", ".join(source.columns)
     return (
         f"INSERT INTO {taken(source.name)} (_seq, _op, {columns}) SELECT nextval('millstream.queue_number'), 'i', "
-        f"{columns} FROM {changes(sink.name)} WHERE {WEIGHT} > 0"
+        f"{columns} FROM (SELECT * FROM {changes(sink.name)} WHERE {WEIGHT} > 0 ORDER BY {columns}) AS s"
     )

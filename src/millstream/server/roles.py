@@ -34,6 +34,9 @@ def make_database(connection: psycopg.Connection) -> None:
     found = connection.execute("select 1 from pg_database where datname = %s", [DATABASE]).fetchone()
     if found is None:
         connection.execute(sql.SQL("create database {}").format(sql.Identifier(DATABASE)))
+    # The owner is called like the catalogue's schema, which "$user" would put before public.
+    owner = sql.Identifier(ROLES["owner"])
+    connection.execute(sql.SQL("alter role {} set search_path = public").format(owner))
     for database in (DATABASE, "postgres", "template1"):
         connection.execute(sql.SQL("revoke all on database {} from public").format(sql.Identifier(database)))
 
