@@ -35,6 +35,12 @@ ROW_ERRORS = (psycopg.errors.DataError, psycopg.errors.IntegrityError, psycopg.e
 log = logging.getLogger("millstream.worker")
 
 
+TICK_MILLISECONDS = (
+    250.0  # how long a tick of a backlog should take: reads stay fresh, and fixed costs stay small
+)
+SMALLEST, LARGEST = 100, 20_000  # bounds of what one tick takes of each source
+
+
 @dataclass(frozen=True)
 class Tick:
     """A finished tick: its number, its clock, and how many queued rows it took."""
@@ -47,6 +53,17 @@ class Tick:
 
 class Redeployed(Exception):
     """The catalogue changed since the program was made."""
+
+
+def next_size(size: int, tick: Tick) -> int:
+    """Return how many rows of each source the next tick may take: as many as fit the time, by steps of at most two."""
+    if tick.milliseconds > TICK_MILLISECONDS:
+        wanted = size * max(0.5, TICK_MILLISECONDS / tick.milliseconds)
+    elif tick.rows >= size:
+        wanted = size * min(2.0, TICK_MILLISECONDS / max(tick.milliseconds, 1.0))
+    else:
+        return size
+    return int(min(max(wanted, SMALLEST), LARGEST))
 
 
 class Worker:
@@ -270,8 +287,10 @@ class Worker:
     def run(self, stop: threading.Event) -> None:
         """Tick whenever something is queued, and on the wall clock for time's sake, until told to stop."""
         housekeeping = time.monotonic()
+        size = self.batch
         while not stop.is_set():
-            tick = self.tick()
+            tick = self.tick(batch=size)
+            size = next_size(size, tick)
             self.ticks += 1
             if self.ticks % VACUUM_TICKS == 0:
                 self.vacuum()
