@@ -16,7 +16,7 @@ WORDS = {
     "crmd": "creamed", "deod": "deodorant", "dipilatories": "depilatories", "disposible": "disposable",
     "dl": "deli", "dnr": "dinner", "dnrs": "dinners", "dogfd": "dog food", "dps": "dips", "drg": "drug",
     "drnk": "drink", "drnking": "drinking", "drnkng": "drinking", "drnks": "drinks", "drp": "drops",
-    "drsng": "dressing", "dsh": "dish", "elstc": "elastic", "et": "etc", "excp": "except", "fd": "food",
+    "drsng": "dressing", "dvds": "DVDs", "dsh": "dish", "elstc": "elastic", "et": "etc", "excp": "except", "fd": "food",
     "fds": "foods", "fem": "feminine", "flv": "flavour", "flvr": "flavour", "flvrd": "flavoured",
     "frd": "fried", "frz": "frozen", "frzn": "frozen", "gds": "goods", "gm": "general merchandise",
     "grnd": "ground", "hygn": "hygiene", "incl": "including", "jce": "juice", "lnchmt": "lunch meat",
@@ -33,7 +33,7 @@ WORDS = {
     "vegi": "vegetable", "whl": "whole", "whlsm": "wholesome", "wt": "weight", "wtr": "water",
     "xpctrnt": "expectorant",
 }  # fmt: skip
-KEPT = {"BBQ", "CD", "DVD", "DVDS", "IQF", "NFL", "OJ", "SPF", "TV", "VHS"}
+KEPT = {"BBQ", "CD", "DVD", "IQF", "NFL", "OJ", "SPF", "TV", "VHS"}
 UNITS = {
     "CT": "count",
     "PK": "pack",
@@ -54,7 +54,7 @@ def readable(label: str) -> str:
 
     "FRZN MEAT/MEAT DINNERS" becomes "Frozen Meat / Meat Dinners".
     """
-    text = re.sub(r"\([^)]*$", "", label)
+    text = re.sub(r"\([^)]*$", "", label).replace("DVD S", "DVDS")
     text = re.sub(r"(?<=[A-Za-z])\.(?=\s|[A-Za-z])|(?<=\d)(?=PK)", " ", text)
     text = _WORD.sub(lambda match: _spell(match[0]), text)
     text = re.sub(r"\s*([/&])\s*", r" \1 ", text)
