@@ -166,20 +166,23 @@ def test_embedding_neighbours_are_candidates(stocked: Shop) -> None:
     stocked.item("near", "jam")
     stocked.put("embedding_neighbours", item_id="a", model_version="v1", neighbour_ids=["near"], scores=[0.9])
     stocked.refresh()
-    first = served(stocked)[0]
-    assert (first["item_id"], first["strategy"]) == ("near", "embedding")
-    assert first["reason_text"] == "Similar to A"
+    [row] = [row for row in served(stocked) if row["item_id"] == "near"]
+    assert (row["strategy"], row["reason_item_id"], row["reason_text"]) == ("embedding", "a", "Similar to A")
 
 
 def test_weights_of_the_variant_decide_the_order(stocked: Shop) -> None:
     stocked.item("near", "jam")
     stocked.put("embedding_neighbours", item_id="a", model_version="v1", neighbour_ids=["near"], scores=[0.9])
+    stocked.put("ranking_weights", variant="control", model_version="v1", embedding=5.0)
+    stocked.refresh()
+    rows = served(stocked)
+    assert (rows[0]["item_id"], rows[0]["strategy"]) == ("near", "embedding")
+    assert {row["model_version"] for row in rows} == {"v1"}
     stocked.put("ranking_weights", variant="control", model_version="v1", embedding=0.0)
     stocked.refresh()
     rows = served(stocked)
     assert rows[0]["item_id"] == "b"
-    assert "near" not in [row["item_id"] for row in rows if row["strategy"] == "embedding"]
-    assert {row["model_version"] for row in rows} == {"v1"}
+    assert "embedding" not in {row["strategy"] for row in rows}
 
 
 def test_a_failed_blend_is_served_in_the_order_of_the_sql_score(stocked: Shop) -> None:
