@@ -7,6 +7,7 @@ and its place in `COMMANDS`.
 from __future__ import annotations
 
 from millstream.cli import (
+    demo,
     down,
     dsn,
     embed,
@@ -22,6 +23,7 @@ from millstream.cli import (
 from millstream.cli.group import make_group
 
 COMMANDS = (
+    demo.command,
     up.command,
     down.command,
     status.command,

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from millstream.cli.project import LoaderCommand
+from millstream.cli.loader_command import LoaderCommand
 
 command = LoaderCommand("embed", short_help="Train item embeddings and put them into service.")

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from millstream.cli.project import LoaderCommand
+from millstream.cli.loader_command import LoaderCommand
 
 command = LoaderCommand("load", short_help="Load an event log and its catalogue, exactly once.")

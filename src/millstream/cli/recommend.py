@@ -53,13 +53,8 @@ def command(home: Home, user: str, count: int, as_json: bool) -> None:
 def table_of(rows: list[Recommendation]) -> Table:
     """A list for people."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    table.add_column("rank", justify="right")
-    table.add_column("item")
-    table.add_column("name", no_wrap=True)
-    table.add_column("score", justify="right")
-    table.add_column("strategy")
-    table.add_column("reason", no_wrap=True)
-    table.add_column("source")
+    for column in ("rank", "item", "name", "score", "strategy", "reason", "source"):
+        table.add_column(column, no_wrap=True, justify="right" if column in ("rank", "score") else "left")
     for row in rows:
         table.add_row(
             str(row.rank),

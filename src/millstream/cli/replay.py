@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from millstream.cli.project import LoaderCommand
+from millstream.cli.loader_command import LoaderCommand
 
 command = LoaderCommand("replay", short_help="Replay an event log live, at a chosen speed.")
