@@ -9,6 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import psycopg
+import sqlglot
+from sqlglot import exp
 
 from millstream.catalog import store
 from millstream.catalog.install import install
@@ -18,6 +20,7 @@ from millstream.emit.names import queue, quote, short, table
 from millstream.emit.statements import NodeSql
 from millstream.errors import Diagnostic, MillstreamError, Refused
 from millstream.front.ddl import parse_sink, parse_table
+from millstream.front.parse import DIALECT
 from millstream.runtime import functions as function_types
 from millstream.runtime import views
 from millstream.runtime.build import build
@@ -104,7 +107,7 @@ def deploy_view(
             deployed = materialize(conn, catalogue, schema, name, sql, path, swaps, indexes)
         if materialized and deployed.action != "unchanged":
             rebuilt = rebuild(conn, schema, name, swaps)
-            views.swap(swaps)
+            views.swap(conn, swaps)
             store.raise_epoch(conn)
             deployed = replace(deployed, rebuilt=rebuilt)
     if deployed.action != "unchanged":
@@ -283,6 +286,10 @@ def deploy_function(
     if not file.exists():
         raise MillstreamError(
             f"there is no file {module} for the Python function {name}\n  hint: create it in udfs/"
+        )
+    if not isinstance(sqlglot.parse_one(f"select {name}(1)", dialect=DIALECT).expressions[0], exp.Anonymous):
+        raise MillstreamError(
+            f"{name} is the name of a built-in function\n  hint: choose another, such as {name}_v1"
         )
     signature = {"arguments": [list(a) for a in arguments], "returns": returns}
     definition = {

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import random
 import re
+import time
 from collections.abc import Callable, Sequence
 
 import psycopg
@@ -20,14 +22,37 @@ from millstream.runtime.outcome import Deployed
 from millstream.runtime.source import Source
 
 READER, WRITER = "millstream_reader", "millstream_writer"
+SWAP_SECONDS = 60.0  # how long a deploy waits for readers where the session sets no lock_timeout
 Swaps = list[Callable[[], None]]  # what lets readers see new versions, done last
 Rebuild = Callable[[psycopg.Connection, str, str, Swaps], tuple[str, ...]]
 
 
-def swap(swaps: Swaps) -> None:
-    """Let readers see everything that was built."""
-    for show_one in swaps:
-        show_one()
+def swap(conn: psycopg.Connection, swaps: Swaps) -> None:
+    """Let readers see everything that was built, all at once.
+
+    A reader of two views may hold one and wait for the other. So it is the deploy that gives way, long before
+    PostgreSQL would end one of the two, and tries again; it gives up after the session's lock_timeout, if that is set.
+    """
+    row = conn.execute(
+        "select setting::int / 1000.0, current_setting('lock_timeout') from pg_settings"
+        " where name = 'lock_timeout'"
+    ).fetchone()
+    patience, before = (
+        (float(row[0]) or SWAP_SECONDS, str(row[1])) if row is not None else (SWAP_SECONDS, "0")
+    )
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            with conn.transaction():
+                conn.execute("set local lock_timeout = '100ms'")
+                for show_one in swaps:
+                    show_one()
+                conn.execute("select set_config('lock_timeout', %s, true)", [before])
+            return
+        except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(random.uniform(0.01, 0.1))
 
 
 def columns_of(conn: psycopg.Connection, state: str, names: Sequence[str]) -> list[tuple[str, str]]:
@@ -162,9 +187,12 @@ def deploy_plain(
     store.put_relation(conn, store.Deployed(schema, name, "view", None, sql, path))
     swaps: Swaps = []
     rebuilt = rebuild(conn, schema, name, swaps) if existing is not None else ()
-    replace_view(conn, catalogue, schema, name, on_the_clock(sql))
-    grant(conn, schema, name, "view")
-    swap(swaps)
+
+    def show_plain() -> None:
+        replace_view(conn, catalogue, schema, name, on_the_clock(sql))
+        grant(conn, schema, name, "view")
+
+    swap(conn, [show_plain, *swaps])
     store.raise_epoch(conn)
     return Deployed(name, "replaced" if existing is not None else "created", "view", rebuilt)
 
@@ -234,7 +262,7 @@ def extend_table(
     )
     swaps: Swaps = []
     rebuilt = rebuild(conn, existing.schema, existing.name, swaps)
-    swap(swaps)
+    swap(conn, swaps)
     store.raise_epoch(conn)
     return Deployed(existing.name, "replaced", f"source table, {len(added)} columns added", rebuilt)
 
