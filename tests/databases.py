@@ -13,6 +13,16 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+SCHEMAS = """
+select nspname from pg_namespace where nspname not like 'pg\\_%' and nspname <> 'information_schema'
+"""
+
+
+SESSIONS = """
+select pg_terminate_backend(pid, 5000) from pg_stat_activity
+where datname = %s and pid <> pg_backend_pid() and backend_type = 'client backend'
+"""
+
 
 class Databases:
     """Makes and drops databases on one server. Names carry the process id, so sessions may share a server."""
@@ -22,6 +32,7 @@ class Databases:
         self._connection = psycopg.connect(admin_dsn, autocommit=True)
         self._numbers = count()
         self._made: set[str] = set()
+        self._idle: list[str] = []
 
     def __enter__(self) -> Self:
         return self
@@ -47,12 +58,24 @@ class Databases:
 
     @contextmanager
     def fresh(self) -> Iterator[str]:
-        """Connection string of an empty database that is dropped at the end of the block."""
-        name = self.create()
+        """Connection string of an empty database, for the length of the block.
+
+        The database is emptied and used again, which takes a fraction of the time that making one does.
+        """
+        name = self._idle.pop() if self._idle else self.create()
         try:
             yield self.dsn(name)
         finally:
-            self.drop(name)
+            self._empty(name)
+            self._idle.append(name)
+
+    def _empty(self, name: str) -> None:
+        """End the sessions in a database and drop what is in it."""
+        with psycopg.connect(self.dsn(name), autocommit=True) as connection:
+            connection.execute(SESSIONS, [name])
+            for (schema,) in connection.execute(SCHEMAS).fetchall():
+                connection.execute(sql.SQL("drop schema {} cascade").format(sql.Identifier(schema)))
+            connection.execute("create schema public")
 
     def drop(self, name: str) -> None:
         """Drop a database, ending the sessions in it."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 from tests.databases import Databases
-from tests.equivalence.cases import Case, Delete, Deploy, Insert, Step, Tick, view
+from tests.equivalence.act_cases import ActView, Driver
+from tests.equivalence.cases import Case, Delete, Deploy, Insert, Step, Tick, View, view
+from tests.equivalence.queries import Relation
 from tests.equivalence.run import run
 from tests.equivalence.schema import Column, Table
 from tests.equivalence.values import EPOCH
@@ -44,3 +46,33 @@ def test_two_deletes_of_the_same_rows_in_one_tick_spare_a_new_row(
     delete = Delete("t0", "k", 1)
     steps = (Insert("t0", ((1, 1), (1, 1))), tick(), Insert("t0", ((1, 1),)), delete, delete, tick())
     check("select k, count(*) as n from t0 group by k", steps, databases, oracle_dsn)
+
+
+def test_the_previous_image_of_a_bag_keeps_its_duplicates(databases: Databases, oracle_dsn: str) -> None:
+    columns = (Column("c0", "integer"), Column("c1", "bigint"))
+    driver = View(
+        "driver", "select k as c0, count(*) as c1 from t0 group by k", columns, True, frozenset({"t0"})
+    )
+    act = ActView(
+        "act",
+        "select d.c0 as c0, d.c1 as c1, p.v0 as c2 from {driver} as d join {right_t0} as p on p.k = d.c0",
+        Driver(Relation("driver", columns), ("c0",)),
+        ("t0",),
+        (*columns, Column("c2", "integer")),
+    )
+    one = Insert("t0", ((1, 1),))
+    steps = (
+        tick(),
+        Deploy("driver"),
+        Deploy("act"),
+        one,
+        one,
+        tick(),
+        one,
+        tick(),
+        Delete("t0", "k", 1),
+        one,
+        tick(),
+    )
+    with databases.fresh() as dsn:
+        run(Case((BAG,), (driver, act), steps), dsn, oracle_dsn)

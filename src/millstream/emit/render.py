@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from sqlglot import exp
 
+from millstream.delta.node import HASH
 from millstream.emit.names import changes, quote, table
 from millstream.plan.expression import CLOCKS, WEIGHT, transform
 from millstream.plan.nodes import (
@@ -93,14 +94,21 @@ def render_scan(scan: Scan, images: Images) -> str:
 
 
 def previous(scan: Scan) -> str:
-    """The rows as they were before this tick: without what it added, with what it removed."""
+    """The rows as they were before this tick: without what it added, with what it removed.
+
+    Of a row in a bag there were as many before as there are now, less its weight.
+    """
     relation = scan.relation
-    columns = listing([quote(name) for name in (*scan.names, *((relation.guard,) if relation.guard else ()))])
+    names = [quote(name) for name in (*scan.names, *((relation.guard,) if relation.guard else ()))]
+    now, changed = table(relation.name), changes(relation.name)
     same = " AND ".join(f"d.{quote(key)} = s.{quote(key)}" for key in relation.key)
+    bag = relation.key == (HASH,)
+    touched = f"SELECT 1 FROM {changed} AS d WHERE {same}" + ("" if bag else f" AND d.{WEIGHT} > 0")
+    before = f"(SELECT count(*) FROM {now} AS s WHERE {same}) - d.{WEIGHT}" if bag else f"-d.{WEIGHT}"
     return (
-        f"(SELECT {columns} FROM {table(relation.name)} AS s WHERE NOT EXISTS (SELECT 1 FROM "
-        f"{changes(relation.name)} AS d WHERE {same} AND d.{WEIGHT} > 0) UNION ALL SELECT {columns} FROM "
-        f"{changes(relation.name)} AS d WHERE d.{WEIGHT} < 0)"
+        f"(SELECT {listing(names)} FROM {now} AS s WHERE NOT EXISTS ({touched}) UNION ALL "
+        f"SELECT {listing([f'd.{name}' for name in names])} FROM {changed} AS d "
+        f"CROSS JOIN generate_series(1, {before}) AS g)"
     )
 
 
