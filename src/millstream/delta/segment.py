@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 
 from millstream.delta.linearity import invertible, is_flat, is_linear, over_one_scan, twice_read
 from millstream.delta.node import Node, Rule, is_on_act, passive_leaves
+from millstream.diagnostics import refuse
 from millstream.errors import Refused
-from millstream.front.diagnostics import refuse
 from millstream.plan.expression import Attribute, Names, column, plain
 from millstream.plan.lineage import carry, copies
 from millstream.plan.nodes import (

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from sqlglot import exp
 
+from millstream.diagnostics import refuse
 from millstream.errors import Refused
-from millstream.front.diagnostics import refuse
 from millstream.front.scalar import bind, function_name
 from millstream.front.scope import Scope
 from millstream.front.unread import refuse_unread

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 from sqlglot import exp
 
+from millstream.diagnostics import refuse
 from millstream.errors import Refused
 from millstream.front import tables
 from millstream.front.aggregates import bind_aggregation, has_aggregates
-from millstream.front.diagnostics import refuse
 from millstream.front.scalar import bind, python_call, type_of
 from millstream.front.scope import CommonTable, Context, Scope
 from millstream.front.unread import refuse_unread

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from sqlglot import exp
 
-from millstream.front.diagnostics import refuse
+from millstream.diagnostics import refuse
 from millstream.front.scope import Context, Scope
 from millstream.plan.expression import CLOCKS, column, transform
 

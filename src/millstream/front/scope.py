@@ -8,7 +8,7 @@ from typing import Protocol
 
 from sqlglot import exp
 
-from millstream.front.diagnostics import refuse
+from millstream.diagnostics import refuse
 from millstream.plan.expression import Attribute, Names
 from millstream.plan.nodes import Relation
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from sqlglot import exp
 
+from millstream.diagnostics import refuse
 from millstream.front import query
-from millstream.front.diagnostics import refuse
 from millstream.front.parse import is_process_time, parse
 from millstream.front.scalar import bind
 from millstream.front.scope import CommonTable, Context, Scope, ViewText

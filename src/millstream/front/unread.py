@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from millstream.front.diagnostics import refuse
+from millstream.diagnostics import refuse
 
 READ: dict[type[exp.Expr], frozenset[str]] = {
     exp.Select: frozenset(

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from sqlglot import exp
 
+from millstream.diagnostics import refuse
 from millstream.front import query, tables
 from millstream.front.aggregates import has_aggregates
-from millstream.front.diagnostics import refuse
 from millstream.front.scalar import bind
 from millstream.front.scope import CommonTable, Scope
 from millstream.front.unread import refuse_unread

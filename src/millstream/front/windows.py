@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from millstream.front.diagnostics import refuse
+from millstream.diagnostics import refuse
 from millstream.front.scalar import bind
 from millstream.front.scope import Scope
 from millstream.plan.expression import Attribute, column, plain

@@ -194,7 +194,7 @@ class Worker:
         log.error("a row of %s was set aside: %s", relation.name, str(error).splitlines()[0])
         with self.conn.transaction():
             self.conn.execute(
-                f"with t as (delete from {queue(relation.name)} where _seq = (select min(_seq) from "  # noqa: S608
+                f"with t as (delete from {queue(relation.name)} where _seq = (select min(_seq) from "
                 f"{queue(relation.name)}) returning *) insert into millstream.dead_row (relation, tick, error, payload)"
                 " select %s, (select tick from millstream.clock), %s, to_jsonb(t) from t".encode(),
                 [relation.name, str(error)],
