@@ -5,12 +5,12 @@
         when {{ strategy }} = 'buy_again' then 'You buy this regularly'
         when {{ reason_name }} is null then 'Picked for you'
         when {{ strategy }} = 'covisitation'
-            then 'People who looked at ' || {{ reason_name }} || ' also looked at this'
+            then 'Often chosen together with ' || {{ reason_name }}
         when {{ strategy }} = 'bought_together'
             then 'Often bought together with ' || {{ reason_name }}
         when {{ strategy }} = 'embedding' then 'Similar to ' || {{ reason_name }}
         when {{ strategy }} = 'session_affinity'
-            then 'Because you looked at ' || {{ reason_name }}
+            then 'Because of your interest in ' || {{ reason_name }}
         else 'Picked for you'
     end
 {%- endmacro %}

@@ -42,7 +42,7 @@ def test_what_others_bought_with_a_viewed_item_comes_first(stocked: Shop) -> Non
     first = served(stocked)[0]
     assert (first["item_id"], first["name"], first["rank"], first["slot"]) == ("b", "B", 1, 1)
     assert (first["strategy"], first["reason_item_id"]) == ("covisitation", "a")
-    assert first["reason_text"] == "People who looked at A also looked at this"
+    assert first["reason_text"] == "Often chosen together with A"
     assert first["computed_at"] == stocked.now - 5 * MINUTE
     assert (first["source"], first["variant"], first["tier"]) == ("personal", "control", 1)
 
@@ -191,7 +191,7 @@ def test_a_failed_blend_is_served_in_the_order_of_the_sql_score(stocked: Shop) -
     rows = served(stocked)
     assert {row["source"] for row in rows} == {"sql_fallback"}
     assert [row["item_id"] for row in rows][:2] == ["b", "c"]
-    assert rows[0]["reason_text"] == "People who looked at A also looked at this"
+    assert rows[0]["reason_text"] == "Often chosen together with A"
     assert [row["score"] for row in rows] == sorted((row["score"] for row in rows), reverse=True)
 
 
