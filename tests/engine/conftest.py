@@ -8,18 +8,32 @@ import psycopg
 import pytest
 
 from millstream.runtime import deploy
+from millstream.runtime.worker import Worker
+from tests.databases import Databases
 from tests.engine.engine import Engine
 
 
+@pytest.fixture(scope="session")
+def on_event_clock(databases: Databases) -> str:
+    """Name of a database with the engine's catalogue and the event clock, to be copied."""
+    name = databases.create()
+    Worker(databases.dsn(name), clock="event").close()
+    return name
+
+
 @pytest.fixture
-def engine(database: str) -> Iterator[Engine]:
-    """An engine whose event clock tests set by `tick(now)`."""
-    with Engine(database) as made:
+def engine(databases: Databases, on_event_clock: str) -> Iterator[Engine]:
+    """An engine whose event clock tests may set by `tick(now)`."""
+    name = databases.create(template=on_event_clock)
+    with Engine(databases.dsn(name)) as made:
         yield made
+    databases.drop(name)
 
 
 @pytest.fixture
-def installed(database: str) -> Iterator[psycopg.Connection]:
-    """The owner's connection to a database with an empty catalogue."""
-    with deploy.connect(database) as connection:
+def installed(databases: Databases, on_event_clock: str) -> Iterator[psycopg.Connection]:
+    """The owner's connection to a database in which nothing is deployed."""
+    name = databases.create(template=on_event_clock)
+    with deploy.connect(databases.dsn(name)) as connection:
         yield connection
+    databases.drop(name)

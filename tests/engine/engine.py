@@ -28,10 +28,9 @@ DROP = re.compile(rf"drop {NAME}(?P<cascade> cascade)?", re.IGNORECASE)
 class Engine:
     """A database with the engine in it. `minute(n)` is n minutes after the first moment of every test."""
 
-    def __init__(self, dsn: str, clock: str = "event") -> None:
+    def __init__(self, dsn: str) -> None:
         self.dsn = dsn
         self._stack = ExitStack()
-        Worker(dsn, clock).close()  # the clock is chosen before anything is deployed
         self.owner = self._stack.enter_context(deploy.connect(dsn))
         self.client = self._stack.enter_context(psycopg.connect(dsn, autocommit=True))
         self.client.execute("set timezone to 'UTC'")
@@ -120,8 +119,10 @@ class Engine:
         return value
 
     def all(self, relation: str) -> list[tuple[Any, ...]]:
-        """Every row of a relation, sorted."""
-        return sorted(self.rows(f"select * from {relation}"), key=repr)
+        """Every row of a relation, sorted; NULLs come last."""
+        return sorted(
+            self.rows(f"select * from {relation}"), key=lambda row: [(value is None, value) for value in row]
+        )
 
     def states(self) -> list[str]:
         """The names of everything stored, versions included."""

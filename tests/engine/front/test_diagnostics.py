@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 import millstream
+from millstream.diagnostics import CATALOGUE
 from millstream.errors import Refused
 from millstream.front.ddl import parse_sink, parse_table
-from millstream.front.diagnostics import CATALOGUE
 from tests.engine.catalogue import compiled
 from tests.engine.golden import Case, each_case, read
 
@@ -24,8 +24,12 @@ WHOLE_MODEL = {
     "syntax: not a select",
     "syntax: two statements",
     "two output columns of one name",
-    "a process-time join beside a grouping of the same relation",
+    "for update",
+    "group by nothing",
+    "who asks",
 }
+# The segmentation stores whatever has no single keyed driver, so nothing is left to refuse; the code stands as a guard.
+UNREACHED = {"MS017"}
 
 
 def refusal(sql: str) -> str:
@@ -60,7 +64,7 @@ def test_every_code_has_an_example() -> None:
     shown = codes_in(HERE.parent, r"^error\[(MS\d{3})\]", "*.golden") | codes_in(
         HERE.parent, r"\nerror\[(MS\d{3})\]", "*.golden"
     )
-    assert raised - shown == set()
+    assert raised - shown == UNREACHED
     assert set(CATALOGUE) <= raised
 
 

@@ -1,0 +1,121 @@
+"""Process-time joins: a result is computed when its left row acts, with the right side as of the tick before."""
+
+from __future__ import annotations
+
+from tests.engine.engine import Engine
+
+ACTS = "create table acts (k integer primary key, item integer)"
+PRICES = "create table prices (item integer primary key, price integer)"
+PRICED = (
+    "create materialized view priced as select a.k, p.price from acts as a"
+    " left join prices for system_time as of proctime() as p on p.item = a.item"
+)
+
+
+def test_the_right_side_is_that_of_the_tick_before(engine: Engine) -> None:
+    engine.deploy_all(ACTS, PRICES, PRICED)
+    engine.write("insert into prices values (1, 10)", "insert into acts values (1, 1)")
+    assert engine.all("priced") == [(1, None)]
+    engine.write("insert into acts values (2, 1)")
+    assert engine.all("priced") == [(1, None), (2, 10)]
+
+
+def test_a_change_of_the_right_side_changes_nothing_by_itself(engine: Engine) -> None:
+    engine.deploy_all(ACTS, PRICES, PRICED)
+    engine.write("insert into prices values (1, 10)")
+    engine.write("insert into acts values (1, 1)")
+    engine.write("update prices set price = 20")
+    assert engine.all("priced") == [(1, 10)]
+    engine.write("delete from prices")
+    assert engine.all("priced") == [(1, 10)]
+
+
+def test_a_change_of_the_left_side_computes_its_row_again(engine: Engine) -> None:
+    engine.deploy_all(ACTS, PRICES, PRICED)
+    engine.write("insert into prices values (1, 10), (2, 5)")
+    engine.write("insert into acts values (1, 1), (2, 1)")
+    engine.write("update prices set price = 20 where item = 1")
+    engine.write("update acts set item = 2 where k = 2")
+    assert engine.all("priced") == [(1, 10), (2, 5)]
+    engine.write("delete from acts where k = 1", "update acts set item = 1 where k = 2")
+    assert engine.all("priced") == [(2, 20)]
+
+
+def test_an_inner_join_drops_what_met_nothing_until_it_acts_again(engine: Engine) -> None:
+    engine.deploy_all(ACTS, PRICES, PRICED.replace("left join", "join"))
+    engine.write("insert into acts values (1, 1)", "insert into prices values (1, 10)")
+    assert engine.all("priced") == []
+    engine.write("update acts set item = 1")  # the same values are no act
+    assert engine.all("priced") == []
+    engine.write("insert into acts values (2, 1)")
+    assert engine.all("priced") == [(2, 10)]
+
+
+def test_a_right_side_that_depends_on_the_left_is_seen_as_before_the_tick(engine: Engine) -> None:
+    """A count of acts that each act looks up: every act sees the acts of the ticks before."""
+    engine.deploy_all(
+        ACTS,
+        "create materialized view counts as select item, count(*) as n from acts group by item",
+        "create materialized view seen as select a.k, c.n from acts as a"
+        " left join counts for system_time as of proctime() as c on c.item = a.item",
+    )
+    engine.write("insert into acts values (1, 1), (2, 1)")
+    assert engine.all("seen") == [(1, None), (2, None)]
+    engine.write("insert into acts values (3, 1)")
+    assert engine.all("seen") == [(1, None), (2, None), (3, 2)]
+    engine.write("insert into acts values (4, 1)", "delete from acts where k = 1")
+    assert engine.all("seen") == [(2, None), (3, 2), (4, 3)]
+
+
+def test_what_reads_an_act_follows_it(engine: Engine) -> None:
+    engine.deploy_all(
+        ACTS,
+        PRICES,
+        PRICED,
+        "create materialized view total as select sum(price) as s, count(*) as n from priced",
+    )
+    engine.write("insert into prices values (1, 10)")
+    engine.write("insert into acts values (1, 1), (2, 1), (3, 9)")
+    assert engine.all("total") == [(20, 3)]
+    engine.write("update prices set price = 1")
+    engine.write("update acts set item = 9 where k = 1", "update acts set item = 1 where k = 3")
+    assert engine.all("total") == [(11, 3)]
+
+
+def test_acts_of_a_table_without_a_key(engine: Engine) -> None:
+    engine.deploy_all(
+        "create table acts (k integer, item integer) append only", PRICES, PRICED.replace("left join", "join")
+    )
+    engine.write("insert into prices values (1, 10)")
+    engine.write("insert into acts values (7, 1), (7, 1)")
+    assert engine.all("priced") == [(7, 10), (7, 10)]
+    engine.write("insert into acts values (7, 1)")
+    assert engine.all("priced") == [(7, 10), (7, 10), (7, 10)]
+    engine.write("delete from acts")
+    assert engine.all("priced") == []
+
+
+def test_a_branch_that_joins_the_driver_with_itself_is_kept_exact(engine: Engine) -> None:
+    engine.deploy_all(
+        "create table people (k integer primary key, friend integer, item integer)",
+        PRICES,
+        "create materialized view v as"
+        " select u.k, p.price as x from people as u join prices for system_time as of proctime() as p on p.item = u.item"
+        " union all"
+        " select a.k, b.item as x from people as a join people as b on b.k = a.friend",
+    )
+    engine.write("insert into prices values (1, 10), (2, 20)")
+    engine.write("insert into people values (1, 2, 1)")
+    assert engine.all("v") == [(1, 10)]
+    engine.write("insert into people values (2, null, 2)")
+    assert engine.all("v") == [(1, 2), (1, 10), (2, 20)]
+    engine.write("update people set item = 3 where k = 2")
+    assert engine.all("v") == [(1, 3), (1, 10)]
+
+
+def test_rebuilding_meets_the_right_side_as_it_is_now(engine: Engine) -> None:
+    engine.deploy_all(ACTS, PRICES, PRICED)
+    engine.write("insert into acts values (1, 1)", "insert into prices values (1, 10)")
+    assert engine.all("priced") == [(1, None)]
+    engine.deploy(PRICED.replace("p.price from", "p.price, p.item from"))
+    assert engine.all("priced") == [(1, 10, 1)]

@@ -1,0 +1,125 @@
+"""Who may do what: the writer sees and writes sources alone, the reader reads serving views alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+import millstream.server
+from tests.engine.engine import Engine
+from tests.engine.running import running
+
+T = "create table t (k integer primary key, v integer)"
+INNER = "create materialized view feat_v as select k, v from t"
+SERVED = "create materialized view serve_v as select k, v from feat_v"
+PLAIN = "create view serve_plain as select k, v from feat_v where v > 1"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[millstream.server.Server]:
+    with millstream.server.open(tmp_path_factory.mktemp("roles")) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def shop(server: millstream.server.Server) -> Iterator[Engine]:
+    """An engine in the server's own database, where the roles are."""
+    with Engine(server.dsn("owner")) as engine:
+        engine.deploy_all(T, INNER, SERVED, PLAIN)
+        engine.write("insert into t values (1, 1), (2, 2)")
+        yield engine
+
+
+def connect(server: millstream.server.Server, role: str) -> psycopg.Connection:
+    return psycopg.connect(server.dsn(role), autocommit=True)
+
+
+def test_the_reader_reads_serving_views(server: millstream.server.Server, shop: Engine) -> None:
+    with connect(server, "reader") as reader:
+        assert reader.execute("select k from serve_v order by k").fetchall() == [(1,), (2,)]
+        assert reader.execute("select k from serve_plain").fetchall() == [(2,)]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "select * from t",
+        "select * from feat_v",
+        'select * from millstream_data."serve_v@1"',
+        "select * from millstream.relation",
+    ],
+)
+def test_the_reader_reads_nothing_else(
+    server: millstream.server.Server, shop: Engine, statement: str
+) -> None:
+    with connect(server, "reader") as reader, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        reader.execute(statement.encode())
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "insert into t values (9, 9)",
+        "delete from serve_v",
+        "create table mine (k integer)",
+        "drop view serve_v",
+    ],
+)
+def test_the_reader_changes_nothing(server: millstream.server.Server, shop: Engine, statement: str) -> None:
+    with (
+        connect(server, "reader") as reader,
+        pytest.raises((psycopg.errors.InsufficientPrivilege, psycopg.errors.ReadOnlySqlTransaction)),
+    ):
+        reader.execute(statement.encode())
+
+
+def test_the_writer_writes_sources_and_waits_for_the_views(
+    server: millstream.server.Server, shop: Engine
+) -> None:
+    shop.release()
+    with running(shop.dsn), connect(server, "writer") as writer:
+        writer.execute("insert into t values (3, 3), (4, 4)")
+        with writer.cursor() as cursor, cursor.copy("copy t from stdin") as copy:
+            copy.write_row((5, 5))
+        writer.execute("call millstream.flush()")
+        writer.execute("update t set v = 30 where k = 3")
+        writer.execute("call millstream.flush()")
+        assert writer.execute("select v from t where k >= 3 order by k").fetchall() == [(30,), (4,), (5,)]
+        writer.execute("delete from t where k >= 3")
+        writer.execute("call millstream.flush()")
+        assert writer.execute("select count(*) from t").fetchone() == (2,)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "select * from serve_v",
+        "select * from feat_v",
+        "select * from millstream_data.t",
+        "insert into millstream_data.t values (9, 9)",
+        "insert into millstream_data.t__queue (_op, k, v) values ('i', 9, 9)",
+        "update millstream.clock set tick = 0",
+        "create table mine (k integer)",
+        "drop view t",
+        "truncate millstream_data.t",
+    ],
+)
+def test_the_writer_does_nothing_else(server: millstream.server.Server, shop: Engine, statement: str) -> None:
+    with connect(server, "writer") as writer, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        writer.execute(statement.encode())
+
+
+def test_a_replaced_view_is_still_the_readers(server: millstream.server.Server, shop: Engine) -> None:
+    shop.deploy(SERVED.replace("k, v from", "v, k, k + v as s from"))
+    shop.deploy(INNER.replace("k, v from", "k, v, 1 as one from"))
+    with connect(server, "reader") as reader:
+        assert reader.execute("select s from serve_v order by s").fetchall() == [(2,), (4,)]
+        assert reader.execute("select k from serve_plain").fetchall() == [(2,)]
+
+
+def test_a_wrong_password_is_refused(server: millstream.server.Server) -> None:
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        psycopg.connect(make_conninfo(server.dsn("reader"), password="guess"))

@@ -1,0 +1,242 @@
+"""The worker: alone, on one clock that never goes back, with a log of its ticks; it follows deploys while it runs."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+
+from millstream.errors import MillstreamError
+from millstream.runtime import status
+from millstream.runtime.worker import Worker
+from tests.engine.engine import Engine, minute
+from tests.engine.running import eventually, running
+
+EVENTS = (
+    "create table events (id integer primary key, kind varchar, occurred_at timestamptz, received_at timestamptz)"
+    " on conflict do nothing"
+)
+RECENT = (
+    "create materialized view recent as select kind, count(*) as n from events"
+    " where occurred_at > now() - interval '10 minutes' group by kind"
+)
+
+
+def put(engine: Engine, number: int, at: datetime, received: datetime | None = None) -> None:
+    engine.execute("insert into events values (%s, 'a', %s, %s)", [number, at, received or at])
+
+
+def test_a_second_worker_is_refused(engine: Engine) -> None:
+    engine.tick()
+    with pytest.raises(MillstreamError, match="another worker keeps this database") as caught:
+        Worker(engine.dsn)
+    assert "millstream down" in str(caught.value)
+
+
+def test_after_the_first_worker_is_gone_another_may_run(engine: Engine) -> None:
+    engine.deploy("create table t (k integer primary key)")
+    engine.write("insert into t values (1)")
+    engine.release()
+    engine.write("insert into t values (2)")
+    assert engine.all("t") == [(1,), (2,)]
+
+
+def test_an_unknown_clock_is_refused(engine: Engine) -> None:
+    with pytest.raises(MillstreamError, match="use wall or event"):
+        Worker(engine.dsn, clock="moon")
+
+
+def test_the_clock_cannot_be_changed_once_it_ran(engine: Engine) -> None:
+    engine.deploy(EVENTS)
+    put(engine, 1, minute(0))
+    engine.tick()
+    engine.release()
+    with pytest.raises(MillstreamError, match="--clock event"):
+        Worker(engine.dsn, clock="wall")
+
+
+def test_the_clock_may_be_chosen_while_only_tables_are_deployed(database: str) -> None:
+    Worker(database).close()
+    with Engine(database) as engine:
+        engine.deploy(EVENTS)
+        Worker(database, clock="event").close()
+        put(engine, 1, minute(0))
+        assert engine.tick().now == minute(0)
+
+
+def test_the_event_clock_is_the_greatest_accepted_moment(engine: Engine) -> None:
+    engine.deploy_all(EVENTS, RECENT)
+    assert engine.tick().now is None
+    put(engine, 1, minute(0))
+    put(engine, 2, minute(5))
+    assert engine.tick().now == minute(5)
+    assert engine.all("recent") == [("a", 2)]
+
+
+def test_the_event_clock_never_goes_back(engine: Engine) -> None:
+    engine.deploy_all(EVENTS, RECENT)
+    put(engine, 1, minute(20))
+    engine.tick()
+    put(engine, 2, minute(12))
+    put(engine, 3, minute(1))
+    assert engine.tick().now == minute(20)
+    assert engine.all("recent") == [("a", 2)]
+    assert engine.tick(minute(3)).now == minute(20)
+
+
+def test_an_event_from_the_future_does_not_move_the_clock(engine: Engine) -> None:
+    engine.deploy_all(EVENTS, RECENT)
+    put(engine, 1, minute(0))
+    put(engine, 2, minute(600), received=minute(0))
+    assert engine.tick().now == minute(0)
+
+
+def test_time_alone_removes_rows(engine: Engine) -> None:
+    engine.deploy_all(EVENTS, RECENT)
+    put(engine, 1, minute(0))
+    put(engine, 2, minute(6))
+    engine.tick()
+    assert engine.all("recent") == [("a", 2)]
+    engine.tick(minute(10))
+    assert engine.all("recent") == [("a", 1)]
+    engine.tick(minute(16))
+    assert engine.all("recent") == []
+
+
+def test_the_wall_clock_moves_without_events(database: str) -> None:
+    with Worker(database, clock="wall"):
+        pass
+    with Engine(database) as engine:
+        engine.deploy_all(
+            EVENTS,
+            "create materialized view soon as select id from events where occurred_at > now() - interval '1 second'",
+        )
+        engine.release()
+        with running(database):
+            put(engine, 1, datetime.now(UTC) + timedelta(seconds=2))
+            engine.execute("call millstream.flush()")
+            assert engine.all("soon") == [(1,)]
+            eventually(lambda: engine.all("soon") == [])
+
+
+def test_every_tick_that_changed_something_is_logged(engine: Engine) -> None:
+    engine.deploy_all(EVENTS, "create table t (k integer primary key)")
+    put(engine, 1, minute(0))
+    engine.write("insert into t values (1), (2)")
+    engine.tick()
+    put(engine, 2, minute(1))
+    engine.tick()
+    log = engine.rows("select tick, now, taken, milliseconds > 0 from millstream.tick_log order by tick")
+    assert [(row[1], row[2], row[3]) for row in log] == [
+        (minute(0), {"events": 1, "t": 2}, True),
+        (minute(1), {"events": 1}, True),
+    ]
+    assert [row[0] for row in log] == sorted({row[0] for row in log})
+
+
+def test_a_running_worker_follows_deploys(engine: Engine) -> None:
+    engine.deploy("create table t (k integer primary key, v integer)")
+    engine.release()
+    with running(engine.dsn):
+        engine.execute("insert into t values (1, 10)")
+        engine.execute("call millstream.flush()")
+        engine.deploy("create materialized view total as select sum(v) as s from t")
+        assert engine.value("select s from total") == 10
+        engine.execute("insert into t values (2, 5)")
+        engine.execute("call millstream.flush()")
+        assert engine.value("select s from total") == 15
+        engine.deploy("create materialized view total as select sum(v) as s, count(*) as n from t")
+        engine.execute("insert into t values (3, 1)")
+        engine.execute("call millstream.flush()")
+        assert engine.all("total") == [(16, 3)]
+        engine.drop("total")
+        engine.execute("insert into t values (4, 1)")
+        engine.execute("call millstream.flush()")
+        assert engine.value("select count(*) from t") == 4
+
+
+def test_a_running_worker_wakes_when_something_is_written(engine: Engine) -> None:
+    engine.deploy("create table t (k integer primary key)")
+    engine.release()
+    with running(engine.dsn):
+        eventually(
+            lambda: (
+                engine.value(
+                    "select count(*) from pg_stat_activity where query like 'listen%' or wait_event = 'ClientRead'"
+                )
+                > 0
+            )
+        )
+        engine.execute("insert into t values (1)")
+        eventually(lambda: engine.all("t") == [(1,)])
+
+
+def test_a_worker_stops_when_told_to(engine: Engine) -> None:
+    stop = threading.Event()
+    with Worker(engine.dsn) as worker:
+        thread = threading.Thread(target=worker.run, args=(stop,))
+        thread.start()
+        stop.set()
+        thread.join(30)
+        assert not thread.is_alive()
+
+
+def test_a_row_that_makes_a_tick_fail_is_set_aside_and_the_rest_goes_on(engine: Engine) -> None:
+    engine.deploy_all(
+        "create table t (k integer primary key, a integer)",
+        "create materialized view grown as select k, a * 1000000 as big from t",
+    )
+    engine.execute("insert into t select n, n from generate_series(1, 20) as n")
+    engine.execute("insert into t values (21, 2000000000)")
+    engine.execute("insert into t select n, n from generate_series(22, 30) as n")
+    tick = engine.tick()
+    assert tick.rows == 29
+    assert engine.value("select count(*) from grown") == 29
+    ((relation, error, payload),) = engine.rows("select relation, error, payload from millstream.dead_row")
+    assert relation == "t"
+    assert "out of range" in error
+    assert (payload["k"], payload["a"]) == (21, 2000000000)
+    engine.execute("call millstream.flush('0 seconds')")
+
+
+def test_a_failed_tick_changes_nothing(engine: Engine) -> None:
+    """An error that no row can cause stops the worker and leaves everything as it was."""
+    engine.deploy_all(
+        "create table t (k integer primary key)", "create materialized view v as select count(*) as n from t"
+    )
+    engine.write("insert into t values (1)")
+    number = engine.value("select tick from millstream.clock")
+    engine.execute("insert into t values (2)")
+    engine.execute('alter table millstream_data."v@1" rename to gone')
+    with pytest.raises(psycopg.errors.UndefinedTable):
+        engine.tick()
+    engine.execute('alter table millstream_data.gone rename to "v@1"')
+    assert engine.value("select tick from millstream.clock") == number
+    assert (engine.all("t"), engine.all("v")) == ([(1,)], [(1,)])
+    engine.tick()
+    assert (engine.all("t"), engine.all("v")) == ([(1,), (2,)], [(2,)])
+
+
+def test_status_shows_the_worker_its_clock_and_what_is_queued(engine: Engine) -> None:
+    engine.deploy_all(EVENTS, RECENT)
+    put(engine, 1, minute(0))
+    engine.tick()
+    put(engine, 2, minute(1))
+    found = status.read(engine.owner)
+    assert (found["clock"], found["worker_connected"], found["queued"]) == ("event", True, {"events": 1})
+    assert found["tick"] == engine.value("select tick from millstream.clock")
+    assert [view["name"] for view in found["views"]] == ["recent"]
+    engine.release()
+    eventually(lambda: not status.read(engine.owner)["worker_connected"])
+
+
+def test_session_tables_are_emptied_after_every_tick(engine: Engine) -> None:
+    engine.deploy_all(EVENTS, RECENT)
+    for number in range(5):
+        put(engine, number, minute(number))
+        engine.tick()
+    for name in engine.worker.session_tables():
+        row = engine.worker.conn.execute(f"select count(*) from {name}".encode()).fetchone()
+        assert row == (0,), name
