@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import secrets
 import threading
 import warnings
 from collections.abc import Iterator
@@ -31,7 +32,6 @@ from dbt.tests.fixtures.project import (
     profiles_config_update,
     profiles_root,
     profiles_yml,
-    project,
     project_config_update,
     project_files,
     project_root,
@@ -44,7 +44,6 @@ from dbt.tests.fixtures.project import (
     snapshots,
     test_config,
     tests,
-    unique_schema,
 )
 
 import millstream.server
@@ -72,7 +71,6 @@ __all__ = [
     "profiles_config_update",
     "profiles_root",
     "profiles_yml",
-    "project",
     "project_config_update",
     "project_files",
     "project_root",
@@ -85,7 +83,6 @@ __all__ = [
     "snapshots",
     "test_config",
     "tests",
-    "unique_schema",
 ]
 
 WORKER = "adapter tests' worker"
@@ -140,9 +137,15 @@ def live_worker(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture(scope="session")
-def dsn(engine_home: Path) -> str:
+def engine_server(engine_home: Path) -> millstream.server.Server:
+    """The server of the session."""
+    return millstream.server.connect(engine_home)
+
+
+@pytest.fixture(scope="session")
+def dsn(engine_server: millstream.server.Server) -> str:
     """The owner's connection string."""
-    return millstream.server.connect(engine_home).dsn("owner")
+    return engine_server.dsn("owner")
 
 
 @pytest.fixture(scope="class")
@@ -151,9 +154,30 @@ def dbt_profile_target(engine_home: Path) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="class")
+def unique_schema() -> str:
+    """A schema of the test class's own; a short name leaves room for the suite's long model names."""
+    return f"s{secrets.token_hex(3)}"
+
+
+@pytest.fixture(scope="class")
+def project(project_setup: Any, project_files: None) -> Any:
+    """dbt's project fixture; what the suite writes with run_sql is visible when the call returns."""
+    write = project_setup.run_sql
+
+    def run_sql(sql: str, fetch: str | None = None) -> Any:
+        result = write(sql, fetch=fetch)
+        if fetch is None:
+            write("call millstream.flush()")
+        return result
+
+    project_setup.run_sql = run_sql
+    return project_setup
+
+
+@pytest.fixture(scope="class")
 def test_data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where dbt's suite looks for scripts and puts large files."""
-    return tmp_path_factory.mktemp("data")
+    """Where dbt's suite makes a directory for large files."""
+    return tmp_path_factory.mktemp("suite") / "data"
 
 
 @pytest.fixture(scope="class")

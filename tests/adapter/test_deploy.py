@@ -73,7 +73,9 @@ class Views:
     def deployed(self, project: Any, dsn: str) -> Any:
         """The first run, and three events."""
         results = run_dbt(["run"])
-        insert(dsn, project.test_schema, ("1", "ann", "tea", 1), ("2", "bob", "tea", 1), ("3", "ann", "cup", 2))
+        insert(
+            dsn, project.test_schema, ("1", "ann", "tea", 1), ("2", "bob", "tea", 1), ("3", "ann", "cup", 2)
+        )
         return results
 
 
@@ -111,7 +113,12 @@ class TestFirstRun(Views):
                 relation.identifier: str(relation.type)
                 for relation in project.adapter.list_relations(project.database, project.test_schema)
             }
-        assert found == {"events": "table", "clicks": "materialized_view", "popular": "materialized_view", "served": "view"}
+        assert found == {
+            "events": "table",
+            "clicks": "materialized_view",
+            "popular": "materialized_view",
+            "served": "view",
+        }
 
 
 class TestSecondRun(Views):
@@ -130,7 +137,9 @@ class TestChangedView(Views):
     ) -> None:
         with psycopg.connect(dsn, autocommit=True) as reader:
             before = reader.execute(f'select sum(clicks) from "{project.test_schema}".clicks').fetchone()
-            write_file(CLICKS.replace("count(*)", "10 * count(*)"), project.project_root, "models", "clicks.sql")
+            write_file(
+                CLICKS.replace("count(*)", "10 * count(*)"), project.project_root, "models", "clicks.sql"
+            )
             results = run_dbt(["run"])
             after = reader.execute(f'select sum(clicks) from "{project.test_schema}".clicks').fetchone()
         assert before == (3,)
@@ -166,7 +175,9 @@ class TestRemovedModels(Views):
         assert set(project.get_tables_in_schema()) == {"events"}
 
     def test_what_a_remaining_model_reads_is_not_dropped(self, deployed: Any, project: Any) -> None:
-        write_file("select event_id from {{ target.schema }}.events", project.project_root, "models", "ids.sql")
+        write_file(
+            "select event_id from {{ target.schema }}.events", project.project_root, "models", "ids.sql"
+        )
         run_dbt(["run", "--select", "ids"])
         (Path(str(project.project_root)) / "models" / "events.sql").unlink()
         _, output = run_dbt_and_capture(

@@ -14,9 +14,6 @@ from dbt.tests.adapter.hooks.test_model_hooks import (
     BasePrePostModelHooksInConfig,
     BasePrePostModelHooksInConfigKwargs,
     BasePrePostModelHooksInConfigWithCount,
-    BasePrePostModelHooksOnSeeds,
-    BasePrePostModelHooksOnSeedsPlusPrefixed,
-    BasePrePostModelHooksOnSeedsPlusPrefixedWhitespace,
     BasePrePostModelHooksOnSnapshots,
     BasePrePostSnapshotHooksInConfigKwargs,
 )
@@ -107,18 +104,6 @@ class TestDuplicateHooksInConfigs(BaseDuplicateHooksInConfigs):
 
 
 class TestHooksRefsOnSeeds(BaseHooksRefsOnSeeds):
-    pass
-
-
-class TestPrePostModelHooksOnSeeds(BasePrePostModelHooksOnSeeds):
-    pass
-
-
-class TestPrePostModelHooksOnSeedsPlusPrefixed(BasePrePostModelHooksOnSeedsPlusPrefixed):
-    pass
-
-
-class TestPrePostModelHooksOnSeedsPlusPrefixedWhitespace(BasePrePostModelHooksOnSeedsPlusPrefixedWhitespace):
     pass
 
 

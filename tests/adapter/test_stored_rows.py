@@ -64,7 +64,9 @@ class TestSeedsUnderViews:
         assert queued(dsn, project.test_schema) == before + 2
         assert rows(project, "by_category") == {("drink", 2), ("ware", 2)}
 
-    def test_other_columns_are_refused_until_a_full_refresh_which_says_what_it_dropped(self, project: Any) -> None:
+    def test_other_columns_are_refused_until_a_full_refresh_which_says_what_it_dropped(
+        self, project: Any
+    ) -> None:
         write_file("item_id,weight\ntea,1\n", project.project_root, "seeds", "items.csv")
         refused = run_dbt(["seed"], expect_pass=False)
         assert "--full-refresh" in refused[0].message
@@ -98,7 +100,9 @@ class TestTables:
 
     def test_a_failing_query_leaves_the_rows_alone(self, project: Any) -> None:
         model = Path(str(project.project_root), "models", "dear.sql")
-        model.write_text(model.read_text().replace("select item_id", "select 1 / (price - price) as x, item_id"))
+        model.write_text(
+            model.read_text().replace("select item_id", "select 1 / (price - price) as x, item_id")
+        )
         run_dbt(["run", "--select", "dear"], expect_pass=False)
         assert rows(project, "dear_items") == {(3,)}
 

@@ -18,7 +18,7 @@ from dbt.adapters.millstream.config import MillstreamConfig
 from dbt.adapters.millstream.connections import MillstreamConnectionManager
 from dbt.adapters.millstream.deployer import Deployer, DeployResponse, refusal_in_project, response_of
 from dbt.adapters.millstream.functions import functions_called, python_entry
-from dbt.adapters.millstream.relation import MillstreamRelation
+from dbt.adapters.millstream.relation import MillstreamRelation, MillstreamRelationType
 from millstream.errors import Refused
 
 if TYPE_CHECKING:
@@ -188,7 +188,7 @@ class MillstreamAdapter(PostgresAdapter):
         existing = self.deployed_kind(relation)
         if existing is None:
             plain = self.get_relation(relation.database, relation.schema, relation.identifier)
-            if plain is not None:
+            if plain is not None and plain.type != MillstreamRelationType.Function:
                 self.drop_relation(plain)
             return
         views = {"view", "materialized_view"}

@@ -28,6 +28,8 @@ class MillstreamRelation(PostgresRelation):
     """A relation that the engine deploys, or a plain PostgreSQL one (stored test failures, snapshots)."""
 
     type: MillstreamRelationType | None = None  # type: ignore[assignment]
+    # PostgreSQL 16 and later want no alias for a subquery; under --empty the model's own alias then follows.
+    require_alias: bool = False
 
     @classproperty
     def get_relation_type(cls) -> type[MillstreamRelationType]:

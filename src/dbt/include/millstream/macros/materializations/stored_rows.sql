@@ -32,7 +32,9 @@
   {%- set key = [key] if key is string else key -%}
   create table {{ relation }} (
   {%- for column in columns %}
-    {{ adapter.quote(column.name) }} {{ column.data_type }}{{ ',' if not loop.last or key }}
+    {#- RisingWave has no json, and rows that are kept are compared, which json cannot be. #}
+    {{ adapter.quote(column.name) }} {{ 'jsonb' if column.data_type == 'json' else column.data_type }}
+    {{- ',' if not loop.last or key }}
   {%- endfor %}
   {%- if key %}
     primary key ({{ key | join(', ') }})
