@@ -7,6 +7,7 @@ from datetime import timedelta
 from itertools import islice
 from typing import TypeVar
 
+from loaders.pace import Pace
 from loaders.relations import INVENTORY, ITEMS, USERS, Relation
 from loaders.rows import Item, Stock, User
 from loaders.source import Source
@@ -17,7 +18,7 @@ Row = TypeVar("Row", Item, Stock, User)
 
 
 def load_items(
-    target: Target, source: Source, offset: timedelta, stock: int, sent: Callable[[int], None]
+    target: Target, source: Source, offset: timedelta, stock: int, pace: Pace, sent: Callable[[int], None]
 ) -> tuple[int, int]:
     """Upsert the items that are new or different, then give those without a stock row `stock` units.
 
@@ -27,32 +28,32 @@ def load_items(
     items = (_moved_item(item, offset) for item in source.items())
     written = total = 0
     for chunk in _chunks(items):
-        written += _send(target, ITEMS, _changed(target, ITEMS, chunk))
+        changed = _changed(target, ITEMS, chunk)
+        _send(target, ITEMS, changed, pace)
+        written += len(changed)
         stocked = target.rows(INVENTORY, [item.item_id for item in chunk])
-        _send(
-            target,
-            INVENTORY,
-            [
-                Stock(item.item_id, stock if item.is_active else 0)
-                for item in chunk
-                if item.item_id not in stocked
-            ],
-        )
+        missing = [item for item in chunk if item.item_id not in stocked]
+        stock_rows = [Stock(item.item_id, stock if item.is_active else 0) for item in missing]
+        _send(target, INVENTORY, stock_rows, pace)
         total += len(chunk)
         sent(len(chunk))
+    pace.catch_up()
     return written, total
 
 
 def load_users(
-    target: Target, source: Source, offset: timedelta, sent: Callable[[int], None]
+    target: Target, source: Source, offset: timedelta, pace: Pace, sent: Callable[[int], None]
 ) -> tuple[int, int]:
     """Upsert the people that are new or different. Returns how many were sent and how many the log knows."""
     users = (_moved_user(user, offset) for user in source.users())
     written = total = 0
     for chunk in _chunks(users):
-        written += _send(target, USERS, _changed(target, USERS, chunk))
+        changed = _changed(target, USERS, chunk)
+        _send(target, USERS, changed, pace)
+        written += len(changed)
         total += len(chunk)
         sent(len(chunk))
+    pace.catch_up()
     return written, total
 
 
@@ -61,11 +62,10 @@ def _changed(target: Target, relation: Relation, chunk: list[Row]) -> list[Row]:
     return [row for row in chunk if present.get(row[0]) != tuple(row)]
 
 
-def _send(target: Target, relation: Relation, rows: Sequence[Sequence[object]]) -> int:
+def _send(target: Target, relation: Relation, rows: Sequence[Sequence[object]], pace: Pace) -> None:
     if rows:
         target.copy(relation, rows)
-        target.flush()
-    return len(rows)
+        pace.sent(len(rows))
 
 
 def _moved_item(item: Item, offset: timedelta) -> Item:

@@ -12,6 +12,7 @@ import psycopg
 from rich.progress import Progress
 
 from loaders.catalogue import load_items, load_users
+from loaders.pace import Pace
 from loaders.progress import progress_bars
 from loaders.rejects import Rejects
 from loaders.relations import EVENTS
@@ -58,8 +59,8 @@ def load(
     """Load a source and return when every view shows it.
 
     A chunk of events is one COPY. Before it is sent, the database is asked which of its events are there, so a load
-    that was killed goes on where it stopped, and `event_id` makes a row that was in flight count once. After every
-    `flush_every` events the loader waits until the views show them: so it never runs ahead of the engine by more.
+    that was killed goes on where it stopped, and `event_id` makes a row that was in flight count once. While the views
+    take in `flush_every` rows the next ones are sent: so the loader is never ahead of the views by more than twice that.
     `shift_to` moves the log so that its last event happens then; a log that is partly there keeps its offset.
 
     Raises LoaderError when the source cannot be read or the server goes away; the same call continues.
@@ -68,15 +69,13 @@ def load(
     loaded = Loaded()
     rejects = rejects if rejects is not None else Rejects()
     try:
-        with Target(dsn) as target, progress_bars(show=show_progress) as bars:
+        with Target(dsn) as target, Pace(dsn, flush_every) as pace, progress_bars(show=show_progress) as bars:
             target.flush(tries=1)  # what an interrupted load has sent becomes visible
             resumes = not target.is_empty(EVENTS)
             loaded.offset = _offset(target, source, shift_to, resumes=resumes)
             if catalogue:
-                _load_catalogue(target, source, loaded, stock, bars)
-            _load_events(
-                target, source, loaded, rejects, bars, resumes=resumes, chunk=chunk, flush_every=flush_every
-            )
+                _load_catalogue(target, source, loaded, stock, bars, pace)
+            _load_events(target, source, loaded, rejects, bars, pace, resumes=resumes, chunk=chunk)
     except psycopg.OperationalError as error:
         raise gone(loaded.sent, "events", error) from error
     loaded.rejected = rejects.count
@@ -92,7 +91,9 @@ def _offset(target: Target, source: Source, shift_to: datetime | None, *, resume
     return timedelta(0) if shift_to is None else offset_to(source, shift_to)
 
 
-def _load_catalogue(target: Target, source: Source, loaded: Loaded, stock: int, bars: Progress) -> None:
+def _load_catalogue(
+    target: Target, source: Source, loaded: Loaded, stock: int, bars: Progress, pace: Pace
+) -> None:
     task = bars.add_task("catalogue", total=None, rows=0, note="")
     rows = 0
 
@@ -101,8 +102,8 @@ def _load_catalogue(target: Target, source: Source, loaded: Loaded, stock: int, 
         rows += count
         bars.update(task, completed=rows, rows=rows)
 
-    loaded.items, items = load_items(target, source, loaded.offset, stock, sent)
-    loaded.users, users = load_users(target, source, loaded.offset, sent)
+    loaded.items, items = load_items(target, source, loaded.offset, stock, pace, sent)
+    loaded.users, users = load_users(target, source, loaded.offset, pace, sent)
     note = f"{items:,} items ({loaded.items:,} new or changed), {users:,} users ({loaded.users:,} new or changed)"
     bars.update(task, total=rows, completed=rows, note=note)
 
@@ -113,13 +114,12 @@ def _load_events(
     loaded: Loaded,
     rejects: Rejects,
     bars: Progress,
+    pace: Pace,
     *,
     resumes: bool,
     chunk: int,
-    flush_every: int,
 ) -> None:
     task = bars.add_task("events", total=source.size, rows=0, note="")
-    unseen = 0
     records = source.events()
     while batch := list(islice(records, chunk)):
         loaded.read += len(batch)
@@ -130,14 +130,11 @@ def _load_events(
         if events:
             sent = send_events(target.copy, list(shifted(events, loaded.offset)), source, rejects)
             loaded.sent += sent
-            unseen += sent
+            pace.sent(sent)
             loaded.first_event_at = loaded.first_event_at or events[0].occurred_at + loaded.offset
             loaded.last_event_at = events[-1].occurred_at + loaded.offset
-        if unseen >= flush_every:
-            target.flush()
-            unseen = 0
         bars.update(task, completed=source.position, rows=loaded.read, note=_note(loaded, rejects))
-    target.flush()
+    pace.catch_up()
     bars.update(task, total=source.size or loaded.read, completed=source.size or loaded.read)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import psycopg
 
 from loaders.load import CHUNK, FLUSH_EVERY, Loaded
+from loaders.pace import Pace
 from loaders.progress import progress_bars
 from loaders.relations import EVENTS_RAW
 from loaders.rows import Event, RawEvent, Rejected
@@ -43,11 +44,10 @@ def load_raw(
     loaded = Loaded()
     source = _Lines(path)
     try:
-        with Target(dsn) as target, progress_bars(show=show_progress) as bars:
+        with Target(dsn) as target, Pace(dsn, flush_every) as pace, progress_bars(show=show_progress) as bars:
             target.flush(tries=1)
             done = target.last_raw_offset(path.name)
             task = bars.add_task("raw messages", total=source.size, rows=0, note="")
-            unseen = 0
             messages = _messages(source, path.name)
             while batch := list(islice(messages, chunk)):
                 loaded.read += len(batch)
@@ -56,12 +56,9 @@ def load_raw(
                 if new:
                     target.copy(EVENTS_RAW, new)
                     loaded.sent += len(new)
-                    unseen += len(new)
-                if unseen >= flush_every:
-                    target.flush()
-                    unseen = 0
+                    pace.sent(len(new))
                 bars.update(task, completed=source.position, rows=loaded.read)
-            target.flush()
+            pace.catch_up()
             bars.update(task, completed=source.size)
     except psycopg.OperationalError as error:
         raise gone(loaded.sent, "messages", error) from error

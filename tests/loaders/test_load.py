@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -214,9 +215,38 @@ def test_the_loader_waits_for_the_views_after_so_many_events(
 ) -> None:
     path = write_jsonl(tmp_path / "log.jsonl", [fields(number) for number in range(1_000)])
     quiet_load(plain_dsn, path, chunk=100, flush_every=200)
-    assert (
-        count(plain_owner, "stand_in.flushes") == 1 + 5 + 1
-    )  # before the first, every 200 events, after the last
+    assert count(plain_owner, "stand_in.flushes") == 1 + 5, "before the first event and for every 200 events"
+
+
+def test_a_loader_is_never_ahead_of_the_views_by_more_than_twice_that(
+    plain_dsn: str, plain_owner: psycopg.Connection, tmp_path: Path
+) -> None:
+    """The views of this server catch up only when the test lets go of a lock."""
+    plain_owner.execute("""
+        create or replace procedure millstream.flush() language plpgsql security definer as $$
+        begin
+            if exists (select from stand_in.events) then
+                perform pg_advisory_lock_shared(1);
+                perform pg_advisory_unlock_shared(1);
+            end if;
+        end $$""")
+    plain_owner.execute("select pg_advisory_lock(1)")
+    path = write_jsonl(tmp_path / "log.jsonl", [fields(number) for number in range(200)])
+    loader = threading.Thread(
+        target=quiet_load, args=(plain_dsn, path), kwargs={"chunk": 10, "flush_every": 20}
+    )
+    loader.start()
+    try:
+        deadline = time.monotonic() + 30
+        while count(plain_owner) < 40:
+            assert time.monotonic() < deadline
+        for _ in range(20):
+            plain_owner.execute("select pg_sleep(0.01)")
+            assert count(plain_owner) == 40
+    finally:
+        plain_owner.execute("select pg_advisory_unlock(1)")
+        loader.join(timeout=30)
+    assert count(plain_owner) == 200
 
 
 def test_an_unknown_format_is_refused_with_the_list_of_formats() -> None:
