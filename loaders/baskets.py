@@ -15,6 +15,20 @@ from scipy.sparse import csr_array
 from loaders.target import Target
 
 FETCH = 2_000
+ERASED = """
+select user_id from erased_users
+union all
+select i.anonymous_id from identities as i inner join erased_users as x on x.user_id = i.user_id
+"""
+LINES = """
+select session_id, coalesce(user_id, anonymous_id), item_id, occurred_at
+from {}
+where
+    event_type = any(%s)
+    and item_id is not null
+    and consent is distinct from false
+    and device is distinct from 'bot'
+"""
 Line: TypeAlias = tuple[str | None, str | None, str, datetime]
 
 
@@ -70,13 +84,11 @@ def gather(lines: Iterable[Line]) -> Baskets:
 def read_lines(target: Target, relation: str, event_types: Sequence[str]) -> Iterator[Line]:
     """Read lines from a relation with the columns of `events`; `relation` may name its schema.
 
-    Events of erased people and of people who refused consent are left out.
+    Events of erased people (also before they were known by name), of people who refused consent and of bots are left
+    out. A visitor without a name is a person by the anonymous id.
     """
-    erased = {row[0] for row in target.connection.execute("select user_id from erased_users")}
-    statement = sql.SQL(
-        "select session_id, user_id, item_id, occurred_at from {} "
-        "where event_type = any(%s) and item_id is not null and consent is distinct from false"
-    ).format(sql.Identifier(*relation.split(".")))
+    erased = {row[0] for row in target.connection.execute(ERASED)}
+    statement = sql.SQL(LINES).format(sql.Identifier(*relation.split(".")))
     size = FETCH if capabilities.has_stream_chunked() else 1
     with target.connection.cursor(binary=True) as cursor:
         for line in cursor.stream(statement, [list(event_types)], size=size):

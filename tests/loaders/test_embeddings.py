@@ -211,13 +211,23 @@ def test_the_same_purchases_train_nothing(dsn: str, owner: psycopg.Connection, t
 
 
 @pytest.mark.usefixtures("weights")
-def test_erased_people_and_refused_consent_are_left_out(
+def test_erased_people_refused_consent_and_bots_are_left_out(
     dsn: str, owner: psycopg.Connection, tmp_path: Path
 ) -> None:
     buy(owner, shopping())
     private = [(f"p{number}", "erased", good, NOON) for number in range(9) for good in ("bread", "secret")]
     buy(owner, private)
     buy(owner, [(f"q{number}", "shy", good, NOON) for number in range(9) for good in ("bread", "quiet")])
+    buy(
+        owner, [(f"r{number}", "visitor", good, NOON) for number in range(19) for good in ("bread", "hidden")]
+    )
+    buy(
+        owner,
+        [(f"t{number}", "crawler", good, NOON) for number in range(19) for good in ("bread", "crawled")],
+    )
+    owner.execute("update events set device = 'bot' where user_id = 'crawler'")
+    owner.execute("update events set anonymous_id = user_id, user_id = null where user_id = 'visitor'")
+    owner.execute("insert into identities values ('visitor', 'erased')")
     owner.execute("insert into erased_users values ('erased', now())")
     owner.execute("update events set consent = false where user_id = 'shy'")
     quiet_embed(dsn, tmp_path)
