@@ -1,7 +1,7 @@
 """Aggregates as accumulators: what is stored for count, sum and avg so that changes can be added and taken away.
 
 A sum is kept in numeric, which adds and subtracts exactly; NaN and the infinities of floating-point input are counted
-apart, because they could never be taken out of a sum again.
+apart, because they could never be taken out of a sum again. Intervals add and subtract exactly as they are.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from millstream.plan.expression import WEIGHT
 from millstream.plan.nodes import Aggregate
 
 ROWS = "_n"
-FLOATS = ("real", "double precision")
+UNBOUNDED = ("real", "double precision", "numeric")  # types with NaN and infinities
+ZERO = {"bigint": "0", "numeric": "0", "interval": "interval '0'"}
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,11 @@ class Accumulator:
     column: str
     type: str
     change: str
+
+    @property
+    def zero(self) -> str:
+        """The neutral element, as SQL."""
+        return ZERO[self.type]
 
 
 @dataclass(frozen=True)
@@ -77,27 +83,31 @@ def accumulate_one(
 ) -> tuple[list[Accumulator], str]:
     """Accumulators and value of one aggregate."""
     where = [condition] if condition else []
+    kind = "interval" if type_ == "interval" else "numeric"
+    zero = "0"
     count = f"_c{number}"
 
     def weigh(what: str, *conditions: str) -> str:
         all_conditions = [f"({c})" for c in (*where, *conditions)]
         clause = f" FILTER (WHERE {' AND '.join(all_conditions)})" if all_conditions else ""
-        return f"coalesce(sum({what}){clause}, 0)"
+        return f"coalesce(sum({what}){clause}, {zero})"
 
     known = f"({argument}) IS NOT NULL"
     counter = Accumulator(count, "bigint", weigh(WEIGHT, known) + "::bigint")
     if call is exp.Count:
         return [counter], quote(count)
     total = f"_s{number}"
-    if type_ not in FLOATS:
-        stored = [counter, Accumulator(total, "numeric", weigh(f"{WEIGHT} * ({argument})::numeric"))]
+    if type_ not in UNBOUNDED:
+        zero = ZERO[kind]
+        stored = [counter, Accumulator(total, kind, weigh(f"{WEIGHT} * ({argument})::{kind}"))]
         value = quote(total) if call is exp.Sum else f"{quote(total)} / {quote(count)}"
         return stored, f"CASE WHEN {quote(count)} > 0 THEN ({value})::{result} END"
     nan, plus, minus = f"_nan{number}", f"_inf{number}", f"_ninf{number}"
+    exact = f"({argument})::double precision::numeric" if type_ == "real" else f"({argument})::numeric"
     finite = f"({argument}) NOT IN ('NaN', 'Infinity', '-Infinity')"
     stored = [
         counter,
-        Accumulator(total, "numeric", weigh(f"{WEIGHT} * ({argument})::numeric", finite)),
+        Accumulator(total, "numeric", weigh(f"{WEIGHT} * {exact}", finite)),
         Accumulator(nan, "bigint", weigh(WEIGHT, f"({argument}) = 'NaN'") + "::bigint"),
         Accumulator(plus, "bigint", weigh(WEIGHT, f"({argument}) = 'Infinity'") + "::bigint"),
         Accumulator(minus, "bigint", weigh(WEIGHT, f"({argument}) = '-Infinity'") + "::bigint"),

@@ -16,7 +16,8 @@ def short(name: str) -> str:
     """Cut a name to PostgreSQL's 63 bytes, keeping it unique by a hash of what was cut."""
     if len(name.encode()) <= 63:
         return name
-    return name[:52] + "_" + hashlib.md5(name.encode(), usedforsecurity=False).hexdigest()[:10]
+    cut = name.encode()[:52].decode(errors="ignore")
+    return cut + "_" + hashlib.md5(name.encode(), usedforsecurity=False).hexdigest()[:10]
 
 
 def table(relation: str) -> str:

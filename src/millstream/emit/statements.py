@@ -388,10 +388,10 @@ class NodeSql:
             )
         key_hash = hashed([quote(key) for key in keys]) if keys else "0::bigint"
         hash_item = f", {key_hash} AS {KEY_HASH}" if self.has_key_hash else ""
-        accumulators = [a.column for a in self.accumulation.accumulators]
-        merged = [f"coalesce(t.{quote(a)}, 0) + c.{quote(a)} AS {quote(a)}" for a in accumulators]
+        accumulators = [(quote(a.column), a.zero) for a in self.accumulation.accumulators]
+        merged = [f"coalesce(t.{a}, {zero}) + c.{a} AS {a}" for a, zero in accumulators]
         alive = "true" if not keys else f"coalesce(t.{quote('_n')}, 0) + c.{quote('_n')} > 0"
-        changed = " OR ".join(f"s.{quote(a)} <> 0" for a in accumulators)
+        changed = " OR ".join(f"s.{a} <> {zero}" for a, zero in accumulators)
         new = self.evaluate(
             f"SELECT {listing([f'c.{quote(key)}' for key in keys] + merged)} FROM c "
             f"LEFT JOIN {table(node.name)} AS t ON {match_on} WHERE {alive}"
