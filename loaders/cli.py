@@ -313,7 +313,7 @@ def _print_moved(offset: timedelta) -> None:
 
 def _print_rejected(count: int, reasons: list[str], rejects: Rejects | None) -> None:
     if count and rejects is not None:
-        click.echo(f"{count:,} rows rejected, kept in {rejects.place}:")
+        click.echo(f"{count:,} {'row' if count == 1 else 'rows'} rejected, kept in {rejects.place}:")
         for reason in reasons:
             click.echo(f"  {reason}")
 

@@ -59,7 +59,7 @@ NOT_GOODS_DEPARTMENTS = {
 class CompleteJourney(Source):
     """Purchase lines with second timestamps: 1,469,307 of 155,848 baskets, in time order, basket = session.
 
-    8,869 lines with quantity 0 (coupon handling; nothing was sold) are left out. `price` is what was paid for one unit.
+    8,869 lines with quantity 0 (nothing was sold) are left out. `price` is what was paid for one unit.
     An event id is `cj-<basket>-<product>`, which is unique in the log. The log has neither views nor carts.
     """
 

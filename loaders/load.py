@@ -104,8 +104,8 @@ def _load_catalogue(
 
     loaded.items, items = load_items(target, source, loaded.offset, stock, pace, sent)
     loaded.users, users = load_users(target, source, loaded.offset, pace, sent)
-    note = f"{items:,} items ({loaded.items:,} new or changed), {users:,} users ({loaded.users:,} new or changed)"
-    bars.update(task, total=rows, completed=rows, note=note)
+    note = f"{items:,} items, {users:,} users; {loaded.items + loaded.users:,} new or changed"
+    bars.update(task, total=max(rows, 1), completed=max(rows, 1), note=note)
 
 
 def _load_events(

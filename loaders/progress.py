@@ -10,9 +10,9 @@ from rich.progress import (
     Task,
     TaskProgressColumn,
     TextColumn,
-    TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Column
 from rich.text import Text
 
 
@@ -24,20 +24,20 @@ class Rate(ProgressColumn):
         rows = task.fields.get("rows", 0)
         seconds = task.elapsed or 0.0
         rate = f"{rows / seconds:,.0f}/s" if seconds > 0 else "–/s"
-        return Text(f"{rows:,} rows {rate}", style="cyan")
+        return Text(f"{rows:,} rows, {rate}", style="cyan")
 
 
 def progress_bars(*, show: bool = True) -> Progress:
     """Make the bars of a load or a replay; they go to standard error, so that results can be piped."""
     return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
+        TextColumn("{task.description}", table_column=Column(no_wrap=True)),
+        BarColumn(bar_width=16),
         TaskProgressColumn(),
-        Rate(),
-        TextColumn("{task.fields[note]}", style="dim"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
+        Rate(table_column=Column(no_wrap=True)),
+        TimeRemainingColumn(compact=True, elapsed_when_finished=True),
+        TextColumn(
+            "{task.fields[note]}", style="dim", table_column=Column(no_wrap=True, overflow="ellipsis")
+        ),
         console=Console(stderr=True),
         disable=not show,
     )

@@ -51,7 +51,7 @@ def test_load_prints_what_it_did_and_why_rows_were_rejected(
     result = run(load, "jsonl", str(path), "--dsn", dsn)
     assert result.exit_code == 0, result.output
     assert "2 events loaded, 0 were already there" in result.output
-    assert "1 rows rejected" in result.output
+    assert "1 row rejected" in result.output
     assert f"{path}:2" in result.output
     kept = tmp_path / "home" / "rejects" / "jsonl.jsonl"
     assert json.loads(kept.read_text())["line"] == 2
