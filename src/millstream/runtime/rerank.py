@@ -33,6 +33,13 @@ BATCH = 200  # keys that one transaction computes: it bounds how long a tick wai
 KEYS = 'pg_temp."millstream_rerank_keys"'
 BATCH_KEYS = 'pg_temp."millstream_rerank_batch"'
 TIMESTAMP = "timestamp with time zone"
+PLANNING = (
+    "jit",
+    "enable_hashjoin",
+    "enable_mergejoin",
+    "enable_seqscan",
+    "work_mem",
+)  # as the worker plans a tick
 
 Progress = Callable[[str, int, int], None]  # (view, keys done, keys in all)
 
@@ -130,8 +137,8 @@ def in_place(
     total = changed = failed = start = 0
     while start == 0 or start < total:
         with conn.transaction():
-            for name, value in SETTINGS.items():
-                conn.execute("select set_config(%s, %s, true)", [name, value])
+            for name in PLANNING:
+                conn.execute("select set_config(%s, %s, true)", [name, SETTINGS[name]])
             catalogue = begin(conn)
             deployed = catalogue.named(state.schema, state.relation)
             if deployed is None or deployed.state != state.name:
