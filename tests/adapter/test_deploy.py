@@ -226,6 +226,15 @@ class TestRefusal:
         failed = next(result for result in results if result.node.name == "outer")
         assert " models/inner.sql:4:" in failed.message
 
+    def test_an_error_of_postgresql_in_a_plain_view_names_the_line(self, project: Any) -> None:
+        text = (
+            "{{ config(\n    materialized='view'\n) }}\nselect\n    missing_column\nfrom {{ ref('events') }}"
+        )
+        write_file(text, project.project_root, "models", "plain.sql")
+        results = run_dbt(["run", "--select", "events", "plain"], expect_pass=False)
+        failed = next(result for result in results if result.node.name == "plain")
+        assert 'models/plain.sql:5: column "missing_column" does not exist' in failed.message
+
     def test_nothing_is_left_of_a_refused_view(self, project: Any) -> None:
         assert not {"rates", "outer"} & set(project.get_tables_in_schema())
         assert get_manifest(project.project_root).nodes["model.test.rates"]

@@ -60,6 +60,7 @@ DECLARATION = """
 functions:
   - name: double_v1
     config:
+      schema: public
       type: scalar
       link: http://localhost:8815
       remote_name: double_v1
@@ -74,6 +75,11 @@ functions:
 SALES = """
 {{ config(materialized='table_with_connector') }}
 create table {{ this }} (sale_id varchar primary key, quantity integer)
+"""
+
+# The engine calls Python functions of the schema public.
+SCHEMA_NAME = """
+{% macro generate_schema_name(custom_schema_name, node) %}{{ custom_schema_name or target.schema }}{% endmacro %}
 """
 
 DOUBLED = """
@@ -95,6 +101,10 @@ class TestPythonFunction:
         return {"double_v1.py": DOUBLE, "double_v1.yml": DECLARATION}
 
     @pytest.fixture(scope="class")
+    def macros(self) -> dict[str, str]:
+        return {"schema_name.sql": SCHEMA_NAME}
+
+    @pytest.fixture(scope="class")
     def udf(self, project: Any) -> Path:
         directory = Path(str(project.project_root), "udfs")
         directory.mkdir()
@@ -106,7 +116,7 @@ class TestPythonFunction:
     ) -> None:
         results, output = run_dbt_and_capture(["run"])
         assert {r.node.name for r in results} == {"sales", "doubled"}
-        assert f"created python function {project.test_schema}.double_v1" in output
+        assert "created python function public.double_v1" in output
         with psycopg.connect(dsn, autocommit=True) as conn:
             conn.execute(f'insert into "{project.test_schema}".sales values (%s, 3), (%s, null)', ["a", "b"])
             conn.execute("call millstream.flush()")

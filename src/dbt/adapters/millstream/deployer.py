@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -19,6 +20,11 @@ from dbt.adapters.millstream.place import place_in_project
 from millstream.errors import MillstreamError, Refused
 
 DEADLOCK_RETRIES = 3
+
+Node = Mapping[str, Any]
+
+# Where PostgreSQL's message shows the statement.
+LINE = re.compile(r"^LINE (\d+):", re.MULTILINE)
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -119,13 +125,25 @@ def response_of(deployed: Any) -> DeployResponse:
     )
 
 
-def refusal_in_project(
-    refused: Refused,
-    model: Mapping[str, Any],
-    nodes: Mapping[str, Mapping[str, Any]],
-    project_root: Path,
-) -> RefusedError:
-    """A refusal whose place is that in the author's file instead of that in the compiled SQL."""
-    diagnostic = refused.diagnostic
-    place = place_in_project(model, nodes, diagnostic.line, diagnostic.column, project_root)
-    return RefusedError(str(replace(diagnostic, path=place.path, line=place.line, column=place.column)))
+@contextmanager
+def told_in_project(
+    model: Node, nodes: Mapping[str, Node], project_root: Path, *, as_written: bool = False
+) -> Iterator[None]:
+    """Tell what goes wrong inside with the place in the author's file, not that in the compiled SQL.
+
+    With `as_written` PostgreSQL itself reads the model's SQL, so the line in its message is a line of the model.
+    """
+    try:
+        yield
+    except Refused as refused:
+        found = refused.diagnostic
+        place = place_in_project(model, nodes, found.line, found.column, project_root)
+        raise RefusedError(
+            str(replace(found, path=place.path, line=place.line, column=place.column))
+        ) from refused
+    except DbtDatabaseError as error:
+        line = LINE.search(error.msg) if as_written else None
+        if line is None:
+            raise
+        place = place_in_project(model, nodes, int(line[1]), None, project_root)
+        raise DbtDatabaseError(f"{place.path}:{place.line}: {error.msg}") from error

@@ -45,7 +45,7 @@ def functions_called(model: Node, nodes: Mapping[str, Node], functions: Mapping[
     `nodes` and `functions` are dbt's graph by unique id.
     """
     found: dict[str, Node] = {}
-    waiting, seen = list(model["depends_on"]["nodes"]), set()
+    waiting, seen = list(model["depends_on"].get("nodes", [])), set()
     while waiting:
         name = waiting.pop(0)
         if name in seen:

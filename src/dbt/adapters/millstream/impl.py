@@ -16,7 +16,7 @@ from dbt_common.exceptions import DbtRuntimeError
 
 from dbt.adapters.millstream.config import MillstreamConfig
 from dbt.adapters.millstream.connections import MillstreamConnectionManager
-from dbt.adapters.millstream.deployer import Deployer, DeployResponse, refusal_in_project, response_of
+from dbt.adapters.millstream.deployer import Deployer, DeployResponse, response_of, told_in_project
 from dbt.adapters.millstream.functions import functions_called, python_entry
 from dbt.adapters.millstream.relation import MillstreamRelation, MillstreamRelationType
 from millstream.errors import Refused
@@ -73,7 +73,7 @@ class MillstreamAdapter(PostgresAdapter):
         """Deploy a view or a materialized view; an unchanged one is left alone."""
         from millstream.runtime import deploy
 
-        with self._told_in(model, nodes):
+        with told_in_project(model, nodes, self.project_root, as_written=not materialized):
             schema, name = self._name(relation)
             return response_of(
                 self._deploy(
@@ -105,7 +105,7 @@ class MillstreamAdapter(PostgresAdapter):
 
         schema, name = self._name(relation)
         arguments = {"schema": schema, "path": model["original_file_path"]}
-        with self._told_in(model, nodes):
+        with told_in_project(model, nodes, self.project_root):
             try:
                 return response_of(self._deploy(deploy.deploy_table, name, ddl, **arguments))
             except Refused as refused:
@@ -124,7 +124,7 @@ class MillstreamAdapter(PostgresAdapter):
         """Deploy a sink into a source relation from RisingWave's CREATE SINK text."""
         from millstream.runtime import deploy
 
-        with self._told_in(model, nodes):
+        with told_in_project(model, nodes, self.project_root):
             schema, name = self._name(relation)
             path = model["original_file_path"]
             return response_of(self._deploy(deploy.deploy_sink, name, ddl, schema=schema, path=path))
@@ -136,7 +136,7 @@ class MillstreamAdapter(PostgresAdapter):
 
         module, entry = python_entry(model, self.project_root)
         schema, name = self._name(relation)
-        with self._told_in(model, {}):
+        with told_in_project(model, {}, self.project_root):
             return response_of(
                 self._deploy(
                     deploy.deploy_function,
@@ -315,25 +315,6 @@ class MillstreamAdapter(PostgresAdapter):
         quoted = relation.quote_policy
         schema, name = str(relation.schema), str(relation.identifier)
         return schema if quoted.schema else schema.lower(), name if quoted.identifier else name.lower()
-
-    def _told_in(self, model: Node, nodes: Mapping[str, Node]) -> _RefusalsToldIn:
-        return _RefusalsToldIn(model, nodes, self.project_root)
-
-
-class _RefusalsToldIn:
-    """Turns a refusal inside a `with` block into dbt's error with the place in the model's file."""
-
-    def __init__(self, model: Node, nodes: Mapping[str, Node], project_root: Path) -> None:
-        self.model = model
-        self.nodes = nodes
-        self.project_root = project_root
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, Refused):
-            raise refusal_in_project(error, self.model, self.nodes, self.project_root) from error
 
 
 def _drop_if_deployed(conn: psycopg.Connection[Any], name: str, *, schema: str, cascade: bool) -> None:

@@ -3,7 +3,13 @@
   temporary views too.
 #}
 {% macro millstream__get_columns_in_relation(relation) %}
-  {%- set schema = "'" ~ relation.schema ~ "'" if relation.schema else 'pg_my_temp_schema()::regnamespace::text' -%}
+  {%- set quoted = relation.quote_policy -%}
+  {%- set identifier = relation.identifier if quoted.identifier else relation.identifier | lower -%}
+  {%- if relation.schema -%}
+    {%- set schema = "'" ~ (relation.schema if quoted.schema else relation.schema | lower) ~ "'" -%}
+  {%- else -%}
+    {%- set schema = 'pg_my_temp_schema()::regnamespace::text' -%}
+  {%- endif -%}
   {% call statement('get_columns_in_relation', fetch_result=True) %}
     select
         columns.column_name,
@@ -20,7 +26,7 @@
             attribute.attrelid = to_regclass(quote_ident(columns.table_schema) || '.' || quote_ident(columns.table_name))
             and attribute.attname = columns.column_name
     where
-        columns.table_name = '{{ relation.identifier }}'
+        columns.table_name = '{{ identifier }}'
         and columns.table_schema = {{ schema }}
     order by columns.ordinal_position
   {% endcall %}
