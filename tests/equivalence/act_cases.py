@@ -14,8 +14,9 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
+from tests.equivalence.blocks import Query, Relation
 from tests.equivalence.cases import Case, Deploy, Step, Tick, View, histories
-from tests.equivalence.queries import BUILDERS, Query, Relation, statement
+from tests.equivalence.queries import statement
 from tests.equivalence.scalars import Scoped, pick, predicate
 from tests.equivalence.schema import Column, Table, tables
 from tests.equivalence.values import INTEGRAL
@@ -306,4 +307,4 @@ def _in_order(
     return histories(over, made, ticks=ticks)
 
 
-__all__ = ["BUILDERS", "ActView", "Deploy", "Driver", "Tick", "act_cases", "snapshot"]
+__all__ = ["ActView", "Deploy", "Driver", "Tick", "act_cases", "snapshot"]

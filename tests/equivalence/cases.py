@@ -10,7 +10,8 @@ from typing import TypeAlias
 from hypothesis import strategies as st
 from hypothesis.vendor.pretty import RepresentationPrinter
 
-from tests.equivalence.queries import BUILDERS, Relation, statement
+from tests.equivalence.blocks import Relation
+from tests.equivalence.queries import BUILDERS, statement
 from tests.equivalence.schema import Column, Table, tables
 from tests.equivalence.source_model import Row, SourceModel
 from tests.equivalence.values import EPOCH, Value, literal, values

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 from tests.databases import Databases
 from tests.equivalence.act_cases import ActView, Driver
+from tests.equivalence.blocks import Relation
 from tests.equivalence.cases import Case, Delete, Deploy, Insert, Step, Tick, View, view
-from tests.equivalence.queries import Relation
 from tests.equivalence.run import run
 from tests.equivalence.schema import Column, Table
 from tests.equivalence.values import EPOCH

@@ -1,0 +1,176 @@
+"""What generated SELECT statements are made of: relations, items of FROM, SELECT lists and conditions.
+
+Every statement has one batch meaning, the same in PostgreSQL, DuckDB and RisingWave:
+
+- ROW_NUMBER and array_agg order by every comparable column, so rows that tie are equal; columns that cannot be ordered
+  by (arrays, inexact numbers) do not pass through them, nor through DISTINCT and GROUP BY
+- joins have at least one equality (RisingWave refuses nested-loop joins in streams)
+- `now()` appears only as `column > now() - interval` (or `>=`), AND-ed into the WHERE of the block that reads the column
+- NULLs order as in PostgreSQL, or as written; the transpiler spells it out for DuckDB
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from hypothesis import strategies as st
+
+from tests.equivalence.scalars import Scoped, expression, pick, predicate
+from tests.equivalence.schema import Column
+from tests.equivalence.values import INTERVALS, SCALAR_TYPES
+
+
+@dataclass(frozen=True)
+class Relation:
+    """Something that a FROM clause can name."""
+
+    name: str
+    columns: tuple[Column, ...]
+
+
+@dataclass(frozen=True)
+class Query:
+    """A SELECT without its WITH clause, and the columns that it returns."""
+
+    sql: str
+    columns: tuple[Column, ...]
+
+
+@dataclass(frozen=True)
+class Item:
+    """An item of a FROM clause: its text including the alias, and its columns qualified by it."""
+
+    sql: str
+    alias: str
+    scope: tuple[Scoped, ...]
+
+    def comparable(self) -> list[Scoped]:
+        return [each for each in self.scope if each.column.comparable]
+
+
+@dataclass
+class Statement:
+    """One statement while it is written: what it may read, its CTEs so far, fresh aliases, and where choices come from.
+
+    `builders` are the kinds of queries that it and its subqueries may be.
+    """
+
+    draw: st.DrawFn
+    relations: Sequence[Relation]
+    builders: Sequence[Builder]
+    ctes: list[tuple[str, Query]] = field(default_factory=list)
+    _aliases: int = 0
+
+    def alias(self, letter: str = "s") -> str:
+        self._aliases += 1
+        return f"{letter}{self._aliases}"
+
+    def finish(self, query: Query) -> str:
+        if not self.ctes:
+            return query.sql
+        return "with " + ", ".join(f"{name} as ({each.sql})" for name, each in self.ctes) + " " + query.sql
+
+
+Builder = Callable[[Statement, int], Query]
+"""Writes a query; the number says how deep subqueries may still nest."""
+
+
+def nested(writer: Statement, depth: int) -> Query:
+    """A query of any kind."""
+    return writer.draw(st.sampled_from(writer.builders))(writer, depth)
+
+
+def choose_item(writer: Statement, depth: int) -> Item:
+    """A relation, a subquery or a reference to a (new or earlier) CTE."""
+    kinds = ["relation", "relation"] + (["subquery", "cte"] if depth > 0 else [])
+    kind = pick(writer.draw, kinds)
+    if kind == "relation":
+        relation = writer.draw(st.sampled_from(list(writer.relations)))
+        return named(writer, relation.name, relation.columns)
+    if kind == "subquery":
+        return derived(writer, nested(writer, depth - 1))
+    if not writer.ctes or writer.draw(st.booleans()):
+        query = nested(writer, depth - 1)
+        writer.ctes.append((writer.alias("cte"), query))
+    name, query = writer.draw(st.sampled_from(writer.ctes))
+    return named(writer, name, query.columns)
+
+
+def named(writer: Statement, name: str, columns: Sequence[Column]) -> Item:
+    """A relation under a fresh alias."""
+    alias = writer.alias()
+    return Item(f"{name} as {alias}", alias, _scope(alias, columns))
+
+
+def derived(writer: Statement, query: Query) -> Item:
+    """A subquery under a fresh alias."""
+    alias = writer.alias()
+    return Item(f"({query.sql}) as {alias}", alias, _scope(alias, query.columns))
+
+
+def _scope(alias: str, columns: Sequence[Column]) -> tuple[Scoped, ...]:
+    return tuple(Scoped(f"{alias}.{column.name}", column) for column in columns)
+
+
+def select(
+    writer: Statement,
+    source: str,
+    scope: Sequence[Scoped],
+    where: Sequence[str],
+    *,
+    only_comparable: bool = False,
+) -> Query:
+    """Columns and expressions of `scope`, one to four of them."""
+    draw = writer.draw
+    carried = [each for each in scope if each.column.comparable or not only_comparable]
+    texts: list[str] = []
+    columns: list[Column] = []
+    for position in range(draw(st.integers(1, 4))):
+        name = f"c{position}"
+        if carried and draw(st.sampled_from((True, True, False))):
+            chosen = draw(st.sampled_from(carried))
+            text, column = chosen.text, Column(name, chosen.column.type, chosen.column.exact)
+        else:
+            type_name = pick(draw, SCALAR_TYPES)
+            text, column = expression(draw, scope, type_name), Column(name, type_name)
+        texts.append(f"{text} as {name}")
+        columns.append(column)
+    return Query(f"select {', '.join(texts)} from {source}{where_clause(where)}", tuple(columns))
+
+
+def sometimes(draw: st.DrawFn) -> bool:
+    """True in a third of the draws; false when it shrinks."""
+    return draw(st.sampled_from((False, False, True)))
+
+
+def where_clause(conditions: Sequence[str]) -> str:
+    return f" where {' and '.join(conditions)}" if conditions else ""
+
+
+def conditions(writer: Statement, scope: Sequence[Scoped]) -> list[str]:
+    """No, one or two conjuncts; where the scope has an instant, one of them may be a temporal filter."""
+    draw = writer.draw
+    terms = [predicate(draw, scope)] if sometimes(draw) else []
+    instants = [each for each in scope if each.column.type == "timestamptz" and each.column.comparable]
+    if instants and draw(st.sampled_from((False, False, False, True))):
+        chosen = draw(st.sampled_from(instants))
+        operator = pick(draw, (">", ">="))
+        terms.append(f"{chosen.text} {operator} now() - interval '{pick(draw, INTERVALS)}'")
+    return terms
+
+
+def select_block(writer: Statement, depth: int) -> Query:
+    """Filter and project."""
+    item = choose_item(writer, depth)
+    return select(writer, item.sql, item.scope, conditions(writer, item.scope))
+
+
+def _direction(draw: st.DrawFn) -> str:
+    return pick(draw, ("", " desc", " nulls first", " desc nulls last"))
+
+
+def total_order(draw: st.DrawFn, columns: Sequence[str]) -> str:
+    """Every column, in a drawn order of precedence."""
+    permuted = draw(st.permutations(list(columns)))
+    return ", ".join(f"{text}{_direction(draw)}" for text in permuted)

@@ -1,0 +1,133 @@
+"""Generated joins: inner, left, self and comma joins, EXISTS, NOT EXISTS and IN."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+
+from tests.equivalence.blocks import (
+    Item,
+    Query,
+    Statement,
+    choose_item,
+    conditions,
+    named,
+    select,
+    select_block,
+    sometimes,
+    where_clause,
+)
+from tests.equivalence.scalars import Scoped, pick, predicate
+from tests.equivalence.values import INTEGRAL
+
+
+def equal_pairs(left: Item, right: Item) -> list[tuple[Scoped, Scoped]]:
+    """The pairs of columns, one of each side, that an equality can connect."""
+    return [
+        (a, b)
+        for a in left.comparable()
+        for b in right.comparable()
+        if a.column.type == b.column.type or {a.column.type, b.column.type} <= INTEGRAL
+    ]
+
+
+def equalities(writer: Statement, left: Item, right: Item) -> str | None:
+    """One or two equalities between columns of the same type, sometimes an inequality beside them."""
+    draw = writer.draw
+    pairs = equal_pairs(left, right)
+    if not pairs:
+        return None
+    chosen = [draw(st.sampled_from(pairs))]
+    if sometimes(draw):
+        chosen.append(draw(st.sampled_from(pairs)))
+    terms = [f"{a.text} = {b.text}" for a, b in chosen]
+    if sometimes(draw):
+        a, b = draw(st.sampled_from(pairs))
+        terms.append(f"{a.text} {pick(draw, ('<', '<>', '>='))} {b.text}")
+    return " and ".join(dict.fromkeys(terms))
+
+
+def join_items(writer: Statement, depth: int, kind: str) -> Item | None:
+    """Two or three items joined one after the other; None if two of them have no type in common."""
+    draw = writer.draw
+    left = choose_item(writer, depth)
+    for _ in range(draw(st.sampled_from((1, 1, 2)))):
+        right = choose_item(writer, depth)
+        condition = equalities(writer, left, right)
+        if condition is None:
+            return None
+        word = kind if kind != "mixed" else pick(draw, ("join", "left join"))
+        left = Item(f"{left.sql} {word} {right.sql} on {condition}", left.alias, (*left.scope, *right.scope))
+    return left
+
+
+def any_source(writer: Statement, depth: int) -> Item:
+    """An item, or a join of items."""
+    if sometimes(writer.draw):
+        joined = join_items(writer, depth, pick(writer.draw, ("join", "left join", "mixed")))
+        if joined is not None:
+            return joined
+    return choose_item(writer, depth)
+
+
+def join_block(writer: Statement, depth: int) -> Query:
+    joined = join_items(writer, depth, "join")
+    if joined is None:
+        return select_block(writer, depth)
+    return select(writer, joined.sql, joined.scope, conditions(writer, joined.scope))
+
+
+def left_join_block(writer: Statement, depth: int) -> Query:
+    joined = join_items(writer, depth, pick(writer.draw, ("left join", "mixed")))
+    if joined is None:
+        return select_block(writer, depth)
+    where = [predicate(writer.draw, joined.scope)] if sometimes(writer.draw) else []
+    return select(writer, joined.sql, joined.scope, where)
+
+
+def self_join_block(writer: Statement, depth: int) -> Query:
+    """The same item twice, as in pair counts."""
+    draw = writer.draw
+    first = choose_item(writer, depth)
+    name = first.sql.rsplit(" as ", 1)[0]
+    second = named(writer, name, [each.column for each in first.scope])
+    condition = equalities(writer, first, second)
+    if condition is None:
+        return select_block(writer, depth)
+    word = pick(draw, ("join", "join", "left join"))
+    scope = (*first.scope, *second.scope)
+    where = [predicate(draw, scope)] if sometimes(draw) else []
+    return select(writer, f"{first.sql} {word} {second.sql} on {condition}", scope, where)
+
+
+def comma_join_block(writer: Statement, depth: int) -> Query:
+    """FROM a, b with the equality in WHERE."""
+    left, right = choose_item(writer, depth), choose_item(writer, depth)
+    condition = equalities(writer, left, right)
+    if condition is None:
+        return select_block(writer, depth)
+    scope = (*left.scope, *right.scope)
+    return select(writer, f"{left.sql}, {right.sql}", scope, [condition, *conditions(writer, scope)])
+
+
+def exists_block(writer: Statement, depth: int) -> Query:
+    """EXISTS or NOT EXISTS with an equality and sometimes filters inside."""
+    draw = writer.draw
+    outer, inner = choose_item(writer, depth), choose_item(writer, depth)
+    condition = equalities(writer, inner, outer)
+    if condition is None:
+        return select_block(writer, depth)
+    word = pick(draw, ("exists", "not exists"))
+    inside = where_clause([condition, *conditions(writer, inner.scope)])
+    clause = f"{word} (select 1 from {inner.sql}{inside})"
+    return select(writer, outer.sql, outer.scope, [clause, *conditions(writer, outer.scope)])
+
+
+def in_block(writer: Statement, depth: int) -> Query:
+    """column IN (SELECT column …)."""
+    outer, inner = choose_item(writer, depth), choose_item(writer, depth)
+    pairs = equal_pairs(outer, inner)
+    if not pairs:
+        return select_block(writer, depth)
+    a, b = writer.draw(st.sampled_from(pairs))
+    clause = f"{a.text} in (select {b.text} from {inner.sql}{where_clause(conditions(writer, inner.scope))})"
+    return select(writer, outer.sql, outer.scope, [clause, *conditions(writer, outer.scope)])
