@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 import click
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from millstream import server
@@ -50,10 +51,11 @@ def command(home: Home, active: timedelta | None, as_json: bool) -> None:
     from millstream.runtime.rerank import rerank
 
     os.environ["MILLSTREAM_HOME"] = str(home.path)  # where Python functions find the embedding files
+    console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with (
         deploy.connect(server.connect(home.path).dsn("owner")) as connection,
-        Progress(*columns, transient=True, disable=as_json) as bars,
+        Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars,
     ):
         tasks: dict[str, Any] = {}
 
