@@ -85,14 +85,15 @@ def differentiate_join(plan: Join, instance: int, moment: str) -> list[Term]:
     """Δ(a ⋈ b) by the changed side; for the right side of an outer, semi or anti join, −old + new of the left rows it meets."""
     if has_leaf(plan.left, instance):
         return [
-            replace(t, plan=replace(plan, left=t.plan)) for t in differentiate(plan.left, instance, moment)
+            replace(t, plan=replace(plan, left=t.plan, leads="left"))
+            for t in differentiate(plan.left, instance, moment)
         ]
     changed = differentiate(plan.right, instance, moment)
     if plan.kind == "inner":
-        return [replace(t, plan=replace(plan, right=t.plan)) for t in changed]
+        return [replace(t, plan=replace(plan, right=t.plan, leads="right")) for t in changed]
     (term,) = changed
-    met = Join(plan.left, term.plan, "semi", plan.on)
-    again = replace(plan, left=met)
+    met = Join(plan.left, term.plan, "semi", plan.on, leads="right")
+    again = replace(plan, left=met, leads="left")
     passed = tuple((attribute, column(attribute)) for attribute in plan.columns)
     return [
         Term(Project(again, (*passed, (WEIGHTED, exp.Literal.number(weight)))), when)

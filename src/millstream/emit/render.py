@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from millstream.delta.node import HASH
 from millstream.emit.names import changes, quote, table
-from millstream.plan.expression import CLOCKS, WEIGHT, transform
+from millstream.plan.expression import CLOCKS, WEIGHT, equalities, transform
 from millstream.plan.nodes import (
     Aggregate,
     Filter,
@@ -22,6 +22,7 @@ from millstream.plan.nodes import (
     UnionAll,
     Unnest,
     Window,
+    names,
 )
 
 Images = Mapping[int, str]  # scan instance → the FROM item to read in place of its relation
@@ -113,14 +114,43 @@ def previous(scan: Scan) -> str:
 
 
 def render_join(join: Join, images: Images) -> str:
-    """Inner and left joins as they are; semi and anti joins as [NOT] EXISTS."""
+    """Inner and left joins as they are; semi and anti joins as [NOT] EXISTS; lookups where one side leads."""
     on = scalar(join.on) if join.on is not None else "true"
     left, right = render(join.left, images), render(join.right, images)
+    pairs = equalities(join.on, names(join.left), names(join.right))
+    if join.leads is not None and pairs:
+        return render_lookup(join, left, right, on)
     if join.kind in ("semi", "anti"):
         word = "EXISTS" if join.kind == "semi" else "NOT EXISTS"
         return f"SELECT * FROM ({left}) AS l WHERE {word} (SELECT 1 FROM ({right}) AS r WHERE {on})"
     word = "LEFT JOIN" if join.kind == "left" else "JOIN"
     return f"SELECT * FROM ({left}) AS l {word} ({right}) AS r ON {on}"
+
+
+def render_lookup(join: Join, left: str, right: str, on: str) -> str:
+    """Look the other side up for each row of the leading one.
+
+    OFFSET 0 keeps PostgreSQL from choosing another order: a plan that it made while a table was empty would be a full
+    scan for each changed row once the table has grown. A semi join that its right side leads gives every left row
+    whose equality meets a right row; what else the condition says is left out, so there may be more rows than needed.
+    """
+    if join.leads == "right" and join.kind == "inner":
+        return f"SELECT * FROM ({right}) AS r CROSS JOIN LATERAL (SELECT * FROM ({left}) AS l WHERE {on} OFFSET 0) AS l"
+    if join.leads == "right":
+        pairs = equalities(join.on, names(join.left), names(join.right))
+        keys = listing([f"{scalar(b)} AS k{i}" for i, (_, b) in enumerate(pairs)])
+        same = " AND ".join(f"{scalar(a)} = j.k{i}" for i, (a, _) in enumerate(pairs))
+        return (
+            f"SELECT l.* FROM (SELECT DISTINCT {keys} FROM ({right}) AS r) AS j "
+            f"CROSS JOIN LATERAL (SELECT * FROM ({left}) AS l WHERE {same} OFFSET 0) AS l"
+        )
+    looked_up = f"SELECT * FROM ({right}) AS r WHERE {on} OFFSET 0"
+    if join.kind in ("semi", "anti"):
+        word = "EXISTS" if join.kind == "semi" else "NOT EXISTS"
+        return f"SELECT * FROM ({left}) AS l WHERE {word} ({looked_up})"
+    if join.kind == "left":
+        return f"SELECT * FROM ({left}) AS l LEFT JOIN LATERAL ({looked_up}) AS r ON true"
+    return f"SELECT * FROM ({left}) AS l CROSS JOIN LATERAL ({looked_up}) AS r"
 
 
 def render_unnest(plan: Unnest, images: Images) -> str:

@@ -11,7 +11,7 @@ from millstream.delta.node import Node
 from millstream.emit.names import quote
 from millstream.emit.render import listing, scalar
 from millstream.plan.expression import column
-from millstream.plan.nodes import Plan, Project, Scan, Side, UdfProject, inputs, with_inputs
+from millstream.plan.nodes import Join, Plan, Project, Scan, Side, UdfProject, inputs, with_inputs
 
 Position = Callable[[str], int]  # relation → its place in the order of a tick
 
@@ -35,10 +35,10 @@ def declared(plan: Plan) -> Plan:
 
 
 def as_of(plan: Plan, node: Node, position: Position, here: int) -> Plan:
-    """Read the right sides of process-time joins as of the previous tick, and every clock as of this one."""
+    """Read the right sides of process-time joins as of the previous tick, looked up for each left row."""
     passive = {scan.instance for scan in node.looked_up}
     below = tuple(as_of(child, node, position, here) for child in inputs(plan))
     plan = with_inputs(plan, below)
     if isinstance(plan, Scan) and plan.instance in passive and position(plan.relation.name) < here:
         return replace(plan, side=Side.PREVIOUS)
-    return plan
+    return replace(plan, leads="left") if isinstance(plan, Join) and plan.process_time else plan

@@ -386,6 +386,7 @@ class NodeSql:
             match_on += "".join(
                 f" AND t.{quote(outputs[key])} IS NOT DISTINCT FROM c.{quote(key)}" for key in keys
             )
+        stored_row = f"SELECT * FROM {table(node.name)} AS t WHERE {match_on} LIMIT 1"
         key_hash = hashed([quote(key) for key in keys]) if keys else "0::bigint"
         hash_item = f", {key_hash} AS {KEY_HASH}" if self.has_key_hash else ""
         accumulators = [(quote(a.column), a.zero) for a in self.accumulation.accumulators]
@@ -394,14 +395,14 @@ class NodeSql:
         changed = " OR ".join(f"s.{a} <> {zero}" for a, zero in accumulators)
         new = self.evaluate(
             f"SELECT {listing([f'c.{quote(key)}' for key in keys] + merged)} FROM c "
-            f"LEFT JOIN {table(node.name)} AS t ON {match_on} WHERE {alive}"
+            f"LEFT JOIN LATERAL ({stored_row}) AS t ON true WHERE {alive}"
         )
         columns = listing(self.all_columns())
         old = listing([f"t.{name}" for name in self.all_columns()])
         return (
             f"INSERT INTO {changes(node.name)} WITH c AS MATERIALIZED (SELECT s.*{hash_item} FROM "
             f"({self.grouped(source)}) AS s WHERE {changed}) "
-            f"SELECT {old}, -1 FROM c JOIN {table(node.name)} AS t ON {match_on} "
+            f"SELECT {old}, -1 FROM c CROSS JOIN LATERAL ({stored_row}) AS t "
             f"UNION ALL SELECT {columns}, 1 FROM ({new}) AS s"
         )
 
@@ -442,7 +443,7 @@ class NodeSql:
             f"new AS MATERIALIZED (SELECT {listing([f'q.{quote(a.name)} AS {quote(s)}' for s, a in node.outputs])} "
             f"FROM k CROSS JOIN LATERAL ({rows}) AS q), "
             f"old AS MATERIALIZED (SELECT {listing([f't.{s}' for s in stored])} FROM k "
-            f"JOIN {table(node.name)} AS t ON {match_on}) "
+            f"CROSS JOIN LATERAL (SELECT * FROM {table(node.name)} AS t WHERE {match_on} OFFSET 0) AS t) "
             f"SELECT {columns}, -{WEIGHT} FROM ({gone}) AS s UNION ALL SELECT {columns}, {WEIGHT} FROM ({fresh}) AS s"
         )
 
@@ -483,16 +484,15 @@ class NodeSql:
         node = self.node
         columns = listing(self.all_columns())
         match_on = self.same(self.identity, "t", "d")
-        if node.unique:
-            gone = f"DELETE FROM {table(node.name)} AS t USING {changes(node.name)} AS d WHERE d.{WEIGHT} < 0 AND {match_on}"
-        else:
+        if not node.unique:
             row = listing([f"t.{name}" for name in self.all_columns()])
             other = listing([f"d.{name}" for name in self.all_columns()])
-            gone = (
-                f"DELETE FROM {table(node.name)} WHERE ctid = ANY (ARRAY(SELECT t.ctid FROM {changes(node.name)} AS d "
-                f"CROSS JOIN LATERAL (SELECT t.ctid FROM {table(node.name)} AS t WHERE {match_on} AND "
-                f"ROW({row}) IS NOT DISTINCT FROM ROW({other}) LIMIT -d.{WEIGHT}) AS t WHERE d.{WEIGHT} < 0))"
-            )
+            match_on += f" AND ROW({row}) IS NOT DISTINCT FROM ROW({other})"
+        gone = (
+            f"DELETE FROM {table(node.name)} WHERE ctid = ANY (ARRAY(SELECT t.ctid FROM {changes(node.name)} AS d "
+            f"CROSS JOIN LATERAL (SELECT t.ctid FROM {table(node.name)} AS t WHERE {match_on} LIMIT -d.{WEIGHT}) AS t "
+            f"WHERE d.{WEIGHT} < 0))"
+        )
         return (
             f"WITH gone AS ({gone}) INSERT INTO {table(node.name)} ({columns}) SELECT {columns} FROM "
             f"(SELECT d.*, generate_series(1, d.{WEIGHT}) FROM {changes(node.name)} AS d WHERE d.{WEIGHT} > 0) AS d"

@@ -108,13 +108,18 @@ class Project:
 
 @dataclass(frozen=True)
 class Join:
-    """⋈ of kind inner, left, semi or anti. A process-time join reads its right side as of the previous tick."""
+    """⋈ of kind inner, left, semi or anti. A process-time join reads its right side as of the previous tick.
+
+    Where one side is known to be small, because it holds changes, `leads` names it ('left' or 'right'): the other side
+    is looked up for each of its rows, whatever the planner believes of their sizes.
+    """
 
     left: Plan
     right: Plan
     kind: str
     on: exp.Expr | None
     process_time: bool = False
+    leads: str | None = None
 
     @property
     def columns(self) -> tuple[Attribute, ...]:

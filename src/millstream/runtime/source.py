@@ -141,33 +141,36 @@ class Source:
             final = (
                 f"a AS (SELECT DISTINCT ON ({key}) * FROM {source} WHERE _op <> 'i' ORDER BY {key}, _seq DESC), "
                 f"i AS (SELECT DISTINCT ON ({', '.join('q.' + quote(k) for k in self.table.key)}) q.*, "
-                f"a._seq IS NOT NULL AS after_delete FROM {source} AS q LEFT JOIN a ON {joined} WHERE q._op = 'i' AND "
+                f"a._seq IS NOT NULL AS _after_delete FROM {source} AS q LEFT JOIN a ON {joined} WHERE q._op = 'i' AND "
                 f"(a._seq IS NULL OR (a._op = 'd' AND q._seq > a._seq)) "
                 f"ORDER BY {', '.join('q.' + quote(k) for k in self.table.key)}, q._seq), "
-                f"f AS (SELECT {columns}, CASE WHEN _op = 'd' THEN 'delete' ELSE 'set' END AS act FROM a WHERE NOT "
+                f"f AS (SELECT {columns}, CASE WHEN _op = 'd' THEN 'delete' ELSE 'set' END AS _act FROM a WHERE NOT "
                 f"EXISTS (SELECT 1 FROM i WHERE {again}) UNION ALL "
-                f"SELECT {columns}, CASE WHEN after_delete THEN 'set' ELSE 'add' END FROM i)"
+                f"SELECT {columns}, CASE WHEN _after_delete THEN 'set' ELSE 'add' END FROM i)"
             )
         else:
             order = f"{quote(self.table.version)} DESC NULLS LAST, " if self.table.version else ""
             deletes = f"(_op = 'd') DESC, {order}" if self.table.version else ""
             final = (
-                f"f AS (SELECT DISTINCT ON ({key}) {columns}, CASE WHEN _op = 'd' THEN 'delete' ELSE 'set' END AS act "
+                f"f AS (SELECT DISTINCT ON ({key}) {columns}, CASE WHEN _op = 'd' THEN 'delete' ELSE 'set' END AS _act "
                 f"FROM {source} ORDER BY {key}, {deletes}_seq DESC)"
             )
         newer = (
-            f" AND (f.act = 'delete' OR t.{quote(self.table.version)} IS NULL OR "
+            f" AND (f._act = 'delete' OR t.{quote(self.table.version)} IS NULL OR "
             f"f.{quote(self.table.version)} >= t.{quote(self.table.version)})"
             if self.table.version
             else ""
         )
-        differs = f"(f.act = 'delete' OR ROW({mine}) IS DISTINCT FROM ROW({theirs}))"
+        differs = f"(f._act = 'delete' OR ROW({mine}) IS DISTINCT FROM ROW({theirs}))"
+        stored = ", ".join(f"t.{c} AS _{number}" for number, c in enumerate(self.columns))
+        theirs = ", ".join(f"f._{number}" for number, _ in enumerate(self.columns))
+        known = f"t.{quote(self.table.key[0])} IS NOT NULL"
         return (
-            f"INSERT INTO {changes(self.name)} WITH {final}, m AS MATERIALIZED (SELECT f.*, t.{quote(self.table.key[0])}"
-            f" IS NOT NULL AS met, (t.{quote(self.table.key[0])} IS NULL OR ({differs}{newer})) AS differs FROM f "
-            f"LEFT JOIN {table(self.name)} AS t ON {same}) "
-            f"SELECT {theirs}, -1 FROM m AS f JOIN {table(self.name)} AS t ON {same} WHERE f.act <> 'add' AND f.differs "
-            f"UNION ALL SELECT {mine}, 1 FROM m AS f WHERE f.act <> 'delete' AND f.differs AND (f.act = 'set' OR NOT f.met)"
+            f"INSERT INTO {changes(self.name)} WITH {final}, m AS MATERIALIZED (SELECT f.*, {stored}, {known} AS _met, "
+            f"(NOT {known} OR ({differs}{newer})) AS _differs FROM f LEFT JOIN LATERAL (SELECT * FROM "
+            f"{table(self.name)} AS t WHERE {same} LIMIT 1) AS t ON true) "
+            f"SELECT {theirs}, -1 FROM m AS f WHERE f._met AND f._act <> 'add' AND f._differs UNION ALL "
+            f"SELECT {mine}, 1 FROM m AS f WHERE f._act <> 'delete' AND f._differs AND (f._act = 'set' OR NOT f._met)"
         )
 
     def apply(self) -> str:
@@ -182,10 +185,11 @@ class Source:
                 if column.name not in self.table.key
             )
             settle = f"DO UPDATE SET {updates}" if updates else "DO NOTHING"
-            again = " AND ".join(f"n.{quote(k)} = d.{quote(k)}" for k in self.table.key)
+            keys = ", ".join(f"d.{quote(k)}" for k in self.table.key)
             return (
-                f"WITH gone AS (DELETE FROM {t} AS t USING {d} AS d WHERE d.{WEIGHT} < 0 AND {same} AND NOT EXISTS "
-                f"(SELECT 1 FROM {d} AS n WHERE n.{WEIGHT} > 0 AND {again})) INSERT INTO {t} ({columns}) "
+                f"WITH gone AS (DELETE FROM {t} WHERE ctid = ANY (ARRAY(SELECT t.ctid FROM (SELECT {keys} FROM {d} AS d "
+                f"GROUP BY {keys} HAVING max(d.{WEIGHT}) < 0) AS d CROSS JOIN LATERAL "
+                f"(SELECT t.ctid FROM {t} AS t WHERE {same} LIMIT 1) AS t))) INSERT INTO {t} ({columns}) "
                 f"SELECT {columns} FROM {d} WHERE {WEIGHT} > 0 "
                 f"ON CONFLICT ({', '.join(quote(k) for k in self.table.key)}) {settle}"
             )
