@@ -6,25 +6,28 @@ import contextlib
 import logging
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
 import psycopg
-from dbt.cli.main import dbtRunner
 
 import millstream.server
 from bench.report import ROOT
 from loaders.completejourney import CompleteJourney
+from loaders.embeddings import embed
 from loaders.load import load
 from loaders.relations import EVENTS
 from loaders.rows import Event
 from loaders.shift import shifted
 from loaders.target import Target
+from millstream.demo.history import RULES
 from millstream.runtime.worker import Worker
 
 SOURCES = ("path:sql/sources", "--exclude", "events_from_raw", "resource_type:test")
@@ -42,6 +45,8 @@ class Shop:
 
     def dbt(self, *arguments: str) -> float:
         """Run dbt on the project in this process; return the seconds. Raises RuntimeError when a model fails."""
+        from dbt.cli.main import dbtRunner  # takes seconds, which the processes that measure need not spend
+
         scratch = self.home / "dbt"
         began = time.perf_counter()
         given = [*arguments, "--project-dir", str(ROOT), "--profiles-dir", str(ROOT), "--target", "embedded"]
@@ -72,11 +77,47 @@ class Shop:
                 stop.set()
                 thread.join()
 
-    def load_history(self, lines: int) -> float:
-        """Load the catalogue and the first purchase lines of the log through the running worker; return the seconds."""
+    def load_history(self, lines: int, shift_to: datetime | None = None) -> float:
+        """Load the catalogue and the first purchase lines of the log through the running worker; return the seconds.
+
+        `shift_to` moves the log so that its last loaded line happens then.
+        """
         began = time.perf_counter()
-        load(self.writer, CompleteJourney(limit=lines), show_progress=False, flush_every=100_000)
+        source = CompleteJourney(limit=lines)
+        load(self.writer, source, shift_to=shift_to, show_progress=False, flush_every=100_000)
         return time.perf_counter() - began
+
+    def load_knowledge(self) -> float:
+        """Say which categories people buy again, set the blend's weights and train embeddings; return the seconds."""
+        began = time.perf_counter()
+        with psycopg.connect(self.writer, autocommit=True) as writer:
+            writer.execute(RULES.encode())
+            writer.execute("insert into ranking_weights (variant) values ('control')")
+            writer.execute("call millstream.flush()")
+        embed(self.writer, self.home, measure_quality=False, show_progress=False)
+        return time.perf_counter() - began
+
+    @contextlib.contextmanager
+    def worker_process(self) -> Iterator[subprocess.Popen[bytes]]:
+        """The worker as a process of its own, as `millstream up` runs it."""
+        command = [
+            sys.executable,
+            "-m",
+            "millstream.cli.work",
+            "--home",
+            str(self.home),
+            "--parent",
+            str(os.getpid()),
+        ]
+        with (self.home / "worker.log").open("ab") as log:
+            worker = subprocess.Popen(command, stdout=log, stderr=log)
+        try:
+            with psycopg.connect(self.writer, autocommit=True) as writer:
+                writer.execute("call millstream.flush('10 minutes')")
+            yield worker
+        finally:
+            worker.terminate()
+            worker.wait(60)
 
 
 @contextlib.contextmanager
