@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import re
 from contextlib import redirect_stdout
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
+from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 
 from millstream import server
@@ -65,7 +67,10 @@ def command(home: Home, once: bool, speed: float, history_until: datetime, pictu
             "\nstopped; the server goes on (stop it: make down), and the next `make demo` resumes here"
         )
     if picture is not None:
-        console.save_svg(str(picture), title="make demo")
+        plain = re.sub(
+            r"@font-face \{\{.*?\}\}", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL
+        )  # no fonts from elsewhere
+        console.save_svg(str(picture), title="make demo", code_format=plain.replace("Fira Code, ", ""))
 
 
 def start(home: Home) -> Server:

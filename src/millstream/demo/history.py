@@ -54,6 +54,14 @@ group by i.category
 having count(g.gap_days) >= 50 and count(g.gap_days) >= 0.1 * count(*)
 """
 
+AGE_RESTRICTED = (
+    "Beers / Ales", "Cigarettes", "Cigars", "Domestic Wine", "Imported Wine", "Liquor", "Miscellaneous Wine", "Tobacco Other",
+)  # fmt: skip
+EXCLUSIONS = """
+insert into excluded_items (item_id, reason)
+select item_id, 'age-restricted' from items where category = any(%s)
+"""
+
 
 @dataclass(frozen=True)
 class Remembered:
@@ -128,13 +136,18 @@ def count(conn: psycopg.Connection, relation: str) -> int:
 
 
 def set_rules(step: Step, server: Server, project: Path) -> None:
-    """Fill in what a merchandiser would: which categories repeat, and the ranking's weights. What is there stays."""
+    """Fill in what a merchandiser would: which categories repeat, what not to recommend, and the ranking's weights.
+
+    What is there stays.
+    """
     variables = yaml.safe_load((project / "dbt_project.yml").read_text())["vars"]
     weights = [variables[f"default_{strategy}"] for strategy in STRATEGIES]
     columns = ", ".join(STRATEGIES)
     with psycopg.connect(server.dsn("writer"), autocommit=True) as writer:
         if count(writer, "category_rules") == 0:
             writer.execute(RULES.encode())
+        if count(writer, "excluded_items") == 0:
+            writer.execute(EXCLUSIONS.encode(), [list(AGE_RESTRICTED)])
         known = {row[0] for row in writer.execute("select variant from ranking_weights")}
         for variant in VARIANTS:
             if variant not in known:
@@ -144,10 +157,13 @@ def set_rules(step: Step, server: Server, project: Path) -> None:
                     [variant, *weights],
                 )
         writer.execute("call millstream.flush()")
-        rules, variants = count(writer, "category_rules"), count(writer, "ranking_weights")
+        rules, excluded, variants = (
+            count(writer, relation) for relation in ("category_rules", "excluded_items", "ranking_weights")
+        )
     step.expect(rules > 0, "no category is bought again: the history is too short")
     step.expect(variants >= len(VARIANTS), f"{variants} rows of ranking weights are there")
-    step.note = f"{rules:,} categories that are bought again, weights of {variants} variants"
+    step.expect(excluded > 0, "no product is excluded")
+    step.note = f"{rules:,} categories are bought again, {excluded:,} products are age-restricted"
 
 
 def embed(step: Step, server: Server, show_progress: bool) -> None:

@@ -37,7 +37,7 @@ def _run(start: Start, settings: Settings, console: Console) -> None:
     steps = Steps(console)
     with steps.step("start the server") as step:
         server = start()
-        step.note = f"PostgreSQL and the worker, {server.host}:{server.port}, home {server.home.path}"
+        step.note = f"PostgreSQL and the worker, {server.host}:{server.port}, home {near(server.home.path)}"
     prepare(steps, server, settings, console)
     with (
         psycopg.connect(server.dsn("owner"), autocommit=True) as owner,
@@ -59,10 +59,16 @@ def _run(start: Start, settings: Settings, console: Console) -> None:
             if settings.once:
                 with steps.step("the days that follow") as step:
                     await_events(step, replay, owner, before, settings.once_events)
-            invite(console, server, households[0])
+            if not console.record:  # a picture shows no password
+                invite(console, server, households[0])
             if not settings.once:
                 console.print(f"replaying at {settings.speed:g}x; Ctrl-C stops the replay\n")
                 watch(replay, owner, reader, console)
+
+
+def near(path: Path) -> str:
+    """A path as one would type it here."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 def prepare(steps: Steps, server: Server, settings: Settings, console: Console) -> None:
