@@ -96,10 +96,14 @@ class Source:
         ]
 
     def take(self, limit: str) -> str:
-        """Move at most `limit` queued rows, oldest first, into the session."""
+        """Move at most `limit` queued rows, oldest first, into the session.
+
+        By their places, so that no plan made for an empty queue can compare every row with every other. Queued rows
+        never move: nobody updates them, and only this deletes them.
+        """
         return (
-            f"WITH t AS (DELETE FROM {queue(self.name)} WHERE _seq IN (SELECT _seq FROM {queue(self.name)} "
-            f"ORDER BY _seq LIMIT {limit}) RETURNING *) INSERT INTO {taken(self.name)} SELECT * FROM t"
+            f"WITH t AS (DELETE FROM {queue(self.name)} WHERE ctid = ANY (ARRAY(SELECT ctid FROM {queue(self.name)} "
+            f"ORDER BY _seq LIMIT {limit})) RETURNING *) INSERT INTO {taken(self.name)} SELECT * FROM t"
         )
 
     def derive(self) -> str:
