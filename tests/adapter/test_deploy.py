@@ -238,3 +238,21 @@ class TestRefusal:
     def test_nothing_is_left_of_a_refused_view(self, project: Any) -> None:
         assert not {"rates", "outer"} & set(project.get_tables_in_schema())
         assert get_manifest(project.project_root).nodes["model.test.rates"]
+
+
+class TestReaderInTheWay(Views):
+    @pytest.fixture(scope="class")
+    def dbt_profile_target(self, dbt_profile_target: dict[str, Any]) -> dict[str, Any]:
+        return {**dbt_profile_target, "lock_timeout": 1}
+
+    def test_a_swap_waits_for_a_reader_no_longer_than_it_may_and_says_so(
+        self, deployed: Any, project: Any, dsn: str
+    ) -> None:
+        changed = SERVED.replace("select item_id", "select item_id || '' as item_id")
+        write_file(changed, project.project_root, "models", "served.sql")
+        with psycopg.connect(dsn) as reader:
+            reader.execute(f'select * from "{project.test_schema}".served')
+            results = run_dbt(["run", "--select", "served"], expect_pass=False)
+        assert "a reader's transaction" in results[0].message
+        assert "`lock_timeout` in profiles.yml" in results[0].message
+        assert message(run_dbt(["run", "--select", "served"]), "served").startswith("replaced: ")

@@ -37,7 +37,7 @@ class MillstreamCredentials(PostgresCredentials):
     flush_timeout: int = 60
     """Seconds that `dbt seed` and `dbt test` wait for the worker to show earlier writes."""
     lock_timeout: int = 60
-    """Seconds that a deployment waits for readers of the view that it swaps."""
+    """Seconds that a deployment waits for readers of the view that it swaps, a tick, or another deployment."""
     project_root: str | None = None
 
     def __post_init__(self) -> None:
@@ -90,7 +90,7 @@ class MillstreamCredentials(PostgresCredentials):
             raise DbtRuntimeError(
                 f"{error}\nAnother server is named by MILLSTREAM_DSN, or by host, port, user and password in profiles.yml."
             ) from error
-        parts = conninfo_to_dict(server.dsn("owner"))
+        parts = _dsn_parts(server.dsn("owner"))
         return replace(
             self,
             host=parts.get("host", "localhost"),
@@ -118,8 +118,8 @@ class MillstreamCredentials(PostgresCredentials):
         )
 
 
-def _dsn_parts(dsn: str) -> dict[str, Any]:
+def _dsn_parts(dsn: str) -> dict[str, str]:
     try:
-        return conninfo_to_dict(dsn)
+        return {name: str(value) for name, value in conninfo_to_dict(dsn).items() if value is not None}
     except psycopg.ProgrammingError as error:
         raise DbtRuntimeError(f"MILLSTREAM_DSN is not a PostgreSQL connection string: {error}") from error

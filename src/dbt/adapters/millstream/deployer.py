@@ -90,8 +90,9 @@ class Deployer:
                 raise DbtRuntimeError(str(error)) from error
             except psycopg.errors.LockNotAvailable as error:
                 raise DbtDatabaseError(
-                    f"a reader holds a lock for more than {self.credentials.lock_timeout} s ({error}): end its "
-                    "transaction and run again; `lock_timeout` in profiles.yml sets another limit"
+                    f"{error}: for {self.credentials.lock_timeout} s a reader's transaction, a tick of the worker or "
+                    "another deployment has been in the way. Run again when it has ended; `lock_timeout` in "
+                    "profiles.yml sets another limit"
                 ) from error
             except psycopg.Error as error:
                 raise DbtDatabaseError(str(error).strip()) from error
@@ -107,8 +108,8 @@ class Deployer:
         from millstream.runtime import deploy
 
         if self.connection is None or self.connection.closed:
-            timeout = f"-c lock_timeout={self.credentials.lock_timeout}s"
-            self.connection = deploy.connect(self.credentials.located().dsn(options=timeout))
+            settings = f"-c timezone=UTC -c jit=off -c lock_timeout={self.credentials.lock_timeout}s"
+            self.connection = deploy.connect(self.credentials.located().dsn(options=settings))
         return self.connection
 
 
