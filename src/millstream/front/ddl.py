@@ -162,7 +162,12 @@ def parse_column(item: exp.ColumnDef, key: list[str], path: str | None) -> Colum
                 "compute the value in staging",
                 path,
             )
-    return Column(item.name, item.args["kind"].sql("postgres"), nullable, default)
+    type_ = item.args["kind"].sql("postgres")
+    if type_ == "JSON":
+        raise refuse(
+            f"column {item.name}: json", "values of type json cannot be compared", "declare it jsonb", path
+        )
+    return Column(item.name, type_, nullable, default)
 
 
 def parse_sink(ddl: str, path: str | None = None) -> Sink:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from millstream.delta.node import HASH
-from millstream.emit.names import changes, queue, quote, table, taken
+from millstream.emit.names import DATA, changes, queue, quote, short, table, taken
 from millstream.emit.statements import hashed
 from millstream.front.ddl import Table
 from millstream.plan.expression import WEIGHT
@@ -59,7 +59,7 @@ class Source:
         names = ", ".join(["_op", *self.columns])
         new = ", ".join(f"new.{c}" for c in self.columns)
         old = ", ".join(f"old.{c}" for c in self.columns)
-        function = f"millstream_data.{quote(self.name + '__write')}"
+        function = f"{DATA}.{quote(short(self.name + '__write'))}"
         into = f"INSERT INTO {queue(self.name)} ({names})"
         moved = (
             f"IF ({', '.join(f'new.{quote(k)}' for k in self.table.key)}) IS DISTINCT FROM "
