@@ -24,8 +24,10 @@ check: $(READY) ## lint, types, import layers, both dbt targets (the tests lint 
 	dbt parse --quiet --target embedded
 	dbt parse --quiet --target risingwave
 
-bench: $(READY) ## measure: see bench/README.md
-	python -m bench $(ARGS)
+bench: $(READY) ## measure backfill, live load, and ticks against full refreshes (about 20 minutes)
+	python -m bench.backfill $(ARGS)
+	python -m bench.live $(ARGS)
+	python -m bench.incremental_vs_full $(ARGS)
 
 up: $(READY) ## start the server and the worker in the background
 	@millstream up $(ARGS)
