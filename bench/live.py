@@ -27,11 +27,12 @@ from typing import Any
 import psycopg
 
 from bench.figures import summary, table
-from bench.memory import watched
+from bench.memory import processor_seconds, watched
 from bench.report import ROOT, Report
 from bench.shop import insert, lines_after, opened, rows
 from loaders.rows import Event
 from loaders.target import Target
+from millstream.runtime.worker import WORKER_LOCK
 
 WARM_SECONDS = 5.0
 PATIENCE = 60.0  # seconds that the watcher waits for the last lists
@@ -92,9 +93,18 @@ def main() -> None:
         with shop.worker_process() as worker:
             assert shop.server.pid is not None
             with watched({"postgresql": shop.server.pid, "worker": worker.pid}) as peak:
+                session = worker_session(shop.owner)
+                before = processor_seconds(session)
                 measured = run(
                     shop.owner, shop.writer, shop.reader, events, given.rate, given.reads, given.seconds
                 )
+                spent = {
+                    "worker": peak.processor_seconds()["worker"],
+                    "session": processor_seconds(session) - before,
+                }
+            measured["processor_ms_per_event"] = {
+                name: round(seconds / len(events) * 1000, 3) for name, seconds in spent.items()
+            }
             measured["queued_at_the_end"] = rows(
                 shop.owner, "select count(*) from millstream_data.events__queue"
             )[0][0]
@@ -148,6 +158,26 @@ def run(
     for name, samples in answers["reader"].items():
         found[f"read_{name}_ms"] = summary([ms for due, ms in samples if due >= WARM_SECONDS], 3)
     return found
+
+
+def worker_backend(dsn: str) -> int:
+    """The process id of the worker's session: who holds its lock."""
+    found = rows(
+        dsn,
+        f"select l.pid from pg_locks as l where l.locktype = 'advisory' and l.granted and l.objid = {WORKER_LOCK}"
+        " and l.database = (select oid from pg_database where datname = current_database())",
+    )
+    return int(str(found[0][0]))
+
+
+def worker_session(dsn: str) -> int:
+    """The process id of the worker's session in PostgreSQL: who holds the worker's lock."""
+    found = rows(
+        dsn,
+        f"select pid from pg_locks where locktype = 'advisory' and granted and objid = {WORKER_LOCK}"
+        " and database = (select oid from pg_database where datname = current_database())",
+    )
+    return int(str(found[0][0]))
 
 
 def answer(end: Connection, job: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
@@ -279,6 +309,8 @@ def show(measured: dict[str, Any]) -> None:
     print(
         f"events never seen: {measured['events_never_seen']}, queued at the end: {measured['queued_at_the_end']}"
     )
+    spent = measured["processor_ms_per_event"]
+    print("processor, ms per event:", ", ".join(f"{name} {ms:.2f}" for name, ms in spent.items()))
     print(
         "memory, MiB at most:",
         ", ".join(f"{name} {size:,.0f}" for name, size in measured["memory_mib"].items()),

@@ -1,7 +1,12 @@
-"""Memory of a server and its worker: shared pages are counted once (proportional set size, Linux)."""
+"""Memory and processor time of a server and its worker, from /proc (Linux).
+
+Memory is the proportional set size, which counts shared pages once. Processor time tells what work costs even on a
+machine that does other things at the same time.
+"""
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 from collections.abc import Iterator
@@ -9,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 MIB = 1024
+CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 PSS = re.compile(r"^Pss:\s+(\d+) kB", re.MULTILINE)
 PARENT = re.compile(r"^PPid:\s+(\d+)", re.MULTILINE)
 
@@ -41,12 +47,28 @@ def mebibytes(pid: int) -> float:
     return sum(int(found[1]) for found in sizes if found is not None) / MIB
 
 
+def processor_seconds(pid: int) -> float:
+    """User and system time of a process and its living descendants."""
+    seconds = 0.0
+    for each in children(pid):
+        fields = text(Path(f"/proc/{each}/stat")).rpartition(")")[2].split()
+        seconds += (int(fields[11]) + int(fields[12])) / CLOCK_TICKS if fields else 0.0
+    return seconds
+
+
 class Peak:
-    """The greatest memory of each named process tree, in MiB, and of all of them together."""
+    """The greatest memory of each named process tree, in MiB, and of all of them together; and their processor time."""
 
     def __init__(self, pids: dict[str, int]) -> None:
         self._pids = pids
+        self._before = {name: processor_seconds(pid) for name, pid in pids.items()}
         self.mib: dict[str, float] = {}
+
+    def processor_seconds(self) -> dict[str, float]:
+        """Processor seconds of each tree since the start; those of sessions that have ended are not in it."""
+        return {
+            name: round(processor_seconds(pid) - self._before[name], 2) for name, pid in self._pids.items()
+        }
 
     def look(self) -> None:
         now = {name: mebibytes(pid) for name, pid in self._pids.items()}

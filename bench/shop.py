@@ -28,6 +28,7 @@ from loaders.rows import Event
 from loaders.shift import shifted
 from loaders.target import Target
 from millstream.demo.history import RULES
+from millstream.runtime.status import worker_connected
 from millstream.runtime.worker import Worker
 
 SOURCES = ("path:sql/sources", "--exclude", "events_from_raw", "resource_type:test")
@@ -112,8 +113,14 @@ class Shop:
         with (self.home / "worker.log").open("ab") as log:
             worker = subprocess.Popen(command, stdout=log, stderr=log)
         try:
-            with psycopg.connect(self.writer, autocommit=True) as writer:
-                writer.execute("call millstream.flush('10 minutes')")
+            with psycopg.connect(self.owner, autocommit=True) as owner:
+                while not worker_connected(owner):
+                    if worker.poll() is not None:
+                        raise RuntimeError(
+                            f"the worker ended:\n{(self.home / 'worker.log').read_text()[-2000:]}"
+                        )
+                    time.sleep(0.05)
+                owner.execute("call millstream.flush('10 minutes')")
             yield worker
         finally:
             worker.terminate()

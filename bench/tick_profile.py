@@ -59,6 +59,7 @@ def main() -> None:
         shop.deploy_sources()
         with shop.working(batch=20_000):
             shop.load_history(given.lines)
+            shop.load_knowledge()
         built = shop.deploy_views()
         print(f"views deployed in {built:.1f} s", flush=True)
         report = Report(

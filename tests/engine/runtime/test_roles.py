@@ -112,6 +112,14 @@ def test_the_writer_does_nothing_else(server: millstream.server.Server, shop: En
         writer.execute(statement.encode())
 
 
+def test_the_owners_plain_names_mean_schema_public(server: millstream.server.Server, shop: Engine) -> None:
+    """The owner is called like the schema of the catalogue, in which nothing must be found or made by accident."""
+    with connect(server, "owner") as owner:
+        assert owner.execute("select current_schema()").fetchone() == ("public",)
+        with pytest.raises(psycopg.errors.UndefinedTable):
+            owner.execute("select * from state")
+
+
 def test_a_replaced_view_is_still_the_readers(server: millstream.server.Server, shop: Engine) -> None:
     shop.deploy(SERVED.replace("k, v from", "v, k, k + v as s from"))
     shop.deploy(INNER.replace("k, v from", "k, v, 1 as one from"))

@@ -40,6 +40,14 @@ def test_the_targets_conflict_rule_holds_for_both_ways_in(engine: Engine) -> Non
     assert engine.all("total") == [(2, 3)]
 
 
+def test_of_two_rows_of_one_key_in_a_tick_the_lesser_wins_every_time(engine: Engine) -> None:
+    """Rows of a view have no order of their own, so that of their values decides, and a replay decides the same."""
+    engine.deploy_all(RAW, PARSED, EVENTS, SINK, TOTAL)
+    put(engine, '{"id": "a", "n": 9}', '{"id": "a", "n": 2}', '{"id": "b", "n": 1}', '{"id": "b", "n": 5}')
+    engine.tick()
+    assert engine.all("events") == [("a", 2), ("b", 1)]
+
+
 def test_rows_that_are_there_when_the_sink_comes_are_sent(engine: Engine) -> None:
     engine.deploy_all(RAW, PARSED, EVENTS, TOTAL)
     put(engine, '{"id": "a", "n": 2}', '{"id": "b", "n": 3}')
