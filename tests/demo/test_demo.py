@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -191,3 +192,23 @@ def test_rerank_lets_new_weights_take_effect(demo: Demo, played: Played) -> None
         writer.execute("call millstream.flush()")
         assert demo.run("rerank").returncode == 0
         assert owner.execute(lists).fetchone() == before
+
+
+def test_ctrl_c_stops_the_replay_and_nothing_else(demo: Demo, played: Played) -> None:
+    assert played.returncode == 0
+    process = demo.start("demo", "--history-until", f"{UNTIL:%Y-%m-%d}")
+    assert process.stdout is not None
+    printed = []
+    for line in process.stdout:
+        printed.append(line)
+        if "acted, now first" in line:
+            process.send_signal(signal.SIGINT)
+            break
+    rest, err = process.communicate(timeout=60)
+    assert process.returncode == 0, "".join(printed) + rest + err
+    assert "stopped; the server goes on" in rest
+    assert "Traceback" not in err
+    there = count(demo, "select count(*) from events")
+    status = json.loads(demo.run("status", "--json").stdout)
+    assert (status["server"]["running"], status["worker"]["running"]) == (True, True)
+    assert count(demo, "select count(*) from events") == there
