@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from millstream.delta.linearity import invertible, is_flat, is_linear, over_one_scan, twice_read
-from millstream.delta.node import Node, Rule, is_on_act, passive_leaves
+from millstream.delta.node import HASH, Node, Rule, is_on_act, passive_leaves
 from millstream.diagnostics import refuse
 from millstream.errors import Refused
 from millstream.plan.expression import Attribute, Names, column, plain
@@ -289,7 +289,7 @@ def one_row_per(plan: Plan, keys: tuple[Attribute, ...]) -> bool:
         elif isinstance(plan, (Filter, UdfProject)):
             plan = plan.input
         elif isinstance(plan, Scan):
-            return True
+            return plan.relation.key != (HASH,)  # equal rows of a bag share their hash
         elif isinstance(plan, Join) and plan.process_time and matches_one(plan):
             plan = plan.left
         else:
