@@ -208,8 +208,9 @@ class CompleteJourney(Source):
     def _batches(self, table: str, columns: list[str] | None) -> Iterator[pa.RecordBatch]:
         import pyarrow.parquet as pq
 
-        with pq.ParquetFile(self._folder / f"{table}.parquet") as file:
-            yield from file.iter_batches(batch_size=BATCH, columns=columns)
+        # Without threads of its own: one that still reads ahead when a replay is stopped ends the process in an abort.
+        with pq.ParquetFile(self._folder / f"{table}.parquet", pre_buffer=False) as file:
+            yield from file.iter_batches(batch_size=BATCH, columns=columns, use_threads=False)
 
 
 def _package_data() -> Path:
