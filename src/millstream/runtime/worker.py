@@ -330,14 +330,17 @@ class Worker:
 
     def housekeep(self) -> None:
         """Analyze what has grown, so that plans made for small tables are made again; store figures; trim the log."""
-        for name, rows in list(self.grown.items()):
-            row = self.conn.execute(
-                "select reltuples from pg_class where oid = to_regclass(%s)", [table(name)]
-            ).fetchone()
-            known = max(row[0], 0) if row else 0
-            if rows > 1000 and rows > known:
-                self.conn.execute(f"analyze {table(name)}".encode())
-                self.grown[name] = 0
+        with self.conn.transaction():
+            enter_turn(self.conn)  # no deploy may drop a table between the look and the analysis
+            for name, rows in list(self.grown.items()):
+                row = self.conn.execute(
+                    "select reltuples from pg_class where oid = to_regclass(%s)", [table(name)]
+                ).fetchone()
+                if row is None:
+                    del self.grown[name]
+                elif rows > 1000 and rows > max(row[0], 0):
+                    self.conn.execute(f"analyze {table(name)}".encode())
+                    self.grown[name] = 0
         with self.conn.transaction(), self.conn.cursor() as cursor:
             cursor.executemany(
                 "insert into millstream.node_stats (node, ticks, rows, milliseconds) values (%s, %s, %s, %s)"

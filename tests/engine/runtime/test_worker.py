@@ -240,3 +240,13 @@ def test_session_tables_are_emptied_after_every_tick(engine: Engine) -> None:
     for name in engine.worker.session_tables():
         row = engine.worker.conn.execute(f"select count(*) from {name}".encode()).fetchone()
         assert row == (0,), name
+
+
+def test_housekeeping_passes_over_a_table_that_was_dropped(engine: Engine) -> None:
+    engine.deploy("create table t (k integer primary key)")
+    engine.write("insert into t select generate_series(1, 1500)")
+    engine.drop("t")
+    engine.worker.housekeep()
+    engine.deploy("create table t (k integer primary key)")
+    engine.write("insert into t values (1)")
+    assert engine.all("t") == [(1,)]
