@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from hypothesis import strategies as st
 
 from tests.equivalence.blocks import Query, Relation
-from tests.equivalence.cases import Case, Deploy, Step, Tick, View, histories
+from tests.equivalence.cases import Case, Deploy, Step, Tick, View, histories, used
 from tests.equivalence.queries import statement
 from tests.equivalence.scalars import Scoped, pick, predicate
 from tests.equivalence.schema import Column, Table, tables
@@ -283,7 +283,8 @@ def act_cases(draw: st.DrawFn, *, ticks: int = 6) -> Case:
         act = _act_view(draw, f"act{number}", draw(st.sampled_from(drivers[::-1])), relations)
         if act is not None:
             made.append(act)
-    return Case(made_tables, tuple(made), draw(_in_order(made_tables, made, ticks)))
+    read = used(made_tables, made)
+    return Case(read, tuple(made), draw(_in_order(read, made, ticks)))
 
 
 def _act_view(draw: st.DrawFn, name: str, driver: Driver, relations: Sequence[Relation]) -> ActView | None:

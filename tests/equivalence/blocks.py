@@ -152,12 +152,20 @@ def conditions(writer: Statement, scope: Sequence[Scoped]) -> list[str]:
     """No, one or two conjuncts; where the scope has an instant, one of them may be a temporal filter."""
     draw = writer.draw
     terms = [predicate(draw, scope)] if sometimes(draw) else []
-    instants = [each for each in scope if each.column.type == "timestamptz" and each.column.comparable]
-    if instants and draw(st.sampled_from((False, False, False, True))):
-        chosen = draw(st.sampled_from(instants))
-        operator = pick(draw, (">", ">="))
-        terms.append(f"{chosen.text} {operator} now() - interval '{pick(draw, INTERVALS)}'")
+    if instants(scope) and draw(st.sampled_from((False, False, False, True))):
+        terms.append(temporal_filter(draw, scope))
     return terms
+
+
+def instants(scope: Sequence[Scoped]) -> list[Scoped]:
+    """The columns that a temporal filter can bound."""
+    return [each for each in scope if each.column.type == "timestamptz" and each.column.comparable]
+
+
+def temporal_filter(draw: st.DrawFn, scope: Sequence[Scoped]) -> str:
+    """Keep the rows that are younger than an interval."""
+    chosen = draw(st.sampled_from(instants(scope)))
+    return f"{chosen.text} {pick(draw, ('>', '>='))} now() - interval '{pick(draw, INTERVALS)}'"
 
 
 def select_block(writer: Statement, depth: int) -> Query:

@@ -225,7 +225,15 @@ def cases(
     maximum: int = 4,
     depth: int = 2,
     ticks: int = 6,
+    most_tables: int = 3,
 ) -> Case:
-    made_tables = draw(tables())
+    """Tables, views and a history; the limits make histories small and dense where a test needs that."""
+    made_tables = draw(tables(minimum=min(2, most_tables), maximum=most_tables))
     made_views = draw(views(made_tables, kinds=kinds, maximum=maximum, depth=depth))
-    return Case(made_tables, made_views, draw(histories(made_tables, made_views, ticks=ticks)))
+    read = used(made_tables, made_views)
+    return Case(read, made_views, draw(histories(read, made_views, ticks=ticks)))
+
+
+def used(over: Sequence[Table], made: Sequence[View]) -> tuple[Table, ...]:
+    """The tables that some view reads: statements on others would only dilute a history."""
+    return tuple(table for table in over if any(table.name in view.inputs for view in made))

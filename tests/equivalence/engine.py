@@ -16,6 +16,7 @@ from millstream.runtime import deploy
 from millstream.runtime.worker import Worker
 from tests.equivalence.act_cases import ActView
 from tests.equivalence.cases import Change, Delete, Insert, View
+from tests.equivalence.delta_watch import DeltaWatch
 from tests.equivalence.oracles import Result, read
 from tests.equivalence.schema import Table
 
@@ -23,13 +24,22 @@ from tests.equivalence.schema import Table
 class Engine:
     """A database with the engine in it, one worker, and one client that writes and reads."""
 
-    def __init__(self, dsn: str, *, faults: bool = False) -> None:
+    def __init__(self, dsn: str, *, faults: bool = False, watched: bool = False) -> None:
+        """Open it. `faults`: statements of a tick call millstream.fault; `watched`: changes are checked (DeltaWatch)."""
         self.dsn = dsn
         self._stack = ExitStack()
         self._deployer = self._stack.enter_context(deploy.connect(dsn))
         self._client = self._stack.enter_context(psycopg.connect(dsn, autocommit=True))
         self._client.execute("set timezone to 'UTC'")
         self.worker = Worker(dsn, clock="event", faults=faults)
+        self._watch = DeltaWatch(self.worker) if watched else None
+        if self._watch is not None:
+            self.worker.conn = self._watch  # type: ignore[assignment]
+
+    @property
+    def change_errors(self) -> list[str]:
+        """What the watch found so far."""
+        return self._watch.errors if self._watch is not None else []
 
     def __enter__(self) -> Self:
         return self

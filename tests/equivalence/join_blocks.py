@@ -10,10 +10,12 @@ from tests.equivalence.blocks import (
     Statement,
     choose_item,
     conditions,
+    derived,
     named,
     select,
     select_block,
     sometimes,
+    temporal_filter,
     where_clause,
 )
 from tests.equivalence.scalars import Scoped, pick, predicate
@@ -97,6 +99,37 @@ def self_join_block(writer: Statement, depth: int) -> Query:
     scope = (*first.scope, *second.scope)
     where = [predicate(draw, scope)] if sometimes(draw) else []
     return select(writer, f"{first.sql} {word} {second.sql} on {condition}", scope, where)
+
+
+def temporal_block(writer: Statement, depth: int) -> Query:
+    """A temporal filter on one item or on both sides of a join, in the WHERE of the join or in a subquery."""
+    draw = writer.draw
+    timed = [
+        each
+        for each in writer.relations
+        if any(column.type == "timestamptz" and column.comparable for column in each.columns)
+    ]
+    if not timed:
+        return select_block(writer, depth)
+    items, terms = [], []
+    for _ in range(draw(st.integers(1, 2))):
+        relation = draw(st.sampled_from(timed))
+        item = named(writer, relation.name, relation.columns)
+        term = temporal_filter(draw, item.scope)
+        if draw(st.booleans()):
+            listing = ", ".join(f"{each.text} as {each.column.name}" for each in item.scope)
+            items.append(
+                derived(writer, Query(f"select {listing} from {item.sql} where {term}", relation.columns))
+            )
+        else:
+            items.append(item)
+            terms.append(term)
+    scope = [each for item in items for each in item.scope]
+    if len(items) == 2:
+        condition = equalities(writer, *items)
+        assert condition is not None  # both have an instant
+        terms.append(condition)
+    return select(writer, ", ".join(each.sql for each in items), scope, terms)
 
 
 def comma_join_block(writer: Statement, depth: int) -> Query:

@@ -22,6 +22,7 @@ BUILDERS: dict[str, Builder] = {
     "distinct": group_blocks.distinct_block,
     "array_agg": group_blocks.array_block,
     "unnest": group_blocks.unnest_block,
+    "temporal": join_blocks.temporal_block,
     "in": join_blocks.in_block,
     "comma_join": join_blocks.comma_join_block,
     "window": rank_blocks.window_block,

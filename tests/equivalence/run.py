@@ -1,6 +1,6 @@
 """Run a case: the same statements against the engine and the source model, and after every tick compare every view.
 
-A view is compared with both oracles as soon as it is deployed and after every tick from then on. Column names must be
+In every tick the changes of every relation add up (delta_watch.py). A view is compared with both oracles as soon as it is deployed and after every tick from then on. Column names must be
 the same in all three, column types the same in the engine and in PostgreSQL.
 """
 
@@ -105,6 +105,8 @@ class Run:
             tape.before_tick()
         self.engine.tick(now)
         self.ticks += 1
+        if self.engine.change_errors:
+            raise Mismatch(f"in tick {self.ticks}: " + "\n".join(self.engine.change_errors))
         self.tally.counts["ticks"] += 1
         for name, model in self.models.items():
             model.tick()
@@ -160,5 +162,9 @@ def run(case: Case, dsn: str, oracle_dsn: str, tally: Tally | None = None) -> No
     """Run a case in an empty database; raises Mismatch where the engine and an oracle differ."""
     tally = tally or Tally()
     tally.counts["histories"] += 1
-    with Engine(dsn) as engine, PostgresOracle(oracle_dsn) as postgres, DuckdbOracle() as duckdb:
+    with (
+        Engine(dsn, watched=True) as engine,
+        PostgresOracle(oracle_dsn) as postgres,
+        DuckdbOracle() as duckdb,
+    ):
         Run(case, engine, postgres, duckdb, tally).steps()

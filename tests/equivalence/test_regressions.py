@@ -48,6 +48,20 @@ def test_two_deletes_of_the_same_rows_in_one_tick_spare_a_new_row(
     check("select k, count(*) as n from t0 group by k", steps, databases, oracle_dsn)
 
 
+def test_a_row_that_two_temporal_filters_drop_at_once_is_retracted_once(
+    databases: Databases, oracle_dsn: str
+) -> None:
+    timed = Table("t0", (Column("k", "integer"), Column("v0", "timestamptz")))
+    sql = "select k from t0 where v0 > now() - interval '1 hour' and v0 > now() - interval '30 minutes' - interval '30 minutes'"
+    case = Case(
+        (timed,),
+        (view("view0", sql, ("t0",)), view("view1", "select count(*) as n from view0", ("view0",))),
+        (tick(), Deploy("view0"), Deploy("view1"), Insert("t0", ((1, EPOCH),)), tick(), tick(120), tick(240)),
+    )
+    with databases.fresh() as dsn:
+        run(case, dsn, oracle_dsn)
+
+
 def test_the_previous_image_of_a_bag_keeps_its_duplicates(databases: Databases, oracle_dsn: str) -> None:
     columns = (Column("c0", "integer"), Column("c1", "bigint"))
     driver = View(

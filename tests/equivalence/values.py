@@ -27,12 +27,12 @@ INTEGRAL = frozenset({"integer", "bigint"})
 NUMBERS = frozenset({"integer", "bigint", "numeric", "double precision"})
 
 _DOMAINS: dict[str, tuple[Value, ...]] = {
-    "integer": (1, 2, 0, -1, 3),
-    "varchar": ("a", "b", "", "ä", "a'b"),
+    "integer": (1, 2, 0),
+    "varchar": ("a", "", "ä'b"),
     # 0.1 has no finite binary expansion; 2**40 + 0.25 is exact; so a sum that retracts by subtraction shows its drift.
-    "double precision": (0.5, 0.25, -2.5, 0.1, float(2**40), float("nan"), float("inf"), float("-inf")),
+    "double precision": (0.5, 0.1, -2.5, 2.0**40 + 0.25, float("nan"), float("inf"), float("-inf")),
     "boolean": (True, False),
-    "timestamptz": tuple(EPOCH + timedelta(minutes=30 * step) for step in (0, -1, 1, -2, 2, -3, 4, 6)),
+    "timestamptz": tuple(EPOCH + timedelta(minutes=30 * step) for step in (0, -1, 1, -2, 3)),
 }
 
 
@@ -40,7 +40,7 @@ def values(type_name: str, *, nullable: bool, finite: bool = True) -> st.SearchS
     """Values of one column; `finite=False` adds NaN and the infinities to doubles."""
     domain = _DOMAINS[type_name]
     if type_name == "double precision" and finite:
-        domain = domain[:5]
+        domain = domain[:4]
     return st.sampled_from((*domain, None) if nullable else domain)
 
 

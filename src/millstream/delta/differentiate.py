@@ -17,7 +17,9 @@ from millstream.plan.nodes import (
     TimeFilter,
     UnionAll,
     Unnest,
+    inputs,
     scans,
+    with_inputs,
 )
 
 WEIGHTED = Attribute(WEIGHT, "integer", False)
@@ -105,8 +107,9 @@ def differentiate_time(plan: TimeFilter, instance: int, moment: str) -> list[Ter
     """Rows that came, went, or were passed by the bound since the last tick.
 
     Run before the leaf is changed:  σ_now(Δa) + (σ_now − σ_then)(a);  after:  σ_then(Δa) + (σ_now − σ_then)(a + Δa).
+    Where `a` is itself filtered by the clock, that filter reads then in `a` and now in `a + Δa`.
     """
-    clock = "now" if moment == BEFORE else "then"
+    clock, below = ("now", "then") if moment == BEFORE else ("then", "now")
     came = [
         replace(t, plan=replace(plan, input=t.plan, clock=clock))
         for t in differentiate(plan.input, instance, moment)
@@ -121,8 +124,14 @@ def differentiate_time(plan: TimeFilter, instance: int, moment: str) -> list[Ter
     )
     passed = tuple((attribute, column(attribute)) for attribute in plan.columns)
     weight = exp.Case().when(entered, exp.Literal.number(1)).else_(exp.Literal.number(-1))
-    crossed = Filter(plan.input, exp.and_(between, exp.paren(exp.or_(entered, left))))
+    crossed = Filter(at_clock(plan.input, below), exp.and_(between, exp.paren(exp.or_(entered, left))))
     return [*came, Term(Project(crossed, (*passed, (WEIGHTED, weight))), moment)]
+
+
+def at_clock(plan: Plan, clock: str) -> Plan:
+    """Return a plan whose time filters read the clock of this tick (now) or of the one before (then)."""
+    plan = with_inputs(plan, tuple(at_clock(child, clock) for child in inputs(plan)))
+    return replace(plan, clock=clock) if isinstance(plan, TimeFilter) else plan
 
 
 def at_then(expression: exp.Expr) -> exp.Expr:
