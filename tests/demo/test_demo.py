@@ -8,6 +8,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -212,3 +213,15 @@ def test_ctrl_c_stops_the_replay_and_nothing_else(demo: Demo, played: Played) ->
     status = json.loads(demo.run("status", "--json").stdout)
     assert (status["server"]["running"], status["worker"]["running"]) == (True, True)
     assert count(demo, "select count(*) from events") == there
+
+
+def test_a_home_on_the_wall_clock_is_refused_with_a_remedy(demo: Demo, tmp_path: Path) -> None:
+    other = Demo(tmp_path / "home", {**demo.environment, "MILLSTREAM_HOME": str(tmp_path / "home")})
+    assert other.run("up", "--clock", "wall").returncode == 0
+    try:
+        refused = other.play()
+        assert refused.returncode == 1
+        assert "runs on the wall clock" in refused.stderr
+        assert "MILLSTREAM_HOME=.millstream-demo make demo" in refused.stderr
+    finally:
+        assert other.run("down").returncode == 0

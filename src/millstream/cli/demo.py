@@ -14,7 +14,9 @@ from rich.console import Console
 
 from millstream import server
 from millstream.cli import up
+from millstream.cli.status import read_engine
 from millstream.demo.settings import HISTORY_UNTIL, SPEED, Settings
+from millstream.errors import MillstreamError
 from millstream.server import Home, Server
 
 WIDTH = 118  # of pictures and of output that is not a terminal's
@@ -74,7 +76,14 @@ def command(home: Home, once: bool, speed: float, history_until: datetime, pictu
 
 
 def start(home: Home) -> Server:
-    """Do what `millstream up --clock event` does, silently."""
+    """Do what `millstream up --clock event` does, silently. Raises MillstreamError for a home that runs on the wall clock."""
+    running = server.find(home.path)
+    engine = read_engine(running.dsn("owner")) if running is not None else None
+    if engine is not None and engine["clock"] != "event":
+        raise MillstreamError(
+            f"{home.path} runs on the wall clock, and the demo replays what happened in 2017\n"
+            "  hint: give the demo a home of its own: MILLSTREAM_HOME=.millstream-demo make demo"
+        )
     with redirect_stdout(io.StringIO()):
         up.command.main(["--clock", "event"], standalone_mode=False, obj=home)
     return server.connect(home.path)
