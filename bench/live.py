@@ -36,6 +36,7 @@ from millstream.runtime.worker import WORKER_LOCK
 
 WARM_SECONDS = 5.0
 PATIENCE = 60.0  # seconds that the watcher waits for the last lists
+WATCH_SECONDS = 0.005  # how long the watcher waits between two looks
 READ_ROWS = 20
 PERSONAL = """
 select user_id, rank, item_id, name, score, strategy, reason_item_id, reason_text, tier, computed_at, rec_id, slot,
@@ -246,7 +247,7 @@ def watch(dsn: str, ready: Barrier, writer: Connection) -> dict[str, Any]:
                         waiting[person] = left
                     else:
                         del waiting[person]
-                time.sleep(0.002)
+                time.sleep(WATCH_SECONDS)
     return {"freshness": freshness, "never": sum(len(each) for each in waiting.values())}
 
 
