@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 ONCE ?=
 ARGS ?=
+JOBS ?= 2
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
@@ -13,8 +14,8 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 demo: $(READY) ## load real purchases, build every view, replay live (ONCE=1: end after showing it)
 	@millstream demo $(if $(ONCE),--once) $(ARGS)
 
-test: $(READY) ## run every test
-	pytest -q $(ARGS)
+test: $(READY) ## run every test, in two processes (JOBS=4: in four)
+	pytest -q --numprocesses $(JOBS) --dist loadgroup $(ARGS)
 
 check: $(READY) ## lint, types, import layers, both dbt targets (the tests lint the SQL)
 	ruff check .

@@ -4,11 +4,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 import millstream.server
 from tests.databases import Databases
+
+HERE = Path(__file__).parent
+TOGETHER = ("cli", "demo", "project", "serving")
+"""Folders whose tests share something that takes long to make: one process runs all of them."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Say what goes to one process when tests run in parallel: a folder of `TOGETHER`, else a file."""
+    for item in items:
+        path = item.path.relative_to(HERE)
+        together = path.parts[0] if path.parts[0] in TOGETHER else str(path)
+        item.add_marker(pytest.mark.xdist_group(together))
 
 
 @pytest.fixture(scope="session")

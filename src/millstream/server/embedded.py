@@ -53,8 +53,9 @@ def open_server(
                 f"the server of {place.path} already runs, on port {running.port}, not {port}. "
                 "Stop it first (millstream down), or leave the port out."
             )
-        _log_in(running)
-        return running
+        if _takes_our_password(running):
+            return running
+        return _start(place, port, timeout)
 
 
 def find_server(home: str | os.PathLike[str] | None = None) -> Server | None:
@@ -109,7 +110,7 @@ def _running(home: Home, timeout: float) -> Server | None:
 
 
 def _ends(home: Home, pid: int) -> bool:
-    """Say whether a server that was never set up ends at once, as it does when its opener was killed meanwhile."""
+    """Say whether a server ends at once, as it does when it, or the opener that was setting it up, was killed."""
     return wait_until(lambda: not is_postmaster_of(pid, home.data), STRAY_SECONDS)
 
 
@@ -120,13 +121,17 @@ def _taken(home: Home, pid: int, why: str) -> ServerError:
     )
 
 
-def _log_in(server: Server) -> None:
-    """Check that the running server takes our passwords, so that it is really ours."""
+def _takes_our_password(server: Server) -> bool:
+    """Log in, so that the running server is really ours; False where it was killed a moment ago and is gone now."""
     try:
         psycopg.connect(server.dsn("owner"), connect_timeout=10).close()
     except (psycopg.OperationalError, ServerError) as error:
+        assert server.pid is not None
+        if _ends(server.home, server.pid):
+            return False
         why = f"does not accept the password in {server.home.server_file} ({str(error).strip()})"
-        raise _taken(server.home, server.pid or 0, why) from error
+        raise _taken(server.home, server.pid, why) from error
+    return True
 
 
 def _start(home: Home, port: int | None, timeout: float) -> Server:
