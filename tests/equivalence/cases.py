@@ -226,9 +226,11 @@ def cases(
     depth: int = 2,
     ticks: int = 6,
     most_tables: int = 3,
+    finite: bool | None = None,
+    timed: bool | None = None,
 ) -> Case:
     """Tables, views and a history; the limits make histories small and dense where a test needs that."""
-    made_tables = draw(tables(minimum=min(2, most_tables), maximum=most_tables))
+    made_tables = draw(tables(minimum=min(2, most_tables), maximum=most_tables, finite=finite, timed=timed))
     made_views = draw(views(made_tables, kinds=kinds, maximum=maximum, depth=depth))
     read = used(made_tables, made_views)
     return Case(read, made_views, draw(histories(read, made_views, ticks=ticks)))

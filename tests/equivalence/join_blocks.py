@@ -115,7 +115,7 @@ def temporal_block(writer: Statement, depth: int) -> Query:
     for _ in range(draw(st.integers(1, 2))):
         relation = draw(st.sampled_from(timed))
         item = named(writer, relation.name, relation.columns)
-        term = temporal_filter(draw, item.scope)
+        term = " and ".join(temporal_filter(draw, item.scope) for _ in range(2 if sometimes(draw) else 1))
         if draw(st.booleans()):
             listing = ", ".join(f"{each.text} as {each.column.name}" for each in item.scope)
             items.append(

@@ -56,19 +56,33 @@ class Table:
 
 
 @st.composite
-def tables(draw: st.DrawFn, *, minimum: int = 2, maximum: int = 3) -> tuple[Table, ...]:
-    """Two or three tables; each has a `k integer` (so that any two can be joined) and one to three columns more."""
+def tables(
+    draw: st.DrawFn,
+    *,
+    minimum: int = 2,
+    maximum: int = 3,
+    finite: bool | None = None,
+    timed: bool | None = None,
+) -> tuple[Table, ...]:
+    """Two or three tables; each has a `k integer` (so that any two can be joined) and one to three columns more.
+
+    Where they are not `finite`, each ends with doubles that may be NaN or infinite. A `timed` first table ends with
+    an instant.
+    """
     count = draw(st.integers(minimum, maximum))
-    finite = draw(st.sampled_from((True, True, False)))
-    return tuple(draw(_table(f"t{number}", finite)) for number in range(count))
+    if finite is None:
+        finite = timed or draw(st.sampled_from((True, True, False)))
+    if timed is None:
+        timed = finite and draw(st.booleans())
+    return tuple(draw(_table(f"t{number}", finite, timed and number == 0)) for number in range(count))
 
 
 @st.composite
-def _table(draw: st.DrawFn, name: str, finite: bool) -> Table:
+def _table(draw: st.DrawFn, name: str, finite: bool, timed: bool) -> Table:
     types = draw(st.lists(st.sampled_from(SCALAR_TYPES), min_size=1, max_size=3))
     if not finite:
         types[-1] = "double precision"
-    elif name == "t0" and draw(st.booleans()):
+    elif timed:
         types[-1] = "timestamptz"
     columns = (Column("k", "integer"), *(Column(f"v{n}", type_name) for n, type_name in enumerate(types)))
     key = draw(st.sampled_from((("k",), (), ("k", "v0"))))

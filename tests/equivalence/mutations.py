@@ -1,0 +1,243 @@
+"""Seeded faults: each makes one change rule wrong in a way that a plausible slip would.
+
+A fault is a context manager that patches the engine while it is open. The property tests must catch every one of them
+within a bounded number of examples (test_mutations.py); one that survives shows a rule that nothing holds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, replace
+from typing import Any
+from unittest.mock import patch
+
+from millstream.delta import differentiate as differentiation
+from millstream.delta import segment as segmentation
+from millstream.delta.node import Node
+from millstream.emit import accumulate as accumulation
+from millstream.emit import render as rendering
+from millstream.emit import statements as writing
+from millstream.emit.names import table
+from millstream.emit.statements import NodeSql
+from millstream.runtime import session as sessions
+from millstream.runtime.source import Source
+
+Patch = Callable[[], AbstractContextManager[object]]
+Original = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A seeded fault, and the constructs in whose histories it shows (`act`: histories of on-act views).
+
+    `depth` is how deep their subqueries nest; `finite=False` asks for NaN and infinities.
+    """
+
+    name: str
+    patch: Patch
+    kinds: tuple[str, ...]
+    depth: int = 0
+    finite: bool | None = None
+
+
+def wrapped(owner: object, name: str, wrap: Callable[[Original], Original]) -> Patch:
+    """Replace a function or method by what `wrap` makes of it."""
+    return lambda: patch.object(owner, name, wrap(getattr(owner, name)))
+
+
+def answering(owner: object, name: str, value: object) -> Patch:
+    """Make a decision always come out the same."""
+    return wrapped(owner, name, lambda _: lambda *_, **__: value)
+
+
+def edited(owner: object, name: str, pattern: str, by: str) -> Patch:
+    """Replace `pattern` in the SQL text that a function returns."""
+    return wrapped(owner, name, lambda original: lambda *a, **o: re.sub(pattern, by, original(*a, **o)))
+
+
+def having_property(name: str, value: Callable[[Node, Any], object]) -> Patch:
+    """Replace a property of nodes by a function of the node and the true value."""
+    true = getattr(Node, name)
+    return lambda: patch.object(Node, name, property(lambda self: value(self, true.fget(self))))
+
+
+def all_of(*patches: Patch) -> Patch:
+    """Open several patches at once."""
+
+    def opened() -> ExitStack:
+        stack = ExitStack()
+        for each in patches:
+            stack.enter_context(each())
+        return stack
+
+    return opened
+
+
+def moments(moment: str) -> Patch:
+    """Run every term of a change at the same moment."""
+
+    def wrap(original: Original) -> Original:
+        return lambda *a: [replace(term, moment=moment) for term in original(*a)]
+
+    return wrapped(writing, "differentiate", wrap)
+
+
+def outer_terms(kept: slice) -> Patch:
+    """Of the two terms of a changed right side (old results out, new ones in), keep one."""
+
+    def wrap(original: Original) -> Original:
+        def changed(plan: Any, *a: Any) -> Any:
+            terms = original(plan, *a)
+            return terms[kept] if plan.kind != "inner" and len(terms) == 2 else terms
+
+        return changed
+
+    return wrapped(differentiation, "differentiate_join", wrap)
+
+
+def accumulators(pattern: str, by: str) -> Patch:
+    """Edit how accumulators change."""
+
+    def wrap(original: Original) -> Original:
+        def changed(*a: Any) -> Any:
+            made, value = original(*a)
+            return [replace(each, change=re.sub(pattern, by, each.change)) for each in made], value
+
+        return changed
+
+    return wrapped(accumulation, "accumulate_one", wrap)
+
+
+def acting_always() -> AbstractContextManager[object]:
+    """Look every driver row up again whenever one of them changed."""
+
+    def wrap(original: Original) -> Original:
+        def changed(self: NodeSql, *a: Any) -> Any:
+            made = original(self, *a)
+            if not self.node.on_act:
+                return made
+            (driver, *_) = self.node.leaves
+            delta = f"{writing.changes(driver.relation.name)} AS t"
+            everything = f"(SELECT t.*, 1 AS _w FROM {table(driver.relation.name)} AS t) AS t"
+            return replace(made, derive=made.derive.replace(delta, everything))
+
+        return changed
+
+    return patch.object(NodeSql, "statements", wrap(NodeSql.statements))
+
+
+def overwriting(original: Original) -> Original:
+    """Let the last row win where the first should."""
+    return lambda self: original(replace(self, table=replace(self.table, conflict="overwrite")))
+
+
+FAULTS = (
+    Fault("both occurrences of a self-join meet the old rows", moments("before"), ("self_join",)),
+    Fault("both occurrences of a self-join meet the new rows", moments("after"), ("self_join",)),
+    Fault("a changed right side leaves the old results", outer_terms(slice(1, 2)), ("left_join", "exists")),
+    Fault("a changed right side brings no new results", outer_terms(slice(0, 1)), ("left_join", "exists")),
+    Fault(
+        "rows never expire",
+        wrapped(differentiation, "differentiate_time", lambda original: lambda *a: original(*a)[:-1]),
+        ("temporal",),
+    ),
+    Fault(
+        "two temporal filters retract one row twice",
+        wrapped(differentiation, "at_clock", lambda original: lambda plan, _: original(plan, "then")),
+        ("temporal",),
+    ),
+    Fault("time alone changes nothing", having_property("timed", lambda *_: False), ("temporal",)),
+    Fault(
+        "rows that expire while they change are counted by this tick's clock",
+        wrapped(NodeSql, "placed", lambda _: lambda _self, plan, *_: plan),
+        ("temporal",),
+    ),
+    Fault(
+        "one leaf's changes are forgotten",
+        wrapped(NodeSql, "terms", lambda original: lambda *a: original(*a)[:-1]),
+        ("join",),
+    ),
+    Fault(
+        "a recomputed key that is NULL is forgotten",
+        wrapped(
+            writing, "restrict_nullable", lambda _: lambda plan, keys, _hash: writing.restrict(plan, keys)
+        ),
+        ("distinct", "array_agg"),
+    ),
+    Fault(
+        "an empty group stays", edited(NodeSql, "derive_aggregate", '("_n") > 0', r"\1 >= 0"), ("aggregate",)
+    ),
+    Fault("count counts NULL", accumulators(" IS NOT NULL", " IS NOT NULL OR true"), ("aggregate",)),
+    Fault("a retraction adds to a sum", accumulators(r"_w \* ", ""), ("aggregate", "global_aggregate")),
+    Fault(
+        "NaN stays in a sum",
+        accumulators("= 'NaN'", "= 'NaN' AND _w > 0"),
+        ("global_aggregate",),
+        finite=False,
+    ),
+    Fault(
+        "HAVING hides nothing",
+        having_property("relation", lambda _, relation: replace(relation, guard=None)),
+        ("aggregate",),
+    ),
+    Fault("equal rows are one row", edited(writing, "surplus", "EXCEPT ALL", "EXCEPT"), ("unnest", "window")),
+    Fault(
+        "equal rows go one at a time",
+        wrapped(writing, "surplus", lambda original: lambda *a, unique: original(*a, unique=True)),
+        ("unnest", "window"),
+    ),
+    Fault("a deletion takes one of several", edited(NodeSql, "apply", "LIMIT -d._w", "LIMIT 1"), ("select",)),
+    Fault(
+        "any right side counts as flat",
+        answering(segmentation, "is_flat", True),
+        ("left_join", "exists", "temporal"),
+        depth=1,
+    ),
+    Fault(
+        "no relation counts as read too often",
+        answering(segmentation, "twice_read", False),
+        ("self_join", "join"),
+        depth=1,
+    ),
+    Fault(
+        "different keys are recomputed as one",
+        answering(segmentation, "same_keys", True),
+        ("top_n", "array_agg"),
+        depth=2,
+    ),
+    Fault(
+        "a process-time join reads this tick's right side",
+        all_of(
+            wrapped(writing, "as_of", lambda _: lambda plan, *_: plan),
+            having_property("looked_up", lambda *_: ()),
+        ),
+        ("act",),
+    ),
+    Fault(
+        "the previous image is the present one",
+        wrapped(rendering, "previous", lambda _: lambda scan: table(scan.relation.name)),
+        ("act",),
+    ),
+    Fault("a process-time join acts for every driver row", acting_always, ("act",)),
+    Fault(
+        "queued rows stay queued",
+        edited(Source, "take", r"DELETE (FROM.*) RETURNING \*", r"SELECT * \1"),
+        ("select",),
+    ),
+    Fault("the last row of a key wins", wrapped(Source, "derive_keyed", overwriting), ("select",)),
+    Fault(
+        "the first operation on a key wins", edited(Source, "derive_keyed", "_seq DESC", "_seq"), ("select",)
+    ),
+    Fault(
+        "a deletion takes rows that it did not see",
+        edited(Source, "derive_bag", "least", "greatest"),
+        ("select",),
+    ),
+    Fault(
+        "a tick's changes stay",
+        edited(sessions, "clear_function", "DELETE FROM [^;]+;", "PERFORM 1;"),
+        ("select",),
+    ),
+)
