@@ -20,6 +20,7 @@ from millstream.plan.nodes import (
     UdfProject,
     UnionAll,
     Unnest,
+    Values,
     Window,
     inputs,
 )
@@ -53,6 +54,9 @@ def line(plan: Plan) -> str:
             side = "" if plan.side is Side.STATE else f" {plan.side.value}"
             guard = f" where {plan.relation.guard}" if plan.relation.guard else ""
             return f"scan {plan.relation.name}{side}{guard} ({columns(plan.columns)})"
+        case Values():
+            rows = ", ".join("(" + ", ".join(text(value) for value in row) + ")" for row in plan.rows)
+            return f"values {rows} ({columns(plan.columns)})"
         case Filter():
             return f"filter {text(plan.predicate)}"
         case TimeFilter():
@@ -62,11 +66,13 @@ def line(plan: Plan) -> str:
             return f"project {computed(plan.items)}"
         case Join():
             time = "process-time " if plan.process_time else ""
-            return f"{time}{plan.kind} join on {text(plan.on)}"
+            near = f" nearest by {', '.join(map(text, plan.nearest))}" if plan.nearest else ""
+            one = " with one row" if plan.single else ""
+            return f"{time}{plan.kind} join{one} on {text(plan.on)}{near}"
         case Unnest():
             arrays = ", ".join(text(array) for array in plan.arrays)
             ordinality = f" with ordinality {plan.ordinality.name}" if plan.ordinality else ""
-            return f"unnest {arrays} as {columns(plan.elements)}{ordinality}"
+            return f"{'outer ' * plan.outer}unnest {arrays} as {columns(plan.elements)}{ordinality}"
         case UnionAll():
             return f"union all ({columns(plan.columns)})"
         case Aggregate():
@@ -74,7 +80,10 @@ def line(plan: Plan) -> str:
         case Window():
             order = ", ".join(text(term) for term in plan.order)
             frame = f" {plan.frame.sql('postgres')}" if plan.frame is not None else ""
-            return f"window by ({columns(plan.partition)}) order by {order}{frame}: {computed(plan.items)}"
+            ties = f" then {', '.join(text(term) for term in plan.ties)}" if plan.ties else ""
+            return (
+                f"window by ({columns(plan.partition)}) order by {order}{ties}{frame}: {computed(plan.items)}"
+            )
         case UdfProject():
             calls = ", ".join(f"{a.name} := {n}({', '.join(map(text, args))})" for a, n, args in plan.calls)
             return f"python {calls}"

@@ -91,7 +91,7 @@ def differentiate_join(plan: Join, instance: int, moment: str) -> list[Term]:
             for t in differentiate(plan.left, instance, moment)
         ]
     changed = differentiate(plan.right, instance, moment)
-    if plan.kind == "inner":
+    if plan.kind == "inner" and not plan.nearest:
         return [replace(t, plan=replace(plan, right=t.plan, leads="right")) for t in changed]
     (term,) = changed
     met = Join(plan.left, term.plan, "semi", plan.on, leads="right")

@@ -17,6 +17,7 @@ from millstream.plan.nodes import (
     UdfProject,
     UnionAll,
     Unnest,
+    Values,
     Window,
     scans,
     walk,
@@ -35,8 +36,8 @@ def is_flat(plan: Plan) -> bool:
     """
     read = [scan.relation for scan in scans(plan)]
     return len(read) == len(set(read)) and all(
-        isinstance(p, (Scan, Filter, Project, Unnest, UnionAll))
-        or (isinstance(p, Join) and p.kind == "inner")
+        isinstance(p, (Scan, Values, Filter, Project, Unnest, UnionAll))
+        or (isinstance(p, Join) and p.kind == "inner" and not p.nearest)
         for p in walk(plan)
     )
 
@@ -55,7 +56,9 @@ def twice_read(plan: Plan) -> bool:
         return True
     doubled = {relation for relation, count in counts.items() if count == 2}
     return any(
-        isinstance(p, Join) and p.kind != "inner" and doubled & {scan.relation for scan in scans(p)}
+        isinstance(p, Join)
+        and (p.kind != "inner" or p.nearest)
+        and doubled & {scan.relation for scan in scans(p)}
         for p in walk(plan)
     )
 

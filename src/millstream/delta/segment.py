@@ -22,7 +22,9 @@ from millstream.plan.nodes import (
     UdfProject,
     UnionAll,
     Unnest,
+    Values,
     Window,
+    inputs,
     scans,
     walk,
     with_inputs,
@@ -108,9 +110,10 @@ class Segmentation:
 
     def segment(self, plan: Plan) -> Plan:
         """Return a plan that one node can keep, with what it cannot hold isolated below it."""
-        below = tuple(self.segment(child) for child in (() if isinstance(plan, Scan) else children(plan)))
-        plan = with_inputs(plan, below)
-        if isinstance(plan, (Scan, Filter, Project, Unnest)):
+        plan = with_inputs(plan, tuple(self.segment(child) for child in inputs(plan)))
+        if isinstance(plan, Unnest):
+            return replace(plan, input=self.isolate(plan.input)) if merged(plan.input) else plan
+        if isinstance(plan, (Scan, Values, Filter, Project)):
             return plan
         if isinstance(plan, TimeFilter):
             return plan if over_one_scan(plan.input) else replace(plan, input=self.isolate(plan.input))
@@ -195,11 +198,11 @@ class Segmentation:
         return plan if same_keys(child, keys) else replace(plan, input=self.isolate(child))
 
 
-def children(plan: Plan) -> tuple[Plan, ...]:
-    """Return the inputs to segment; the right side of a process-time join is a stored relation as it is."""
-    if isinstance(plan, Join):
-        return (plan.left, plan.right)
-    return plan.inputs if isinstance(plan, UnionAll) else (plan.input,)  # type: ignore[union-attr]
+def merged(plan: Plan) -> bool:
+    """Tell whether a plan is an aggregation whose changes are merged, so that its readers had better read it stored."""
+    while isinstance(plan, (Filter, Project)):
+        plan = plan.input
+    return isinstance(plan, Aggregate) and invertible(plan) and is_linear(plan.input)
 
 
 def has_udf(plan: Plan) -> bool:

@@ -21,6 +21,7 @@ from millstream.plan.nodes import (
     UdfProject,
     UnionAll,
     Unnest,
+    Values,
     Window,
     names,
 )
@@ -55,6 +56,8 @@ def render(plan: Plan, images: Images | None = None) -> str:
     match plan:
         case Scan():
             return render_scan(plan, images)
+        case Values():
+            return render_values(plan)
         case Filter():
             return f"SELECT * FROM ({render(plan.input, images)}) AS s WHERE {scalar(plan.predicate)}"
         case TimeFilter():
@@ -94,6 +97,14 @@ def render_scan(scan: Scan, images: Images) -> str:
     return f"SELECT {listing(items)} FROM {source} AS t{guard}"
 
 
+def render_values(plan: Values) -> str:
+    """Constant rows; PostgreSQL has no VALUES without columns."""
+    if not plan.columns:
+        return " UNION ALL ".join("SELECT" for _ in plan.rows)
+    rows = listing([f"({listing([scalar(value) for value in row])})" for row in plan.rows])
+    return f"SELECT * FROM (VALUES {rows}) AS v ({listing([quote(a.name) for a in plan.columns])})"
+
+
 def previous(scan: Scan) -> str:
     """The rows as they were before this tick: without what it added, with what it removed.
 
@@ -114,7 +125,7 @@ def previous(scan: Scan) -> str:
 
 
 def render_join(join: Join, images: Images) -> str:
-    """Inner and left joins as they are; semi and anti joins as [NOT] EXISTS; lookups where one side leads."""
+    """Inner, left and full joins as they are; semi and anti joins as [NOT] EXISTS; lookups where one side leads."""
     on = scalar(join.on) if join.on is not None else "true"
     left, right = render(join.left, images), render(join.right, images)
     pairs = equalities(join.on, names(join.left), names(join.right))
@@ -123,7 +134,9 @@ def render_join(join: Join, images: Images) -> str:
     if join.kind in ("semi", "anti"):
         word = "EXISTS" if join.kind == "semi" else "NOT EXISTS"
         return f"SELECT * FROM ({left}) AS l WHERE {word} (SELECT 1 FROM ({right}) AS r WHERE {on})"
-    word = "LEFT JOIN" if join.kind == "left" else "JOIN"
+    if join.nearest:
+        return render_lookup(join, left, right, on)
+    word = {"left": "LEFT JOIN", "full": "FULL JOIN"}.get(join.kind, "JOIN")
     return f"SELECT * FROM ({left}) AS l {word} ({right}) AS r ON {on}"
 
 
@@ -144,7 +157,10 @@ def render_lookup(join: Join, left: str, right: str, on: str) -> str:
             f"SELECT l.* FROM (SELECT DISTINCT {keys} FROM ({right}) AS r) AS j "
             f"CROSS JOIN LATERAL (SELECT * FROM ({left}) AS l WHERE {same} OFFSET 0) AS l"
         )
-    looked_up = f"SELECT * FROM ({right}) AS r WHERE {on} OFFSET 0"
+    first = (
+        f"ORDER BY {listing([scalar(term) for term in join.nearest])} LIMIT 1" if join.nearest else "OFFSET 0"
+    )
+    looked_up = f"SELECT * FROM ({right}) AS r WHERE {on} {first}"
     if join.kind in ("semi", "anti"):
         word = "EXISTS" if join.kind == "semi" else "NOT EXISTS"
         return f"SELECT * FROM ({left}) AS l WHERE {word} ({looked_up})"
@@ -154,15 +170,16 @@ def render_lookup(join: Join, left: str, right: str, on: str) -> str:
 
 
 def render_unnest(plan: Unnest, images: Images) -> str:
-    """CROSS JOIN LATERAL unnest(…), elements in their order."""
+    """CROSS or LEFT JOIN LATERAL unnest(…), elements in their order."""
     names = [quote(a.name) for a in plan.elements] + (
         [quote(plan.ordinality.name)] if plan.ordinality else []
     )
     arrays = listing([scalar(array) for array in plan.arrays])
     ordinality = " WITH ORDINALITY" if plan.ordinality else ""
+    word, on = ("LEFT JOIN", " ON true") if plan.outer else ("CROSS JOIN", "")
     return (
         f"SELECT * FROM ({render(plan.input, images)}) AS s "
-        f"CROSS JOIN LATERAL unnest({arrays}){ordinality} AS u({listing(names)})"
+        f"{word} LATERAL unnest({arrays}){ordinality} AS u({listing(names)}){on}"
     )
 
 
@@ -187,7 +204,8 @@ def render_window(plan: Window, images: Images) -> str:
     parts = []
     if plan.partition:
         parts.append("PARTITION BY " + listing([quote(a.name) for a in plan.partition]))
-    parts.append("ORDER BY " + listing([scalar(term) for term in plan.order]))
+    if plan.order:
+        parts.append("ORDER BY " + listing([scalar(term) for term in (*plan.order, *plan.ties)]))
     if plan.frame is not None:
         parts.append(plan.frame.sql(dialect="postgres"))
     over = f"OVER ({' '.join(parts)})"

@@ -19,6 +19,7 @@ from millstream.plan.nodes import (
     UdfProject,
     UnionAll,
     Unnest,
+    Values,
     Window,
     inputs,
     names,
@@ -49,6 +50,8 @@ def origins(plan: Plan, name: str) -> frozenset[tuple[int, str] | None]:
     if isinstance(plan, Join):
         side = plan.left if name in names(plan.left) else plan.right
         return origins(side, name)
+    if isinstance(plan, Values):
+        return frozenset({None})
     return origins(plan.input, name) if name in names(plan.input) else frozenset({None})
 
 
@@ -79,9 +82,9 @@ def carry(plan: Plan, relation: Relation, stored: str, labels: Names) -> tuple[P
     Every branch must have exactly one scan of the relation outside the right sides of process-time joins. A plan that
     passes the column on already is returned as it is. Raises LookupError where a GROUP BY stands in the way.
     """
+    if isinstance(plan, Values) or (isinstance(plan, Scan) and plan.relation != relation):
+        raise LookupError(relation.name)
     if isinstance(plan, Scan):
-        if plan.relation != relation:
-            raise LookupError(relation.name)
         return expose(plan, stored, labels)
     if isinstance(plan, UnionAll):
         for position, attribute in enumerate(plan.columns):

@@ -64,6 +64,14 @@ class Scan:
 
 
 @dataclass(frozen=True)
+class Values:
+    """Constant rows; one row without columns is what a SELECT without FROM reads."""
+
+    rows: tuple[tuple[exp.Expr, ...], ...]
+    columns: tuple[Attribute, ...]
+
+
+@dataclass(frozen=True)
 class Filter:
     """σ: keep the rows for which the predicate is true."""
 
@@ -108,9 +116,10 @@ class Project:
 
 @dataclass(frozen=True)
 class Join:
-    """⋈ of kind inner, left, semi or anti. A process-time join reads its right side as of the previous tick.
+    """⋈ of kind inner, left, full, semi or anti. A process-time join reads its right side as of the previous tick.
 
-    Where one side is known to be small, because it holds changes, `leads` names it ('left' or 'right'): the other side
+    `single` says that the right side has at most one row. `nearest` orders the right rows that a left row meets; only
+    the first of them is joined (inner or left). Where one side is known to be small, because it holds changes, `leads` names it ('left' or 'right'): the other side
     is looked up for each of its rows, whatever the planner believes of their sizes.
     """
 
@@ -120,11 +129,15 @@ class Join:
     on: exp.Expr | None
     process_time: bool = False
     leads: str | None = None
+    single: bool = False
+    nearest: tuple[exp.Expr, ...] = ()
 
     @property
     def columns(self) -> tuple[Attribute, ...]:
         if self.kind in ("semi", "anti"):
             return self.left.columns
+        if self.kind == "full":
+            return tuple(replace(column, nullable=True) for column in self.left.columns + self.right.columns)
         if self.kind == "left":
             return self.left.columns + tuple(replace(column, nullable=True) for column in self.right.columns)
         return without_nulls(self.left.columns + self.right.columns, self.on)
@@ -132,12 +145,16 @@ class Join:
 
 @dataclass(frozen=True)
 class Unnest:
-    """μ: one row per array element, arrays in step; `ordinality` numbers the elements from 1."""
+    """μ: one row per array element, arrays in step; `ordinality` numbers the elements from 1.
+
+    `outer` keeps a row whose arrays have no elements, with NULL for the element.
+    """
 
     input: Plan
     arrays: tuple[exp.Expr, ...]
     elements: tuple[Attribute, ...]
     ordinality: Attribute | None
+    outer: bool = False
 
     @property
     def columns(self) -> tuple[Attribute, ...]:
@@ -167,13 +184,17 @@ class Aggregate:
 
 @dataclass(frozen=True)
 class Window:
-    """Add window function results, all over the same PARTITION BY and ORDER BY."""
+    """Add window function results, all over the same PARTITION BY and ORDER BY.
+
+    `ties` continue the order where rows tie in it, so that every computation gives the same result.
+    """
 
     input: Plan
     partition: tuple[Attribute, ...]
     order: tuple[exp.Expr, ...]
     items: tuple[tuple[Attribute, exp.Expr], ...]  # the functions, without their OVER
     frame: exp.Expr | None = None
+    ties: tuple[exp.Expr, ...] = ()
 
     @property
     def columns(self) -> tuple[Attribute, ...]:
@@ -192,7 +213,9 @@ class UdfProject:
         return self.input.columns + tuple(attribute for attribute, _, _ in self.calls)
 
 
-Plan = Scan | Filter | TimeFilter | Project | Join | Unnest | UnionAll | Aggregate | Window | UdfProject
+Plan = (
+    Scan | Values | Filter | TimeFilter | Project | Join | Unnest | UnionAll | Aggregate | Window | UdfProject
+)
 
 ROW_WISE = (Filter, Project, TimeFilter, Unnest)
 KEYED = (Aggregate, Window)
@@ -200,7 +223,7 @@ KEYED = (Aggregate, Window)
 
 def inputs(plan: Plan) -> tuple[Plan, ...]:
     """Return the plans directly below."""
-    if isinstance(plan, Scan):
+    if isinstance(plan, (Scan, Values)):
         return ()
     if isinstance(plan, Join):
         return (plan.left, plan.right)
@@ -211,7 +234,7 @@ def inputs(plan: Plan) -> tuple[Plan, ...]:
 
 def with_inputs(plan: Plan, below: tuple[Plan, ...]) -> Plan:
     """Return the same operator over other inputs."""
-    if isinstance(plan, Scan):
+    if isinstance(plan, (Scan, Values)):
         return plan
     if isinstance(plan, Join):
         return replace(plan, left=below[0], right=below[1])

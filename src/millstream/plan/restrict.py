@@ -19,6 +19,7 @@ from millstream.plan.nodes import (
     UdfProject,
     UnionAll,
     Unnest,
+    Values,
     Window,
     names,
 )
@@ -34,7 +35,7 @@ def restrict(plan: Plan, keys: Keys) -> Plan:
     """
     if not keys:
         return plan
-    if isinstance(plan, Scan):
+    if isinstance(plan, (Scan, Values)):
         return keep(plan, keys)
     if isinstance(plan, (Filter, TimeFilter, UdfProject, Unnest)):
         inside = {name: value for name, value in keys.items() if name in names(plan.input)}
@@ -89,9 +90,12 @@ def restrict_project(plan: Project, keys: Keys) -> Plan:
 
 def restrict_join(plan: Join, keys: Keys) -> Plan:
     """Push into the side that has the column, and through an equality into the other side too."""
+    if plan.kind == "full":
+        return keep(plan, keys)
     left, right = names(plan.left), names(plan.right)
+    inner = plan.kind == "inner" and not plan.nearest
     to_left = {name: value for name, value in keys.items() if name in left}
-    to_right = {name: value for name, value in keys.items() if name in right and plan.kind == "inner"}
+    to_right = {name: value for name, value in keys.items() if name in right and inner}
     above = {name: value for name, value in keys.items() if name not in to_left and name not in to_right}
     for a, b in equalities(plan.on, left, right):
         a_name, b_name = plain(a), plain(b)
@@ -99,7 +103,7 @@ def restrict_join(plan: Join, keys: Keys) -> Plan:
             continue
         if a_name in to_left:
             to_right.setdefault(b_name, to_left[a_name])
-        elif b_name in to_right and plan.kind == "inner":
+        elif b_name in to_right and inner:
             to_left.setdefault(a_name, to_right[b_name])
     joined = replace(plan, left=restrict(plan.left, to_left), right=restrict(plan.right, to_right))
     return keep(joined, above)
@@ -134,8 +138,26 @@ def push_filter(plan: Plan, predicate: exp.Expr, attributes: frozenset[str]) -> 
         keys = plan.keys if isinstance(plan, Aggregate) else plan.partition
         if attributes <= {key.name for key in keys}:
             return replace(plan, input=push_filter(plan.input, predicate, attributes))
-    elif isinstance(plan, Join) and attributes <= names(plan.left):
+    elif isinstance(plan, Join) and plan.kind != "full" and attributes <= names(plan.left):
         return replace(plan, left=push_filter(plan.left, predicate, attributes))
-    elif isinstance(plan, Join) and plan.kind == "inner" and attributes <= names(plan.right):
+    elif (
+        isinstance(plan, Join)
+        and plan.kind == "inner"
+        and not plan.nearest
+        and attributes <= names(plan.right)
+    ):
         return replace(plan, right=push_filter(plan.right, predicate, attributes))
+    elif isinstance(plan, UnionAll):
+        return replace(plan, inputs=tuple(push_branch(plan, b, predicate, attributes) for b in plan.inputs))
     return Filter(plan, predicate)
+
+
+def push_branch(union: UnionAll, branch: Plan, predicate: exp.Expr, attributes: frozenset[str]) -> Plan:
+    """Push a predicate over a union's columns into one of its branches."""
+    own = {
+        top.name: below
+        for top, below in zip(union.columns, branch.columns, strict=True)
+        if top.name in attributes
+    }
+    renamed = substitute(predicate, {name: column(below) for name, below in own.items()})
+    return push_filter(branch, renamed, frozenset(below.name for below in own.values()))

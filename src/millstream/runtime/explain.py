@@ -26,6 +26,7 @@ from millstream.plan.nodes import (
     UdfProject,
     UnionAll,
     Unnest,
+    Values,
     Window,
     inputs,
 )
@@ -245,6 +246,8 @@ def operators(plan: Plan) -> Operator:
     match plan:
         case Scan():
             return Operator("scan", plan.relation.name)
+        case Values():
+            return Operator("values", f"{len(plan.rows)} rows" if plan.columns else "one row")
         case Filter():
             return Operator("filter", text(plan.predicate), below)
         case TimeFilter():
@@ -255,7 +258,7 @@ def operators(plan: Plan) -> Operator:
                 return below[0]
             return Operator("project", ", ".join(computed), below)
         case Join():
-            kind = f"process-time {plan.kind} join" if plan.process_time else f"{plan.kind} join"
+            kind = f"{'process-time ' * plan.process_time}{'asof ' * bool(plan.nearest)}{plan.kind} join"
             return Operator(kind, text(plan.on) if plan.on is not None else "", below)
         case Unnest():
             return Operator("unnest", ", ".join(text(array) for array in plan.arrays), below)
