@@ -145,13 +145,27 @@ class TestChangedView(Views):
         assert before == (3,)
         assert after == (30,)
         assert message(results, "clicks").startswith("replaced: incremental (")
-        assert "rebuilt popular" in message(results, "clicks")
-        assert message(results, "popular").startswith("unchanged: ")
+        assert "rebuilt" not in message(results, "clicks")  # popular has its own turn in this run
+        assert message(results, "popular").startswith("replaced: ")
         assert rows(project, "served") == [("cup",), ("tea",)]
 
     def test_it_goes_on_following(self, deployed: Any, project: Any, dsn: str) -> None:
         insert(dsn, project.test_schema, ("4", "cid", "pot", 1))
         assert ("pot",) in rows(project, "served")
+
+    def test_readers_that_the_run_leaves_out_are_rebuilt_with_it(self, deployed: Any, project: Any) -> None:
+        write_file(CLICKS, project.project_root, "models", "clicks.sql")
+        results = run_dbt(["run", "--select", "clicks"])
+        assert "rebuilt popular" in message(results, "clicks")
+
+    def test_a_full_refresh_builds_every_view_again_once(self, deployed: Any, project: Any) -> None:
+        before = rows(project, "clicks")
+        results = run_dbt(["run", "--full-refresh"])
+        assert message(results, "events").startswith("unchanged: ")
+        assert message(results, "clicks").startswith("replaced: ")
+        assert message(results, "popular").startswith("replaced: ")
+        assert "rebuilt" not in message(results, "clicks")
+        assert rows(project, "clicks") == before
 
 
 class TestRemovedModels(Views):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -92,21 +93,24 @@ def deploy_view(
     path: str | None = None,
     materialized: bool = True,
     indexes: Sequence[Sequence[str]] = (),
+    force: bool = False,
+    later: Collection[tuple[str, str]] = (),
 ) -> Deployed:
-    """Deploy a view. An unchanged one is left alone; a changed one is built beside the old one and swapped.
+    """Deploy a view. An unchanged one is left alone unless `force` asks; a changed one is built beside and swapped.
 
-    Dependants are rebuilt in the same transaction. One that cannot be rebuilt keeps reading the version that it was
-    built on until it is deployed again; the detail says so.
+    Dependants are rebuilt in the same transaction, but for those (schema, name) that the caller deploys `later` in any
+    case: they read the old version until then. So does one that cannot be rebuilt; the detail says so.
     """
+    rebuild_others = partial(rebuild, later=later)
     with conn.transaction():
         catalogue = begin(conn)
         swaps: views.Swaps = []
         if not materialized:
-            deployed = views.deploy_plain(conn, catalogue, schema, name, sql, path, rebuild)
+            deployed = views.deploy_plain(conn, catalogue, schema, name, sql, path, rebuild_others)
         else:
-            deployed = materialize(conn, catalogue, schema, name, sql, path, swaps, indexes)
+            deployed = materialize(conn, catalogue, schema, name, sql, path, swaps, indexes, force=force)
         if materialized and deployed.action != "unchanged":
-            rebuilt = rebuild(conn, schema, name, swaps)
+            rebuilt = rebuild_others(conn, schema, name, swaps)
             views.swap(conn, swaps)
             store.raise_epoch(conn)
             deployed = replace(deployed, rebuilt=rebuilt)
@@ -136,6 +140,8 @@ def materialize(
     path: str | None,
     swaps: views.Swaps,
     indexes: Sequence[Sequence[str]] = (),
+    *,
+    force: bool = False,
 ) -> Deployed:
     """Compile and build one materialized view, without its dependants.
 
@@ -147,14 +153,16 @@ def materialize(
     compiled = compile_view(catalogue, state, sql, path)
     print_ = fingerprint(sql + repr(list(indexes)), compiled.reads)
     if (
-        current is not None
+        not force
+        and current is not None
         and current.kind == "materialized_view"
         and current.detail.get("fingerprint") == print_
+        and views.is_shown(conn, schema, name)
     ):
         return Deployed(name, "unchanged", str(current.detail.get("summary", "")))
     describe = describer(conn)
     python = Functions({d.name: d.definition for d in catalogue.relations.values() if d.kind == "function"})
-    written = [NodeSql(node, describe) for node in compiled.nodes[:0]]
+    written: list[NodeSql] = []
     for node in compiled.nodes:
         node_sql = NodeSql(node, describe)
         rows = build(conn, node_sql, python)
@@ -229,8 +237,17 @@ def make_index(conn: psycopg.Connection, index: Index) -> None:
     conn.execute(f"CREATE INDEX IF NOT EXISTS {quote(name)} ON {table(index.relation)} ({wanted})".encode())
 
 
-def rebuild(conn: psycopg.Connection, schema: str, name: str, swaps: views.Swaps) -> tuple[str, ...]:
-    """Deploy again, in order, every materialized view that read the old version of this one, directly or not."""
+def rebuild(
+    conn: psycopg.Connection,
+    schema: str,
+    name: str,
+    swaps: views.Swaps,
+    later: Collection[tuple[str, str]] = (),
+) -> tuple[str, ...]:
+    """Deploy again, in order, every materialized view that read the old version of this one, directly or not.
+
+    Those that are deployed `later` in any case, and what reads only them, are left to that.
+    """
     done: list[str] = []
     changed = {f"{schema}.{name}"}
     while True:
@@ -241,6 +258,7 @@ def rebuild(conn: psycopg.Connection, schema: str, name: str, swaps: views.Swaps
             if state.kind == "materialized_view"
             and set(state.reads) & changed
             and f"{state.schema}.{state.relation}" not in changed
+            and (state.schema, state.relation) not in later
             and catalogue.relations[(state.schema, state.relation)].state == state.name
         ]
         if not waiting:

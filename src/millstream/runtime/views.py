@@ -94,6 +94,12 @@ def show(
     grant(conn, schema, name, "materialized_view")
 
 
+def is_shown(conn: psycopg.Connection, schema: str, name: str) -> bool:
+    """Tell whether the public view of a relation is there; somebody may have dropped it by hand."""
+    row = conn.execute("select to_regclass(%s) is not null", [f"{quote(schema)}.{quote(name)}"]).fetchone()
+    return bool(row and row[0])
+
+
 CLOCK_CALL = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"|(\bnow\s*\(\s*\)|\bcurrent_timestamp\b)", re.I)
 
 
@@ -177,6 +183,7 @@ def deploy_plain(
         existing is not None
         and existing.kind == "view"
         and " ".join(existing.definition.split()) == " ".join(sql.split())
+        and is_shown(conn, schema, name)
     ):
         return Deployed(name, "unchanged", "view")
     if existing is not None and existing.kind == "materialized_view":

@@ -78,6 +78,36 @@ def test_dependants_are_rebuilt_with_it_in_order(engine: Engine) -> None:
     assert (engine.all("top"), engine.all("above")) == ([(3,)], [(4,)])
 
 
+def test_a_dependant_that_is_deployed_later_is_built_once(engine: Engine) -> None:
+    above = "create materialized view above as select best + 1 as more from top"
+    engine.deploy_all(T, V, ON_V, above)
+    engine.write(ROWS)
+    deployed = engine.deploy(
+        "create materialized view v as select g, count(*) as s from t group by g", later={("public", "top")}
+    )
+    assert deployed.rebuilt == ()
+    engine.write("insert into t values (4, 'a', 0)")
+    assert (engine.all("v"), engine.all("top")) == ([("a", 3), ("b", 1)], [(15,)])
+    assert engine.deploy(ON_V).rebuilt == ("above",)
+    assert (engine.all("top"), engine.all("above")) == ([(3,)], [(4,)])
+    assert engine.states() == ["above@2", "t", "top@2", "v@2"]
+
+
+def test_an_unchanged_view_is_built_again_on_demand(engine: Engine) -> None:
+    engine.deploy_all(T, V)
+    engine.write(ROWS)
+    assert engine.deploy(V, force=True).action == "replaced"
+    assert (engine.states(), engine.all("v")) == (["t", "v@2"], [("a", 15), ("b", 1)])
+
+
+@pytest.mark.parametrize("kind", ["view", "materialized view"])
+def test_a_view_that_was_dropped_by_hand_is_made_again(engine: Engine, kind: str) -> None:
+    engine.deploy_all(T, f"create {kind} v as select g, v from t")
+    engine.execute("drop view v")
+    assert engine.deploy(f"create {kind} v as select g, v from t").action == "replaced"
+    assert engine.all("v") == []
+
+
 def test_a_dependant_of_two_changed_views_is_rebuilt_on_both(engine: Engine) -> None:
     engine.deploy_all(
         T,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,8 +69,13 @@ class MillstreamAdapter(PostgresAdapter):
         model: Node,
         nodes: Mapping[str, Node],
         materialized: bool = True,
+        force: bool = False,
+        selected: Sequence[str] = (),
     ) -> DeployResponse:
-        """Deploy a view or a materialized view; an unchanged one is left alone."""
+        """Deploy a view or a materialized view; an unchanged one is left alone unless `force` asks.
+
+        Readers that this run has `selected` too (unique ids) are left to their own turn, so that each is built once.
+        """
         from millstream.runtime import deploy
 
         with told_in_project(model, nodes, self.project_root, as_written=not materialized):
@@ -84,6 +89,12 @@ class MillstreamAdapter(PostgresAdapter):
                     path=model["original_file_path"],
                     materialized=materialized,
                     indexes=[list(index["columns"]) for index in model["config"].get("indexes") or ()],
+                    force=force,
+                    later={
+                        (node["schema"], node.get("alias") or node["name"])
+                        for node in (nodes[id_] for id_ in selected if id_ in nodes)
+                        if node["resource_type"] == "model"
+                    },
                 )
             )
 

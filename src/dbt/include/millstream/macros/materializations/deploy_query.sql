@@ -7,7 +7,10 @@
   {% do millstream__deploy_functions_of(model) %}
   {% do adapter.make_way(target_relation, should_full_refresh()) %}
   {% do write(sql) %}
-  {% set deployed = adapter.deploy_view(target_relation, sql, model, graph.nodes, materialized=materialized) %}
+  {% set deployed = adapter.deploy_view(
+    target_relation, sql, model, graph.nodes, materialized=materialized, force=should_full_refresh(),
+    selected=selected_resources
+  ) %}
   {% do store_result('main', response=deployed) %}
 
   {{ return(millstream__finish(target_relation)) }}
