@@ -161,16 +161,6 @@ def run(
     return found
 
 
-def worker_backend(dsn: str) -> int:
-    """The process id of the worker's session: who holds its lock."""
-    found = rows(
-        dsn,
-        f"select l.pid from pg_locks as l where l.locktype = 'advisory' and l.granted and l.objid = {WORKER_LOCK}"
-        " and l.database = (select oid from pg_database where datname = current_database())",
-    )
-    return int(str(found[0][0]))
-
-
 def worker_session(dsn: str) -> int:
     """The process id of the worker's session in PostgreSQL: who holds the worker's lock."""
     found = rows(

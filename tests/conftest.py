@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,9 @@ import pytest
 
 import millstream.server
 from tests.databases import Databases
+
+# Tests press Ctrl-C in programs that they start. A shell that runs tests in the background has it ignored, for all below.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 HERE = Path(__file__).parent
 TOGETHER = ("cli", "demo", "project", "serving")
