@@ -11,7 +11,6 @@ from pytest_postgresql import factories
 from pytest_postgresql.executors import PostgreSQLExecutor
 
 import millstream.server
-from millstream.runtime import deploy
 from tests.databases import Databases
 from tests.engine.running import running
 from tests.serving.postgres import pg_ctl
@@ -54,14 +53,16 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def deployed(shop_databases: Databases, home: Path) -> tuple[str, dict[str, str]]:
-    """Name of a database with the whole project and a stocked shop in it, and the connection string of each role."""
+    """Name of a database with the whole project and a stocked shop in it, and the connection string of each role.
+
+    No worker has been there before: dbt sets the engine up.
+    """
     name = shop_databases.create()
     patch = pytest.MonkeyPatch()
     patch.setenv("MILLSTREAM_DSN", shop_databases.dsn(name))
     try:
         server = millstream.server.open(home)
         dsns = {role: server.dsn(role) for role in ("owner", "writer", "reader")}
-        deploy.connect(dsns["owner"]).close()
         deploy_project(home / "dbt")
     finally:
         patch.undo()

@@ -62,6 +62,11 @@ class MillstreamAdapter(PostgresAdapter):
     # -- deployment -------------------------------------------------------------------------------------------------
 
     @available.parse_none
+    def set_up(self) -> None:
+        """Make the engine's catalogue in a database that has none: connecting for a deployment does."""
+        self._deploy(lambda _: None)
+
+    @available.parse_none
     def deploy_view(
         self,
         relation: BaseRelation,

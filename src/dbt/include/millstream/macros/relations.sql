@@ -3,6 +3,7 @@
   relation is a table to its users); others are what PostgreSQL says.
 #}
 {% macro millstream__list_relations_without_caching(schema_relation) %}
+  {% do millstream__set_up() %}
   {% call statement('list_relations_without_caching', fetch_result=True) %}
     select
         '{{ schema_relation.database }}' as database,
@@ -42,4 +43,15 @@
     where found.schema ilike '{{ schema_relation.schema }}'
   {% endcall %}
   {{ return(load_result('list_relations_without_caching').table) }}
+{% endmacro %}
+
+
+{# A database that no worker has worked in yet has no catalogue; dbt is the first to need it there. #}
+{% macro millstream__set_up() %}
+  {% call statement('is_set_up', fetch_result=True) %}
+    select to_regclass('millstream.relation') is not null
+  {% endcall %}
+  {% if not load_result('is_set_up').data[0][0] %}
+    {% do adapter.set_up() %}
+  {% endif %}
 {% endmacro %}
