@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import psycopg
 
+from millstream.catalog.install import resource
 from millstream.emit.names import changes, quote, table
 from millstream.plan.expression import WEIGHT
 from tests.engine.catalogue import RELATIONS
@@ -34,6 +35,7 @@ def fill(connection: psycopg.Connection) -> None:
             f"create function millstream.{name}() returns timestamptz language sql stable"
             f" return timestamptz '2030-01-01 {moment}+00'".encode()
         )
+    connection.execute(resource("guards.sql"))
     for relation in RELATIONS.values():
         columns = ", ".join(f"{quote(name)} {type_}" for name, type_, _ in relation.columns)
         hidden = "" if relation.key != ("_h",) else ", _h bigint"

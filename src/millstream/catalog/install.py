@@ -37,7 +37,7 @@ def install(conn: psycopg.Connection) -> None:
 
 def replace_functions(conn: psycopg.Connection) -> None:
     """Make the functions again if a release changed them; nothing depends on more than their names."""
-    text = resource("functions.sql")
+    text = b"\n".join(resource(name) for name in ("functions.sql", "guards.sql", "evaluation_errors.sql"))
     mark = hashlib.sha256(text).hexdigest()[:16]
     row = conn.execute("select value from millstream.setting where name = 'functions'").fetchone()
     if row is None or row[0] != mark:

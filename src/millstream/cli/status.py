@@ -124,6 +124,11 @@ def _add_engine(table: Table, engine: dict[str, Any]) -> None:
     table.add_row("queued", f"[yellow]{', '.join(waiting)}[/]" if waiting else "nothing")
     if engine["dead_rows"]:
         table.add_row("dead rows", f"[yellow]{engine['dead_rows']:,}[/]; see millstream.dead_row")
+    if engine["evaluation_errors"]:
+        table.add_row(
+            "failed expressions",
+            f"[yellow]{engine['evaluation_errors']:,} times NULL[/]; see millstream.evaluation_errors",
+        )
     if engine["oldest_reader_seconds"]:
         table.add_row("oldest reader", f"{engine['oldest_reader_seconds']:,.1f} s")
 

@@ -12,7 +12,7 @@ from sqlglot import exp
 
 from millstream.emit.names import quote
 from millstream.emit.render import Describe, render, scalar
-from millstream.plan.expression import WEIGHT
+from millstream.plan.expression import WEIGHT, plain
 from millstream.plan.nodes import Aggregate
 
 ROWS = "_n"
@@ -36,8 +36,12 @@ class Accumulator:
 
 @dataclass(frozen=True)
 class Accumulation:
-    """The accumulators of a node and, for each aggregate, its value computed from them."""
+    """The accumulators of a node and, for each aggregate, its value computed from them.
 
+    `arguments` are the computed arguments, each a column that several accumulators read: it is evaluated once a row.
+    """
+
+    arguments: tuple[tuple[str, str], ...]  # (column, SQL over the aggregate's input)
     accumulators: tuple[Accumulator, ...]
     values: tuple[tuple[str, str], ...]  # (attribute, SQL over the accumulator columns)
 
@@ -50,6 +54,10 @@ def accumulate(aggregate: Aggregate, describe: Describe) -> Accumulation:
     argument_types = describe(f"SELECT {', '.join(arguments)} {inside}") if calls else []
     results = [scalar(expression) for _, expression in aggregate.items]
     result_types = describe(f"SELECT {', '.join(results)} {inside}") if calls else []
+    columns: dict[str, str] = {}  # SQL of a computed argument → the column that has it
+    for (_, argument, _), text in zip(calls, arguments, strict=True):
+        if argument is not None and plain(argument) is None:
+            columns.setdefault(text, f"_a{len(columns) + 1}")
     stored = [Accumulator(ROWS, "bigint", f"coalesce(sum({WEIGHT}), 0)::bigint")]
     values: list[tuple[str, str]] = []
     for number, ((attribute, _), (call, _, condition)) in enumerate(
@@ -58,14 +66,15 @@ def accumulate(aggregate: Aggregate, describe: Describe) -> Accumulation:
         made, value = accumulate_one(
             number,
             call,
-            arguments[number - 1],
+            columns.get(arguments[number - 1], arguments[number - 1]),
             condition,
             argument_types[number - 1],
             result_types[number - 1],
         )
         stored.extend(made)
         values.append((attribute.name, value))
-    return Accumulation(tuple(stored), tuple(values))
+    named = tuple((name, text) for text, name in columns.items())
+    return Accumulation(named, tuple(stored), tuple(values))
 
 
 def split(expression: exp.Expr) -> tuple[type[exp.Expr], exp.Expr | None, str | None]:

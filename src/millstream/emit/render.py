@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from sqlglot import exp
 
 from millstream.delta.node import HASH
+from millstream.emit.lenient import lenient
 from millstream.emit.names import changes, quote, table
 from millstream.plan.expression import CLOCKS, WEIGHT, equalities, transform
 from millstream.plan.nodes import (
@@ -30,18 +31,14 @@ Images = Mapping[int, str]  # scan instance → the FROM item to read in place o
 
 
 def scalar(expression: exp.Expr, clock: str = "now") -> str:
-    """Render an expression; now() reads the tick's clock, and division by zero is NULL as in RisingWave."""
+    """Render an expression; now() reads the tick's clock, and what fails on a value is NULL as in RisingWave."""
 
     def change(node: exp.Expr) -> exp.Expr:
         if isinstance(node, CLOCKS):
             return exp.Anonymous(this="millstream.now" if clock == "now" else "millstream.last_now")
         return node
 
-    changed = transform(expression, change)
-    for division in list(changed.find_all(exp.Div, exp.Mod)):
-        divisor = division.expression
-        if not (isinstance(divisor, exp.Literal) and divisor.name not in ("0", "0.0")):
-            division.set("expression", exp.Nullif(this=divisor.copy(), expression=exp.Literal.number(0)))
+    changed = lenient(transform(expression, change))
     return changed.sql(dialect="postgres", comments=False, normalize_functions=False)
 
 

@@ -120,9 +120,10 @@ class NodeSql:
     # ---- result --------------------------------------------------------------------------------------------------
 
     def named(self, sql: str, prefix: str = "s") -> str:
-        """Rename a rendered plan's attributes to the stored columns."""
+        """Rename a rendered plan's attributes to the stored columns; what is hashed besides is computed only once."""
         items = [f"{prefix}.{quote(a.name)} AS {quote(stored)}" for stored, a in self.node.outputs]
-        return f"SELECT {listing(items)} FROM ({sql}) AS {prefix}"
+        once = " OFFSET 0" if self.has_key_hash or not self.node.unique else ""
+        return f"SELECT {listing(items)} FROM ({sql}) AS {prefix}{once}"
 
     def with_hidden(self, rows: str) -> str:
         """Add the hash columns to rows of the stored outputs."""
@@ -153,6 +154,11 @@ class NodeSql:
         keys = [quote(key.name) for key in self.node.aggregate.keys]
         items = keys + [f"{a.change} AS {quote(a.column)}" for a in self.accumulation.accumulators]
         group = f" GROUP BY {listing(keys)}" if keys else ""
+        if self.accumulation.arguments:
+            computed = [f"{text} AS {name}" for name, text in self.accumulation.arguments]
+            rows = (
+                f"SELECT s.*, {listing(computed)} FROM ({rows}) AS s OFFSET 0"  # once a row, not once a use
+            )
         return f"SELECT {listing(items)} FROM ({rows}) AS s{group}"
 
     def evaluate(self, accumulated: str) -> str:

@@ -4,14 +4,30 @@ from __future__ import annotations
 
 import logging
 import re
+from typing import ClassVar
 
 import sqlglot
-from sqlglot import exp
+from sqlglot import TokenType, exp
+from sqlglot.dialects.risingwave import RisingWave
 from sqlglot.errors import ParseError, TokenError
+from sqlglot.parsers.risingwave import RisingWaveParser
 
 from millstream.errors import Diagnostic, Refused
+from millstream.plan.fallible import note_text
 
 DIALECT = "risingwave"
+
+
+class JsonArrows(RisingWave):
+    """RisingWave's dialect, in which `f(payload -> 'price')` takes a value out of JSON; sqlglot reads a lambda."""
+
+    class Parser(RisingWaveParser):
+        """The parser without arrow functions."""
+
+        LAMBDAS: ClassVar = {
+            token: parse for token, parse in RisingWaveParser.LAMBDAS.items() if token is not TokenType.ARROW
+        }
+
 
 logging.getLogger("sqlglot").setLevel(logging.WARNING)  # it tells of every array subscript
 
@@ -19,7 +35,9 @@ logging.getLogger("sqlglot").setLevel(logging.WARNING)  # it tells of every arra
 def parse(sql: str, path: str | None = None) -> exp.Expr:
     """Parse one query; a syntax error is a refusal with its place."""
     try:
-        statements = [statement for statement in sqlglot.parse(sql, dialect=DIALECT) if statement is not None]
+        statements = [
+            statement for statement in sqlglot.parse(sql, dialect=JsonArrows) if statement is not None
+        ]
     except (ParseError, TokenError) as error:
         first = error.errors[0] if isinstance(error, ParseError) and error.errors else {}
         inside = re.compile(r"Required keyword: '\w+' missing for <class '[\w.]*\.(\w+)'>")
@@ -41,6 +59,7 @@ def parse(sql: str, path: str | None = None) -> exp.Expr:
                 "MS001", "statement", "a model is exactly one SELECT", "keep one SELECT in the file", path
             )
         )
+    note_text(statements[0], DIALECT)
     return statements[0]
 
 

@@ -9,6 +9,7 @@ from sqlglot import exp
 from millstream.diagnostics import refuse
 from millstream.front.scope import Context, Scope
 from millstream.plan.expression import CLOCKS, column, transform
+from millstream.plan.fallible import note_model
 
 # Functions that give many rows for one.
 SETS = (exp.Unnest, exp.Explode, exp.GenerateSeries, exp.ExplodingGenerateSeries)
@@ -96,44 +97,12 @@ def bind(expression: exp.Expr, scope: Scope, clock: bool = False) -> exp.Expr:
         if isinstance(node, exp.Star) and not isinstance(node.parent, exp.Count):
             raise refuse("MS019", node, "", path)
 
-    types: dict[str, str | None] = {}
-
     def change(node: exp.Expr) -> exp.Expr:
-        if isinstance(node, exp.Column):
-            attribute = scope.resolve(node)
-            types[attribute.name] = attribute.type
-            return column(attribute)
-        return node
+        return column(scope.resolve(node)) if isinstance(node, exp.Column) else node
 
-    root = exp.Paren(this=transform(expression, change))
-    for cast in reversed(list(root.find_all(exp.Cast))):
-        if is_text(cast.this, types) and not cast.to.is_type(*exp.DataType.TEXT_TYPES):
-            cast.replace(lenient(cast))
-    bound: exp.Expr = root.this
+    bound = transform(expression, change)
+    note_model(bound, scope.context.model)
     return bound
-
-
-TEXT = {"text", "character varying", "varchar"}
-
-
-def is_text(expression: exp.Expr, types: Mapping[str, str | None]) -> bool:
-    """Tell whether an expression is surely text, so that a cast of it can fail on a bad value."""
-    while isinstance(expression, exp.Paren):
-        expression = expression.this
-    if isinstance(expression, exp.Column):
-        return types.get(expression.name) in TEXT
-    if isinstance(expression, exp.Cast):
-        return bool(expression.to.is_type(*exp.DataType.TEXT_TYPES))
-    return isinstance(
-        expression, (exp.JSONExtractScalar, exp.JSONBExtractScalar, exp.Substring, exp.Trim, exp.SplitPart)
-    )
-
-
-def lenient(cast: exp.Cast) -> exp.Expr:
-    """Write a cast of text that gives NULL for a bad value, as RisingWave's streams do."""
-    target = exp.Literal.string(cast.to.sql("postgres"))
-    valid = exp.Anonymous(this="pg_input_is_valid", expressions=[cast.this.copy(), target])
-    return exp.Paren(this=exp.Case().when(valid, cast.copy()))
 
 
 def type_of(expression: exp.Expr, known: Mapping[str, str | None]) -> str | None:

@@ -34,11 +34,12 @@ class Catalog(Protocol):
 
 @dataclass
 class Context:
-    """One compilation: names, catalogue, and the file that errors point to."""
+    """One compilation: names, catalogue, the file that errors point to, and the version that is compiled."""
 
     catalog: Catalog
     names: Names = field(default_factory=Names)
     path: str | None = None
+    model: str = ""
     read: dict[str, None] = field(default_factory=dict)  # deployed names this query reads, in order
 
 

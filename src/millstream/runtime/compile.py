@@ -30,7 +30,7 @@ def compile_view(
     """Compile a SELECT. With `pins`, names mean what they meant when that version was deployed."""
     catalogue.pins = pins
     catalogue.resolved = {}
-    context = Context(catalogue, path=path)
+    context = Context(catalogue, path=path, model=state)
     plan, outputs = bind_query(parse(sql, path), context, {}, None)
     nodes = compile_nodes(state, plan, outputs, context.names, path)
     return Compiled(nodes, dict(catalogue.resolved))

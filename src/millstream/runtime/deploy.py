@@ -45,6 +45,7 @@ def begin(conn: psycopg.Connection) -> Catalogue:
     """Take the place of the tick and read the catalogue; the caller's transaction holds the lock."""
     conn.execute("set local client_min_messages = warning")
     conn.execute("set local search_path = public, pg_catalog")
+    conn.execute("set local millstream.recording = 'on'")
     enter_turn(conn)
     enter(conn)
     return store.load(conn)
@@ -196,6 +197,7 @@ def materialize(
         detail,
     )
     store.put_state(conn, new)
+    conn.execute("select millstream.settle_evaluation_errors()")
     if existing is not None and existing.kind not in ("materialized_view", "view"):
         raise Refused(
             Diagnostic(

@@ -28,6 +28,7 @@ SETTINGS = {
     "work_mem": "32MB",
     "millstream.now": "-infinity",
     "millstream.last_now": "-infinity",
+    "millstream.recording": "on",  # of what fails on a value
     "temp_buffers": "32MB",
 }
 
@@ -105,7 +106,7 @@ def take_function(program: Program) -> str:
 
 
 def clear_function(program: Program) -> str:
-    """A function that empties the session tables that a tick used."""
+    """A function that adds up what failed on values, and empties the session tables that a tick used."""
     lines = []
     for place, relation in enumerate(program.relations, 1):
         if relation.source is not None:
@@ -120,6 +121,7 @@ def clear_function(program: Program) -> str:
     for relation in program.relations:
         if relation.target is not None:
             lines.append(f"DELETE FROM {taken(relation.target)}; DELETE FROM {changes(relation.target)};")
+    lines.append("PERFORM millstream.settle_evaluation_errors();")
     body = "\n".join(lines)
     return (
         "CREATE OR REPLACE FUNCTION pg_temp.millstream_clear(c bigint[], r bigint[]) RETURNS void "

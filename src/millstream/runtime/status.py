@@ -38,6 +38,9 @@ def read(conn: psycopg.Connection) -> dict[str, Any]:
         "queued": queued(conn),
         "views": views(conn),
         "dead_rows": scalar(conn, "select count(*) from millstream.dead_row"),
+        "evaluation_errors": scalar(
+            conn, "select coalesce(sum(count), 0)::bigint from millstream.evaluation_errors"
+        ),
         "oldest_reader_seconds": scalar(
             conn,
             "select coalesce(max(extract(epoch from clock_timestamp() - xact_start)), 0)::float8 from pg_stat_activity"

@@ -1,0 +1,184 @@
+"""Scalar operations that give NULL where a value makes them fail, as RisingWave's streams do; each failure is recorded.
+
+    a / b   becomes   CASE WHEN (b = 0) IS TRUE AND millstream.failed(…) THEN NULL ELSE a / b END
+
+The guard in front is all that a good value pays: a comparison, or PostgreSQL's own look at the text of a cast. It is not
+true for NULL, so NULL is never a failure. `millstream.failed` is always true; it runs for bad values alone, and notes model,
+expression, message and the values that the expression read (catalog/guards.sql). `millstream.castable` has one body
+for each type of value, chosen by PostgreSQL, which knows the types; where a cast cannot fail it is the constant true and
+PostgreSQL drops the whole CASE. What no comparison can tell beforehand (a time by a format) is tried in a function that
+catches the error.
+
+Not guarded is arithmetic that leaves the range of its type (2147483647 + 1): a row that does it is set aside.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from sqlglot import exp
+from sqlglot.dialects.postgres import Postgres
+
+from millstream.plan.fallible import MODEL, WRITTEN, is_fallible
+
+NUMBER = re.compile(r"_\d+$")  # what makes an attribute's name unique; people know the column without it
+SHOWN_COLUMNS = 20  # of what an expression reads, this many columns are kept with a failure
+TRIED = {  # functions that are tried, and what they return
+    "to_timestamp": "timestamptz",
+    "to_date": "date",
+    "decode": "bytea",
+    "make_date": "date",
+    "make_timestamp": "timestamp",
+}
+
+
+def lenient(expression: exp.Expr) -> exp.Expr:
+    """Return the expression with every operation that can fail guarded, the innermost first."""
+    root = exp.Paren(this=expression)
+    for node in reversed([found for found in root.walk() if is_fallible(found)]):
+        guarded = guard(node)
+        if guarded is not node:
+            node.replace(guarded)
+    result: exp.Expr = root.this
+    return result
+
+
+def guard(node: exp.Expr) -> exp.Expr:
+    """Guard one operation; the operation itself where its literals show that it cannot fail."""
+    if isinstance(node, (exp.StrToTime, exp.StrToDate)):
+        return tried(node, "to_date" if isinstance(node, exp.StrToDate) else "to_timestamp")
+    if isinstance(node, exp.Decode):
+        return tried(node, "decode")
+    if isinstance(node, exp.Anonymous) and node.name.lower() != "jsonb_array_length":
+        return tried(node, node.name.lower())
+    bad = condition(node)
+    if bad is None:
+        return node
+    certain = exp.Is(this=exp.paren(bad), expression=exp.Boolean(this=True))  # AND would go on behind a NULL
+    failed = exp.and_(certain, failure(node), copy=False, wrap=False)
+    return exp.paren(exp.Case().when(failed, exp.Null()).else_(node.copy()))
+
+
+def condition(node: exp.Expr) -> exp.Expr | None:
+    """The condition under which an operation fails; None where it never does."""
+    if isinstance(node, exp.Cast):
+        type_ = exp.Cast(this=exp.Literal.string(node.to.sql("postgres")), to=exp.DataType.build("text"))
+        return exp.Not(this=call("castable", node.this.copy(), type_))
+    if isinstance(node, (exp.Div, exp.Mod)):
+        return exp.EQ(this=exp.paren(node.expression.copy()), expression=zero())
+    if isinstance(node, exp.Sqrt):
+        return exp.LT(this=exp.paren(node.this.copy()), expression=zero())
+    if isinstance(node, (exp.Ln, exp.Log)):
+        arguments = [part for part in (node.this, node.args.get("expression")) if part is not None]
+        terms: list[exp.Expr] = [
+            exp.LTE(this=exp.paren(part.copy()), expression=zero())
+            for part in arguments
+            if not positive(part)
+        ]
+        return exp.or_(*terms, copy=False) if terms else None
+    if isinstance(node, exp.Pow):
+        return power(node.this, node.expression)
+    if isinstance(node, exp.Exp):
+        return exp.Not(this=call("has_exponential", node.this.copy()))
+    if isinstance(node, (exp.Asin, exp.Acos)):
+        return exp.GT(this=exp.Abs(this=node.this.copy()), expression=exp.Literal.number(1))
+    return exp.NEQ(
+        this=exp.Anonymous(this="jsonb_typeof", expressions=[node.expressions[0].copy()]),
+        expression=exp.Literal.string("array"),
+    )
+
+
+def power(base: exp.Expr, exponent: exp.Expr) -> exp.Expr | None:
+    """Zero to a negative power, and a negative number to a fractional one."""
+    terms = []
+    whole = isinstance(exponent, exp.Literal) and exponent.is_int
+    if not positive(base) and not positive(exponent):
+        terms.append(
+            exp.and_(
+                exp.EQ(this=exp.paren(base.copy()), expression=zero()),
+                exp.LT(this=exp.paren(exponent.copy()), expression=zero()),
+                copy=False,
+            )
+        )
+    if not positive(base) and not whole:
+        fraction = exp.NEQ(
+            this=exp.paren(exponent.copy()),
+            expression=exp.Anonymous(this="trunc", expressions=[exponent.copy()]),
+        )
+        terms.append(exp.and_(exp.LT(this=exp.paren(base.copy()), expression=zero()), fraction, copy=False))
+    return exp.or_(*terms, copy=False) if terms else None
+
+
+def positive(node: exp.Expr) -> bool:
+    """Tell whether a node is a literal above zero."""
+    return isinstance(node, exp.Literal) and not node.is_string and float(node.name) > 0
+
+
+def tried(node: exp.Expr, name: str) -> exp.Expr:
+    """Call the function that catches the error; NULL from arguments that are not NULL is a failure."""
+    if isinstance(node, exp.Decode):
+        arguments = [node.this, node.args["charset"]]
+    elif isinstance(node, exp.Anonymous):
+        arguments = list(node.expressions)
+    else:
+        pattern = Postgres().generator().format_time(node)
+        arguments = [node.this, exp.Literal.string(str(pattern).strip("'").replace("''", "'"))]
+    value = call(f"try_{name}", *(argument.copy() for argument in arguments))
+    known = [
+        exp.Not(this=exp.Is(this=exp.paren(argument.copy()), expression=exp.Null()))
+        for argument in arguments
+        if not isinstance(argument, exp.Literal)
+    ]
+    failed = exp.and_(*known, failure(node), copy=False, wrap=False)
+    nothing = exp.Cast(this=exp.Null(), to=exp.DataType.build(TRIED[name], dialect="postgres"))
+    return exp.Coalesce(this=value, expressions=[exp.Case().when(failed, nothing)])
+
+
+def failure(node: exp.Expr) -> exp.Expr:
+    """The call that notes a failure."""
+    written = node.meta.get(WRITTEN) or node.sql("postgres")
+    shown: list[exp.Expr] = []
+    seen: set[str] = set()
+    for read in node.find_all(exp.Column):
+        if read.sql() not in seen and len(seen) < SHOWN_COLUMNS:
+            seen.add(read.sql())
+            shown += [exp.Literal.string(NUMBER.sub("", read.name)), read.copy()]
+    return call(
+        "failed",
+        exp.Literal.string(node.meta.get(MODEL, "")),
+        exp.Literal.string(written),
+        exp.Literal.string(message(node)),
+        exp.Anonymous(this="jsonb_build_object", expressions=shown),
+    )
+
+
+def message(node: exp.Expr) -> str:
+    """Say what went wrong."""
+    for kind, text in MESSAGES:
+        if isinstance(node, kind):
+            return text(node)
+    return "a value that the function does not take"
+
+
+MESSAGES: tuple[tuple[type[exp.Expr] | tuple[type[exp.Expr], ...], Callable[[exp.Expr], str]], ...] = (
+    (exp.Cast, lambda node: f"not a value of type {node.args['to'].sql('postgres').lower()}"),
+    ((exp.Div, exp.Mod), lambda _: "division by zero"),
+    (exp.Sqrt, lambda _: "square root of a negative number"),
+    ((exp.Ln, exp.Log), lambda _: "logarithm of a number that is not positive"),
+    (exp.Pow, lambda _: "zero to a negative power, or a negative number to a fractional one"),
+    (exp.Exp, lambda _: "exponential out of range"),
+    ((exp.Asin, exp.Acos), lambda _: "argument outside -1 to 1"),
+    ((exp.StrToTime, exp.StrToDate), lambda _: "text that does not have this format"),
+    (exp.Decode, lambda _: "text that cannot be decoded"),
+)
+
+
+def call(name: str, *arguments: exp.Expr) -> exp.Expr:
+    """Call one of the engine's functions."""
+    return exp.Anonymous(this=f"millstream.{name}", expressions=list(arguments))
+
+
+def zero() -> exp.Expr:
+    """The number 0."""
+    return exp.Literal.number(0)
