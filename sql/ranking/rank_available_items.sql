@@ -1,5 +1,6 @@
--- Items that may be shown to anybody at this moment. Read by key at read time, so that a
--- sold-out item leaves every list at once and no list is recomputed for it.
+{{ config(materialized='materialized_view', indexes=[{'columns': ['item_id']}]) }}
+-- Items that may be shown to anybody at this moment: one look-up by key for each item of a list
+-- that is read. A sold-out item leaves every list at once, and no list is computed for it.
 select
     i.item_id,
     i.name,

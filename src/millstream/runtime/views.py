@@ -104,8 +104,8 @@ CLOCK_CALL = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"|(\bnow\s*\(\s*\)|\bcurrent_t
 
 
 def on_the_clock(sql: str) -> str:
-    """Let now() in a plain view read the engine's clock, as in a materialized one."""
-    return CLOCK_CALL.sub(lambda found: "millstream.read_now()" if found[1] else found[0], sql)
+    """Let now() in a plain view read the engine's clock, as in a materialized one: once for a query, as a subquery is."""
+    return CLOCK_CALL.sub(lambda found: "(select millstream.read_now())" if found[1] else found[0], sql)
 
 
 def replace_view(conn: psycopg.Connection, catalogue: Catalogue, schema: str, name: str, select: str) -> None:
