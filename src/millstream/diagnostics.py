@@ -95,6 +95,46 @@ CATALOGUE: dict[str, tuple[str, str, str]] = {
         "a group has many values of it",
         "add it to GROUP BY or wrap it in an aggregate",
     ),
+    "MS050": (
+        "{detail} without ORDER BY",
+        "its result would depend on the order in which rows arrived; RisingWave takes any order, but two runs may differ",
+        "say the order inside the call:  {detail}(… ORDER BY occurred_at); rows that tie are ordered by their values",
+    ),
+    "MS051": (
+        "{detail} without OVER",
+        "it is a window function: its value depends on the other rows of a partition",
+        "add  OVER (PARTITION BY … ORDER BY …)",
+    ),
+    "MS052": (
+        "{detail}",
+        "which row comes first among those that tie would be arbitrary, and could differ whenever it is computed again",
+        "add the key of the rows to ORDER BY, or count rows:  ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW",
+    ),
+    "MS053": (
+        "DISTINCT ON {detail}",
+        "the row that stays of each group would be arbitrary",
+        "start ORDER BY with the expressions of DISTINCT ON, then say which row comes first",
+    ),
+    "MS054": (
+        "{detail}",
+        "values of type json cannot be compared, so a change of them could not be seen",
+        "use jsonb_agg or jsonb_object_agg",
+    ),
+    "MS055": (
+        "aggregate {detail}",
+        "PostgreSQL has no such aggregate",
+        "write  percentile_cont(0.5) WITHIN GROUP (ORDER BY x)",
+    ),
+    "MS056": (
+        "count(DISTINCT a, b)",
+        "PostgreSQL and RisingWave count the distinct values of one expression",
+        "make the columns one:  count(DISTINCT (a, b))",
+    ),
+    "MS057": (
+        "GROUP BY with {detail} grouping sets",
+        "each of them is kept as an aggregation of its own",
+        "name the sets that are read:  GROUP BY GROUPING SETS ((a, b), (a), ())",
+    ),
 }
 
 

@@ -73,7 +73,7 @@ def write(path: Path, cases: list[Case]) -> None:
     path.write_text("\n\n".join(f"### {c.title}\n\n{c.given}\n{ARROW}\n{c.expected}" for c in cases) + "\n")
 
 
-def each_case(path: Path) -> Callable[..., pytest.MarkDecorator]:
-    """Parametrize a test with `case` over the cases of a file."""
-    cases = read(path)
+def each_case(*paths: Path) -> Callable[..., pytest.MarkDecorator]:
+    """Parametrize a test with `case` over the cases of files."""
+    cases = [case for path in paths for case in read(path)]
     return pytest.mark.parametrize("case", cases, ids=[case.title for case in cases])

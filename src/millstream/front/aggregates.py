@@ -2,36 +2,42 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
 
 from millstream.diagnostics import refuse
 from millstream.errors import Refused
+from millstream.front.grouping import grouping_sets, union_of_sets
+from millstream.front.ordered import NEEDS_OVER, REWRITTEN, break_ties, check_aggregate, rewrite_aggregate
 from millstream.front.scalar import bind, function_name
-from millstream.front.scope import Scope
-from millstream.front.unread import refuse_unread
+from millstream.front.scope import Context, Scope
+from millstream.front.types import infer
 from millstream.plan.expression import Attribute, column, plain
 from millstream.plan.nodes import Aggregate, Plan, Project, identity
 
 AGGREGATES = {"bool_and", "bool_or", "every", "bit_and", "bit_or", "jsonb_agg", "string_agg", "array_agg"}
-REFUSED = (exp.PercentileCont, exp.PercentileDisc, exp.ApproxDistinct)
+AROUND = (exp.Filter, exp.WithinGroup, exp.IgnoreNulls, exp.RespectNulls)
+Items = list[tuple[str, exp.Expr]]
 
 
 def is_aggregate(node: exp.Expr) -> bool:
-    """Tell whether a node is an aggregate call (with its FILTER, if any), not a window function."""
-    if isinstance(node.parent, exp.Window) and node.arg_key == "this":
+    """Tell whether a node is an aggregate call (with its FILTER or WITHIN GROUP, if any), not a window function."""
+    if node.arg_key == "this" and isinstance(node.parent, (exp.Window, *AROUND)):
         return False
-    if isinstance(node, exp.Filter):
-        return not isinstance(node.parent, exp.Window)
-    if isinstance(node.parent, exp.Filter) and node.arg_key == "this":
-        return False
+    if isinstance(node, AROUND):
+        return True
     named = function_name(node)
     if named is not None and named[1].lower() in AGGREGATES:
         return True
-    return isinstance(node, (exp.AggFunc, exp.LogicalAnd, exp.LogicalOr)) and not isinstance(
-        node, exp.RowNumber
-    )
+    return isinstance(node, (exp.AggFunc, exp.LogicalAnd, exp.LogicalOr, *NEEDS_OVER))
+
+
+def bare(node: exp.Expr) -> exp.Expr:
+    """The call itself, without FILTER and WITHIN GROUP."""
+    while isinstance(node, (exp.Filter, exp.WithinGroup)):
+        node = node.this
+    return node
 
 
 def has_aggregates(expression: exp.Expr) -> bool:
@@ -40,92 +46,145 @@ def has_aggregates(expression: exp.Expr) -> bool:
     return any(is_aggregate(node) for node in nodes if not isinstance(node, exp.Query))
 
 
-def bind_aggregation(
-    select: exp.Select, items: list[tuple[str, exp.Expr]], plan: Plan, scope: Scope
-) -> tuple[Plan, Scope, list[tuple[str, exp.Expr]]]:
-    """Bind GROUP BY and HAVING; return the SELECT list rewritten over the groups' columns."""
-    context = scope.context
-    group = select.args.get("group")
-    if group is not None:
-        refuse_unread(group, context.path)
-        for term in group.expressions:
-            if isinstance(term, (exp.Rollup, exp.Cube, exp.GroupingSets, exp.Tuple)):
-                raise refuse("MS010", group, f"GROUP BY {term.sql('postgres')}", context.path)
-    keyed: list[tuple[exp.Expr, Attribute]] = []  # bound expression, its group column
-    computed: list[tuple[Attribute, exp.Expr]] = []
-    by_name = dict(items)
-    known = {attribute.name: attribute for attribute in plan.columns}
-    for term in group.expressions if group is not None else []:
+def check_aggregates(expression: exp.Expr, context: Context) -> None:
+    """Refuse the first aggregate of an expression that no rule can keep."""
+    for node in expression.walk(prune=lambda node: isinstance(node, exp.Query)):
+        if not isinstance(node, exp.Query) and is_aggregate(node):
+            check_aggregate(bare(node), context)
+
+
+@dataclass
+class Grouping:
+    """One GROUP BY while it is bound: its keys, and the aggregates found in the clauses above it."""
+
+    plan: Plan
+    scope: Scope  # of FROM
+    keys: list[tuple[exp.Expr, Attribute]] = field(default_factory=list)  # bound expression, its group column
+    computed: list[tuple[Attribute, exp.Expr]] = field(default_factory=list)
+    found: dict[str, tuple[Attribute, exp.Expr]] = field(
+        default_factory=dict
+    )  # by the text of the bound call
+    levels: dict[tuple[int, ...], Attribute] = field(default_factory=dict)  # grouping() of these keys
+    shown: Scope = field(init=False)  # what the clauses above see
+
+    def __post_init__(self) -> None:
+        self.shown = Scope(self.scope.context, {"": {}})
+
+    def key(self, term: exp.Expr, items: Items) -> int:
+        """Bind one term of GROUP BY, also by its place or name in the SELECT list; return the number of its key."""
+        context = self.scope.context
         target = term
-        if isinstance(term, exp.Literal) and term.is_int:
-            if not 0 < int(term.name) <= len(items):
-                raise refuse("MS003", group, f"number {term.name} of the SELECT list", context.path)
-            target = items[int(term.name) - 1][1]
-        elif isinstance(term, exp.Column) and not term.table and term.name in by_name:
+        while isinstance(target, exp.Paren):
+            target = target.this
+        if isinstance(target, exp.Literal) and target.is_int:
+            if not 0 < int(target.name) <= len(items):
+                raise refuse("MS003", target, f"number {target.name} of the SELECT list", context.path)
+            target = items[int(target.name) - 1][1]
+        elif isinstance(target, exp.Column) and not target.table and target.name in dict(items):
             try:
-                bind(term, scope)
+                bind(target, self.scope)
             except Refused:  # not a column of FROM: the name of an output, as PostgreSQL reads it
-                target = by_name[term.name]
-        bound = bind(target, scope)
+                target = dict(items)[target.name]
+        bound = bind(target, self.scope)
+        for number, (other, _) in enumerate(self.keys):
+            if other == bound:
+                return number
         name = plain(bound)
         if name is not None:
-            attribute = known[name]
+            attribute = next(each for each in self.plan.columns if each.name == name)
         else:
-            attribute = Attribute(context.names.fresh("key"))
-            computed.append((attribute, bound))
-        if all(attribute is not other for _, other in keyed):
-            keyed.append((bound, attribute))
-    if computed:
-        plan = Project(plan, (*identity(plan), *computed))
-    found: list[tuple[str, Attribute, exp.Expr]] = []  # text, column, bound call
-    grouped = Scope(context, {"": {attribute.name: attribute for _, attribute in keyed}})
-    keys_by_text = {bound.sql(): attribute for bound, attribute in keyed}
+            known = {each.name: each.type for each in self.plan.columns}
+            attribute = Attribute(context.names.fresh("key"), infer(bound, known))
+            self.computed.append((attribute, bound))
+        self.keys.append((bound, attribute))
+        return len(self.keys) - 1
 
-    def lift(node: exp.Expr) -> exp.Expr:
-        if isinstance(node, REFUSED):
-            raise refuse("MS010", node, node.key, context.path)
-        if is_aggregate(node):
-            call = node.this if isinstance(node, exp.Filter) else node
-            if any(has_aggregates(part) for part in call.iter_expressions()):
-                raise refuse("MS010", node, "aggregate of an aggregate", context.path)
-            bound = bind(node, scope)
-            text = bound.sql()
-            for known_text, attribute, _ in found:
-                if known_text == text:
-                    return column(attribute)
-            counts = isinstance(bound, exp.Count) or (
-                isinstance(bound, exp.Filter) and isinstance(bound.this, exp.Count)
-            )
+    def aggregate(self, node: exp.Expr) -> exp.Column:
+        """Bind an aggregate call; equal calls are computed once."""
+        context = self.scope.context
+        check_aggregate(bare(node), context)
+        if any(has_aggregates(part) for part in bare(node).iter_expressions()):
+            raise refuse("MS010", node, "aggregate of an aggregate", context.path)
+        bound = bind(node, self.scope)
+        if bound.sql() not in self.found:
+            counts = isinstance(bare(bound), exp.Count)
             attribute = Attribute(context.names.fresh(node.key), None, not counts)
-            found.append((text, attribute, bound))
-            grouped.tables[""][attribute.name] = attribute
-            return column(attribute)
-        if isinstance(node, exp.Window):
-            return node
-        if not isinstance(node, (exp.Literal, exp.Identifier, exp.DataType)):
+            self.found[bound.sql()] = (attribute, bound)
+            self.shown.tables[""][attribute.name] = attribute
+        return column(self.found[bound.sql()][0])
+
+    def level(self, node: exp.Grouping) -> exp.Column:
+        """Bind grouping(key, …): which of these keys a row's grouping set leaves out."""
+        context = self.scope.context
+        numbers = []
+        for argument in node.expressions:
+            text = bind(argument, self.scope).sql()
+            matches = [number for number, (known, _) in enumerate(self.keys) if known.sql() == text]
+            if not matches:
+                raise refuse("MS023", argument, argument.sql("postgres"), context.path)
+            numbers += matches
+        attribute = self.levels.setdefault(
+            tuple(numbers), Attribute(context.names.fresh("grouping"), "integer", False)
+        )
+        self.shown.tables[""][attribute.name] = attribute
+        return column(attribute)
+
+    def above(self, expression: exp.Expr) -> exp.Expr:
+        """Write an expression of SELECT, HAVING or ORDER BY over the columns of the groups."""
+        context = self.scope.context
+        by_text = {bound.sql(): attribute for bound, attribute in self.keys}
+        root = exp.Paren(this=expression.copy())
+        for node in list(root.find_all(exp.Filter, *REWRITTEN)):
+            if is_aggregate(node):
+                node.replace(rewrite_aggregate(node, context))
+
+        def lift(node: exp.Expr) -> exp.Expr:
+            if isinstance(node, exp.Grouping):
+                return self.level(node)
+            if is_aggregate(node):
+                return self.aggregate(node)
+            if isinstance(node, (exp.Window, exp.Literal, exp.Identifier, exp.DataType)):
+                return node
             try:
-                text = bind(node, scope).sql() if node.find(exp.Column) else ""
+                text = bind(node, self.scope).sql() if node.find(exp.Column) else ""
             except Refused:  # contains an aggregate or a Python call: look below it
                 return node
-            if text in keys_by_text:
-                return column(keys_by_text[text])
+            if text in by_text:
+                return column(by_text[text])
             if isinstance(node, exp.Column):
                 raise refuse("MS023", node, node.sql("postgres"), context.path)
-        return node
+            return node
 
-    def over_groups(expression: exp.Expr) -> exp.Expr:
-        root = exp.Paren(this=expression.copy())
         root.transform(lift, copy=False)
         changed: exp.Expr = root.this
         return changed
 
-    rewritten = [(name, over_groups(item)) for name, item in items]
+
+def bind_aggregation(select: exp.Select, items: Items, plan: Plan, scope: Scope) -> tuple[Plan, Scope, Items]:
+    """Bind GROUP BY and HAVING; return the SELECT list rewritten over the groups' columns."""
+    context = scope.context
+    for _, item in items:
+        check_aggregates(item, context)
+    grouping = Grouping(plan, scope)
+    sets = grouping_sets(select.args.get("group"), lambda term: grouping.key(term, items), context)
+    keys = tuple(attribute for _, attribute in grouping.keys)
+    grouping.shown.tables[""] = {attribute.name: attribute for attribute in keys}
+    rewritten = [(name, grouping.above(item)) for name, item in items]
     having = select.args.get("having")
-    condition = over_groups(having.this) if having is not None else None
-    keys = tuple(attribute for _, attribute in keyed)
-    result: Plan = Aggregate(plan, keys, tuple((attribute, bound) for _, attribute, bound in found))
+    condition = grouping.above(having.this) if having is not None else None
+    if grouping.computed:
+        plan = Project(plan, (*identity(plan), *grouping.computed))
+    known = {attribute.name: attribute for attribute in plan.columns}
+    break_ties((bare(call) for _, call in grouping.found.values()), plan, keys, known)
+    aggregate = Aggregate(plan, keys, tuple(grouping.found.values()))
+    result: Plan = aggregate
+    if len(sets) > 1 or len(sets[0]) < len(keys) or grouping.levels:
+        result, renamed = union_of_sets(aggregate, sets, grouping.levels, context.names)
+        rewritten = [(name, renamed(item)) for name, item in rewritten]
+        condition = renamed(condition) if condition is not None else None
+        grouping.shown.tables[""] = {attribute.name: attribute for attribute in result.columns}
     if condition is not None:
         from millstream.front.where import bind_where
 
-        result = bind_where(exp.Where(this=condition), result, grouped, {})
-    return result, replace(grouped), rewritten
+        result = bind_where(exp.Where(this=condition), result, grouping.shown, {})
+    return result, replace(grouping.shown), rewritten

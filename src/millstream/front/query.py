@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from sqlglot import exp
 
 from millstream.diagnostics import refuse
-from millstream.errors import Refused
 from millstream.front import tables
 from millstream.front.aggregates import bind_aggregation, has_aggregates
+from millstream.front.ordering import bind_ordering, read_ordering
 from millstream.front.scalar import bind, python_call, type_of
 from millstream.front.scope import CommonTable, Context, Scope
 from millstream.front.unread import refuse_unread
 from millstream.front.where import bind_where
 from millstream.front.windows import bind_windows
 from millstream.plan.expression import Attribute, column, plain
-from millstream.plan.nodes import Aggregate, Filter, Plan, Project, UdfProject, UnionAll, Window
+from millstream.plan.nodes import Aggregate, Plan, Project, UdfProject, UnionAll
 
 Outputs = list[tuple[str, Attribute]]
+CALL = re.compile(r"(\w+)\(")  # PostgreSQL names a column after the function that computes it
 
 
 def bind_query(
@@ -99,34 +101,37 @@ def bind_select(
     scope = Scope(context, outer=outer)
     plan = tables.bind_from(select, scope, ctes)
     plan = bind_where(select.args.get("where"), plan, scope, ctes)
-    items = [(name_of(item, context), item.unalias()) for item in select.expressions]
+    named = [(name_of(item, context), item.unalias()) for item in select.expressions]
+    ordering, items = read_ordering(select, named, context)
     if (
         select.args.get("group")
         or select.args.get("having")
         or any(has_aggregates(item) for _, item in items)
     ):
         plan, scope, items = bind_aggregation(select, items, plan, scope)
-    plan, items = bind_windows(items, plan, scope)
+    plan, items = bind_windows(items, plan, scope, select.args.get("windows"))
     plan, outputs = bind_items(items, plan, scope)
-    if select.args.get("distinct"):
-        if select.args["distinct"].args.get("on"):
-            raise refuse("MS010", select, "DISTINCT ON", context.path)
-        plan = Aggregate(plan, tuple(attribute for _, attribute in outputs), ())
-    return bind_limit(select, plan, outputs, scope), outputs
+    columns = [attribute for _, attribute in outputs]
+    return bind_ordering(ordering, plan, columns, len(named), context), outputs[: len(named)]
 
 
 def name_of(item: exp.Expr, context: Context) -> str:
     """Return the output name of an item of the SELECT list."""
     if isinstance(item, exp.Star) or (isinstance(item, exp.Column) and isinstance(item.this, exp.Star)):
         raise refuse("MS019", item, "", context.path)
-    if item.alias_or_name:
+    if isinstance(item, (exp.Alias, exp.Column)):
         return str(item.alias_or_name)
     if isinstance(item, exp.Dot):
         return str(item.expression.name)
     if isinstance(item, (exp.Cast, exp.Paren)):
         return name_of(item.this, context)
+    if isinstance(item, (exp.Filter, exp.Window, exp.WithinGroup)):
+        return name_of(item.this, context)
     if isinstance(item, exp.Func):
-        return str(item.name if isinstance(item, exp.Anonymous) else item.sql_name()).lower()
+        call = CALL.match(item.sql("postgres", normalize_functions=False))
+        return str(
+            item.name if isinstance(item, exp.Anonymous) else call[1] if call else item.sql_name()
+        ).lower()
     raise refuse("MS020", item, "", context.path)
 
 
@@ -151,7 +156,7 @@ def bind_items(items: list[tuple[str, exp.Expr]], plan: Plan, scope: Scope) -> t
         source = plain(expression)
         known = {a.name: a for a in plan.columns}.get(source or "")
         attribute = Attribute(
-            context.names.fresh(name),
+            context.names.fresh(name or "order"),
             type_of(expression, {a.name: a.type for a in plan.columns}),
             known.nullable if known else not isinstance(expression, (exp.Literal, exp.Count)),
         )
@@ -160,40 +165,3 @@ def bind_items(items: list[tuple[str, exp.Expr]], plan: Plan, scope: Scope) -> t
         plan = UdfProject(plan, tuple(calls))
     plan = Project(plan, tuple((attribute, expression) for _, attribute, expression in bound))
     return plan, [(name, attribute) for name, attribute, _ in bound]
-
-
-def bind_limit(select: exp.Select, plan: Plan, outputs: Outputs, below: Scope) -> Plan:
-    """Bind ORDER BY … LIMIT k as a top-N over everything; the order may use outputs and columns of FROM."""
-    context = below.context
-    order, limit = select.args.get("order"), select.args.get("limit")
-    if select.args.get("offset"):
-        raise refuse("MS010", select.args["offset"], "OFFSET", context.path)
-    if limit is None:
-        if order is not None:
-            raise refuse("MS012", order, "", context.path)
-        return plan
-    if order is None:
-        raise refuse("MS011", limit, "", context.path)
-    if not isinstance(limit, exp.Limit) or not isinstance(limit.expression, exp.Literal):
-        raise refuse("MS010", limit, "FETCH or a computed LIMIT", context.path)
-    scope = Scope(context, {"": dict(outputs)})
-    shown = tuple((attribute, column(attribute)) for _, attribute in outputs)
-    extra: list[tuple[Attribute, exp.Expr]] = []
-    terms = []
-    for term in order.expressions:
-        try:
-            terms.append(bind(term, scope))
-        except Refused:
-            if not isinstance(plan, Project):
-                raise
-            attribute = Attribute(context.names.fresh("order"))
-            extra.append((attribute, bind(term.this, below)))
-            ordered = term.copy()
-            ordered.set("this", column(attribute))
-            terms.append(ordered)
-    if extra and isinstance(plan, Project):
-        plan = Project(plan.input, (*plan.items, *extra))
-    rank = Attribute(context.names.fresh("rank"), "bigint", False)
-    ranked = Window(plan, (), tuple(terms), ((rank, exp.RowNumber()),))
-    kept = Filter(ranked, exp.LTE(this=column(rank), expression=limit.expression.copy()))
-    return Project(kept, shown)

@@ -20,6 +20,7 @@ READ: dict[type[exp.Expr], frozenset[str]] = {
             "order",
             "limit",
             "offset",
+            "windows",
         )
     ),
     exp.Table: frozenset(("this", "db", "catalog", "alias", "version")),

@@ -39,9 +39,9 @@ def test_postgresql_gives_the_columns_of_the_plan(case: Case, filled: psycopg.Co
     assert [column.name for column in cursor.description or ()] == [a.name for a in plan.columns]
 
 
-@each_case(Path(__file__).parents[1] / "front" / "plans.golden")
+@each_case(*sorted((HERE.parent / "front").glob("plans*.golden")))
 def test_postgresql_reads_every_construct(case: Case, filled: psycopg.Connection) -> None:
-    """Each plan of the front's golden file runs on stored rows, except calls of Python functions."""
+    """Each plan of the front's golden files runs on stored rows, except calls of Python functions."""
     plan, _, _ = bound(case.given)
     if "python" in case.title:
         with pytest.raises(TypeError, match="called by the worker"):

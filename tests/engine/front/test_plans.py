@@ -9,7 +9,7 @@ from tests.engine.catalogue import bound
 from tests.engine.golden import Case, each_case
 
 
-@each_case(Path(__file__).parent / "plans.golden")
+@each_case(*sorted(Path(__file__).parent.glob("plans*.golden")))
 def test_the_plan_of_a_query(case: Case) -> None:
     plan, outputs, _ = bound(case.given)
     case.check(f"{show.outputs(outputs)}\n\n{show.tree(plan)}")
