@@ -81,7 +81,7 @@ CATALOGUE: dict[str, tuple[str, str, str]] = {
         "join the subquery instead",
     ),
     "MS022": (
-        "UNION with {detail}",
+        "set operation with {detail}",
         "branches correspond by position",
         "give every branch the same number of columns, in the same order",
     ),
@@ -94,6 +94,51 @@ CATALOGUE: dict[str, tuple[str, str, str]] = {
         "column {detail} neither grouped nor aggregated",
         "a group has many values of it",
         "add it to GROUP BY or wrap it in an aggregate",
+    ),
+    "MS040": (
+        "NATURAL JOIN",
+        "the columns that it joins by would change when an input gains a column",
+        "name them:  JOIN … USING (item_id)",
+    ),
+    "MS041": (
+        "correlated subquery: it reads the query around it {detail}",
+        "a subquery is joined to the query directly around it, by equalities in its own WHERE",
+        "move the condition into the subquery's WHERE, or compute the expression outside of it",
+    ),
+    "MS042": (
+        "correlated subquery that groups, ranks or limits",
+        "its groups and ranks are kept for each value of an equality with the query around it, without HAVING on all rows",
+        "correlate it by equalities only (inner.key = outer.key), or group in a subquery of its own and join that",
+    ),
+    "MS043": (
+        "subquery with {detail}",
+        "an expression is compared with one value for each of its own",
+        "select exactly the columns that are compared",
+    ),
+    "MS044": (
+        "scalar subquery that may have more than one row",
+        "which row would count is not determined; RisingWave demands a proof as well",
+        "aggregate (max, min, count, …), add ORDER BY … LIMIT 1, or fix the whole key of the relation by equalities",
+    ),
+    "MS045": (
+        "EXISTS or IN as a value, or NOT IN of columns that may be NULL, correlated by more than equalities",
+        "what decides it is kept for each value of the equalities",
+        "make it a conjunct of WHERE on its own; write NOT IN as NOT EXISTS",
+    ),
+    "MS046": (
+        "NOT IN, or IN inside an expression, with several columns",
+        "a row with one NULL makes it neither true nor false",
+        "write  NOT EXISTS (SELECT 1 FROM … WHERE a = x AND b = y)",
+    ),
+    "MS047": (
+        "ASOF JOIN with {detail}",
+        "it joins the nearest row by one column, among those that agree in others",
+        "write  ASOF [LEFT] JOIN b ON a.key = b.key AND a.at >= b.at, and filter b in a subquery",
+    ),
+    "MS049": (
+        "LATERAL subquery {detail}",
+        "it is joined by the equalities in its own WHERE",
+        "write  CROSS JOIN LATERAL (…) AS l  or  LEFT JOIN LATERAL (…) AS l ON true",
     ),
     "MS050": (
         "{detail} without ORDER BY",

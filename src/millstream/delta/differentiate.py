@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
+from millstream.delta.dynamic_filter import compared, differentiate_bound
 from millstream.plan.expression import CLOCKS, WEIGHT, Attribute, column, transform
 from millstream.plan.nodes import (
     Filter,
@@ -85,6 +86,8 @@ def has_leaf(plan: Plan, instance: int) -> bool:
 
 def differentiate_join(plan: Join, instance: int, moment: str) -> list[Term]:
     """Δ(a ⋈ b) by the changed side; for the right side of an outer, semi or anti join, −old + new of the left rows it meets."""
+    if plan.kind == "full":
+        raise TypeError("a full join is written as two left joins first")
     if has_leaf(plan.left, instance):
         return [
             replace(t, plan=replace(plan, left=t.plan, leads="left"))
@@ -93,6 +96,8 @@ def differentiate_join(plan: Join, instance: int, moment: str) -> list[Term]:
     changed = differentiate(plan.right, instance, moment)
     if plan.kind == "inner" and not plan.nearest:
         return [replace(t, plan=replace(plan, right=t.plan, leads="right")) for t in changed]
+    if compared(plan) is not None:
+        return [replace(t, plan=rows) for t in changed for rows in differentiate_bound(plan, t.plan)]
     (term,) = changed
     met = Join(plan.left, term.plan, "semi", plan.on, leads="right")
     again = replace(plan, left=met, leads="left")

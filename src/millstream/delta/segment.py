@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from sqlglot import exp
+
+from millstream.delta.full_join import expand_full
 from millstream.delta.linearity import invertible, is_flat, is_linear, over_one_scan, twice_read
 from millstream.delta.node import HASH, Node, Rule, is_on_act, passive_leaves
 from millstream.diagnostics import refuse
@@ -153,16 +156,27 @@ class Segmentation:
             return False
         return True
 
-    def segment_join(self, plan: Join) -> Join:
+    def segment_full(self, plan: Join) -> UnionAll:
+        """Two left joins of sides that both may stand on the right of one."""
+        left, right = (side if is_flat(side) else self.isolate(side) for side in (plan.left, plan.right))
+        if {s.relation for s in scans(left)} & {s.relation for s in scans(right)}:
+            right = self.copy(right) if isinstance(right, Scan) else self.isolate(right)
+        return expand_full(replace(plan, left=left, right=right), self.names)
+
+    def segment_join(self, plan: Join) -> Join | UnionAll:
         """Both sides linear; the right of an outer, semi or anti join flat; no relation read more than twice."""
         left, right = (
             side if is_linear(side) and not is_on_act(side) else self.isolate(side)
             for side in (plan.left, plan.right)
         )
-        if plan.kind != "inner":
+        if plan.kind == "full":
+            return self.segment_full(replace(plan, left=left, right=right))
+        if plan.kind != "inner" or plan.nearest:
             shared = {s.relation for s in scans(left)} & {s.relation for s in scans(right)}
             if shared or not is_flat(right):
                 right = self.copy(right) if isinstance(right, Scan) else self.isolate(right)
+        if (plan.kind != "inner" or plan.single) and restless(plan.right) and isinstance(right, Scan):
+            right = self.copy(right)
         joined = replace(plan, left=left, right=right)
         if twice_read(joined):
             joined = replace(joined, left=self.isolate(left) if not isinstance(left, Scan) else left)
@@ -203,6 +217,19 @@ def merged(plan: Plan) -> bool:
     while isinstance(plan, (Filter, Project)):
         plan = plan.input
     return isinstance(plan, Aggregate) and invertible(plan) and is_linear(plan.input)
+
+
+def restless(plan: Plan) -> bool:
+    """Tell whether an aggregation's stored rows change where its readers see no change: only keys, or only tests.
+
+    A linear copy of it passes on what readers see: that a key or a truth value came or went.
+    """
+    if not merged(plan):
+        return False
+    top = plan.items if isinstance(plan, Project) else ()
+    shown = [e for _, e in top if plain(e) is None]
+    bare = isinstance(plan, Aggregate) and not plan.items
+    return bare or (bool(shown) and all(isinstance(e, exp.Predicate) for e in shown))
 
 
 def has_udf(plan: Plan) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
+from millstream.delta.dynamic_filter import compared
 from millstream.delta.node import Node, Rule
 from millstream.emit.names import quote
 from millstream.plan.expression import column, equalities, plain, references
@@ -46,9 +47,13 @@ def for_column(plan: Plan, name: str | None) -> Index | None:
 def for_join(join: Join) -> list[Index]:
     """Both sides by their equality; the left side of a process-time join is never looked up."""
     pairs = equalities(join.on, names(join.left), names(join.right))
-    sides = [(join.right, [plain(b) for _, b in pairs])]
+    nearest = [plain(term.this) for term in join.nearest[:1]]
+    sides = [(join.right, [plain(b) for _, b in pairs] + nearest)]
     if not join.process_time:
         sides.append((join.left, [plain(a) for a, _ in pairs]))
+    found = compared(join)
+    if found is not None:
+        sides.append((join.left, [plain(found[0])]))
     made = []
     for side, columns in sides:
         sources = [source_of(side, name) for name in columns if name is not None]

@@ -126,7 +126,7 @@ def render_join(join: Join, images: Images) -> str:
     on = scalar(join.on) if join.on is not None else "true"
     left, right = render(join.left, images), render(join.right, images)
     pairs = equalities(join.on, names(join.left), names(join.right))
-    if join.leads is not None and pairs:
+    if join.leads is not None and (pairs or (join.single and join.kind == "inner")):
         return render_lookup(join, left, right, on)
     if join.kind in ("semi", "anti"):
         word = "EXISTS" if join.kind == "semi" else "NOT EXISTS"

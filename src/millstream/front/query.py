@@ -1,4 +1,4 @@
-"""Bind queries: WITH, UNION, and the clauses of SELECT in the order in which SQL evaluates them."""
+"""Bind queries: WITH, and the clauses of SELECT in the order in which SQL evaluates them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from sqlglot import exp
 
 from millstream.diagnostics import refuse
-from millstream.front import tables
-from millstream.front.aggregates import bind_aggregation, has_aggregates
+from millstream.front import lifting, setops, tables
 from millstream.front.ordering import bind_ordering, read_ordering
 from millstream.front.scalar import bind, python_call, type_of
 from millstream.front.scope import CommonTable, Context, Scope
@@ -17,7 +16,7 @@ from millstream.front.unread import refuse_unread
 from millstream.front.where import bind_where
 from millstream.front.windows import bind_windows
 from millstream.plan.expression import Attribute, column, plain
-from millstream.plan.nodes import Aggregate, Plan, Project, UdfProject, UnionAll
+from millstream.plan.nodes import Plan, Project, UdfProject
 
 Outputs = list[tuple[str, Attribute]]
 CALL = re.compile(r"(\w+)\(")  # PostgreSQL names a column after the function that computes it
@@ -30,8 +29,8 @@ def bind_query(
     ctes = with_ctes(node, context, ctes)
     if isinstance(node, exp.Subquery):
         return bind_query(node.this, context, ctes, outer)
-    if isinstance(node, exp.Union):
-        return bind_union(node, context, ctes)
+    if isinstance(node, exp.SetOperation):
+        return setops.bind_set_operation(node, context, ctes)
     if isinstance(node, exp.Select):
         return bind_select(node, context, ctes, outer)
     raise refuse("MS010", node, node.key.upper(), context.path)
@@ -51,48 +50,6 @@ def with_ctes(node: exp.Expr, context: Context, ctes: Mapping[str, CommonTable])
     return found
 
 
-def bind_union(node: exp.Union, context: Context, ctes: Mapping[str, CommonTable]) -> tuple[Plan, Outputs]:
-    """Bind UNION ALL as one operator over all its branches; UNION adds a GROUP BY of every column."""
-    if node.args.get("order") or node.args.get("limit"):
-        raise refuse("MS010", node, "ORDER BY or LIMIT of a UNION", context.path)
-    branches = [bind_query(side, context, ctes, None) for side in (node.left, node.right)]
-    widths = [len(outputs) for _, outputs in branches]
-    if widths[0] != widths[1]:
-        raise refuse("MS022", node.right, f"{widths[0]} and {widths[1]} columns", context.path)
-    labels = [name for name, _ in branches[0][1]]
-    plans: list[Plan] = []
-    for plan, outputs in branches:
-        items = tuple((attribute, column(attribute)) for _, attribute in outputs)
-        if isinstance(plan, UnionAll) and tuple(a for a, _ in items) == plan.columns:
-            plans.extend(plan.inputs)
-        else:
-            plans.append(distinctly_named(plan, outputs, context))
-    both = [outputs for _, outputs in branches]
-    columns = tuple(
-        Attribute(
-            context.names.fresh(label),
-            both[0][position][1].type,
-            any(outputs[position][1].nullable for outputs in both),
-        )
-        for position, label in enumerate(labels)
-    )
-    result: Plan = UnionAll(tuple(plans), columns)
-    if node.args.get("distinct"):
-        result = Aggregate(result, columns, ())
-    return result, list(zip(labels, columns, strict=True))
-
-
-def distinctly_named(plan: Plan, outputs: Outputs, context: Context) -> Project:
-    """Project exactly the outputs, in order, each under an attribute of its own."""
-    return Project(
-        plan,
-        tuple(
-            (Attribute(context.names.fresh(name), attribute.type, attribute.nullable), column(attribute))
-            for name, attribute in outputs
-        ),
-    )
-
-
 def bind_select(
     select: exp.Select, context: Context, ctes: Mapping[str, CommonTable], outer: Scope | None
 ) -> tuple[Plan, Outputs]:
@@ -101,18 +58,32 @@ def bind_select(
     scope = Scope(context, outer=outer)
     plan = tables.bind_from(select, scope, ctes)
     plan = bind_where(select.args.get("where"), plan, scope, ctes)
+    return bind_block(select, plan, scope, ctes)
+
+
+def bind_block(
+    select: exp.Select,
+    plan: Plan,
+    scope: Scope,
+    ctes: Mapping[str, CommonTable],
+    keys: tuple[Attribute, ...] = (),
+) -> tuple[Plan, Outputs]:
+    """Bind what follows FROM and WHERE; with `keys`, once for each of their values, which end the outputs."""
+    context = scope.context
+    scope.tables.setdefault("", {}).update({key.name: key for key in keys})
     named = [(name_of(item, context), item.unalias()) for item in select.expressions]
+    named += [(key.name, column(key)) for key in keys]
     ordering, items = read_ordering(select, named, context)
-    if (
-        select.args.get("group")
-        or select.args.get("having")
-        or any(has_aggregates(item) for _, item in items)
-    ):
-        plan, scope, items = bind_aggregation(select, items, plan, scope)
-    plan, items = bind_windows(items, plan, scope, select.args.get("windows"))
+    if lifting.needs_grouping(select, items):
+        plan, scope, items = lifting.bind_grouped(select, items, plan, scope, ctes, keys)
+    else:
+        plan, items = lifting.lift_items(items, plan, scope, ctes)
+    windows = select.args.get("windows")
+    plan, items = bind_windows(lifting.partitioned(items, keys), plan, scope, windows)
     plan, outputs = bind_items(items, plan, scope)
     columns = [attribute for _, attribute in outputs]
-    return bind_ordering(ordering, plan, columns, len(named), context), outputs[: len(named)]
+    partition = tuple(columns[len(named) - len(keys) : len(named)])
+    return bind_ordering(ordering, plan, columns, len(named), context, partition), outputs[: len(named)]
 
 
 def name_of(item: exp.Expr, context: Context) -> str:

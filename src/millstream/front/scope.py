@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -54,11 +54,21 @@ class CommonTable:
 
 @dataclass
 class Scope:
-    """The relations in one FROM clause: alias → column name → attribute. `outer` is the enclosing query's."""
+    """The relations in one FROM clause: alias → column name → attribute. `outer` is the enclosing query's.
+
+    `merged` are the columns that USING made of several: name → attribute, and the aliases whose columns they were.
+    """
 
     context: Context
     tables: dict[str, dict[str, Attribute]] = field(default_factory=dict)
     outer: Scope | None = None
+    merged: dict[str, tuple[Attribute, frozenset[str]]] = field(default_factory=dict)
+
+    def merge(self, name: str, attribute: Attribute, aliases: Iterable[str]) -> None:
+        """Let a bare name mean one column of those that the aliases (and what they were merged with) have of it."""
+        before = self.merged[name][1] if name in self.merged else frozenset()
+        having = {alias for alias, columns in self.tables.items() if name in columns and alias}
+        self.merged[name] = (attribute, before | (having if not before else frozenset(aliases)))
 
     def add(self, alias: str, columns: dict[str, Attribute]) -> None:
         self.tables[alias] = columns
@@ -72,7 +82,13 @@ class Scope:
             if columns is not None and name in columns:
                 return columns[name]
         else:
-            found = {columns[name] for columns in self.tables.values() if name in columns}
+            merged, aliases = self.merged.get(name, (None, frozenset()))
+            found = {
+                columns[name]
+                for alias, columns in self.tables.items()
+                if name in columns and alias not in aliases
+            }
+            found |= {merged} if merged is not None else set()
             if len(found) > 1:
                 raise refuse("MS004", node, name, path)
             if found:

@@ -1,4 +1,4 @@
-"""Bind FROM: relations, views, CTEs, subqueries, joins and unnest."""
+"""Bind the items of FROM: relations, views, CTEs, subqueries, constant rows and unnest."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from dataclasses import replace
 from sqlglot import exp
 
 from millstream.diagnostics import refuse
-from millstream.front import query
+from millstream.front import joins, query
 from millstream.front.parse import is_process_time, parse
 from millstream.front.scalar import bind
 from millstream.front.scope import CommonTable, Context, Scope, ViewText
 from millstream.front.unread import refuse_unread
-from millstream.plan.expression import Attribute, conjuncts, references
-from millstream.plan.nodes import Join, Plan, Relation, Scan, Unnest, names
+from millstream.plan.expression import Attribute, references
+from millstream.plan.nodes import Plan, Relation, Scan, Unnest, Values, names
 
 Columns = dict[str, Attribute]
+Added = dict[str, Columns]  # alias → its columns
 
 
 def scan(relation: Relation, context: Context) -> Scan:
@@ -49,10 +50,12 @@ def bind_table(table: exp.Table, scope: Scope, ctes: Mapping[str, CommonTable]) 
     return leaf, visible
 
 
-def bind_item(item: exp.Expr, scope: Scope, ctes: Mapping[str, CommonTable]) -> tuple[Plan, Columns, str]:
-    """Bind one relation of FROM that does not depend on its neighbours."""
+def bind_item(item: exp.Expr, scope: Scope, ctes: Mapping[str, CommonTable]) -> tuple[Plan, Added]:
+    """Bind one item of FROM that does not depend on its neighbours; return the columns of each alias it adds."""
     path = scope.context.path
-    if isinstance(item, (exp.Table, exp.Subquery)):
+    if isinstance(item, exp.Subquery) and isinstance(item.this, exp.Table):
+        return bind_bracketed(item, scope, ctes)
+    if isinstance(item, (exp.Table, exp.Subquery, exp.Values)):
         refuse_unread(item, path)
     if isinstance(item, exp.Table):
         if isinstance(item.this, exp.Func):
@@ -61,103 +64,100 @@ def bind_item(item: exp.Expr, scope: Scope, ctes: Mapping[str, CommonTable]) -> 
     elif isinstance(item, exp.Subquery):
         plan, outputs = query.bind_query(item.this, scope.context, ctes, None)
         columns = dict(outputs)
+    elif isinstance(item, exp.Values):
+        plan, columns = bind_values(item, scope)
     else:
         raise refuse("MS010", item, f"{item.key} in FROM", path)
-    alias = item.args.get("alias")
-    if alias is not None and alias.columns:
-        labels = [identifier.name for identifier in alias.columns]
-        kept = list(columns.items())
-        columns = {
-            (labels[position] if position < len(labels) else name): attribute
-            for position, (name, attribute) in enumerate(kept)
-        }
-    return plan, columns, item.alias_or_name
+    return plan, {item.alias_or_name: relabelled(columns, item.args.get("alias"))}
 
 
-def bind_unnest(item: exp.Unnest, plan: Plan, scope: Scope, outer_alias: exp.TableAlias | None) -> Plan:
-    """Bind `CROSS JOIN [LATERAL] unnest(array, …) [WITH ORDINALITY] AS alias(column, …)`."""
+def relabelled(columns: Columns, alias: exp.TableAlias | None) -> Columns:
+    """Give columns the names of `AS alias(name, …)`; those beyond the list keep theirs."""
+    labels = [identifier.name for identifier in alias.columns] if alias is not None else []
+    return {
+        (labels[position] if position < len(labels) else name): attribute
+        for position, (name, attribute) in enumerate(columns.items())
+    }
+
+
+def bind_bracketed(item: exp.Subquery, scope: Scope, ctes: Mapping[str, CommonTable]) -> tuple[Plan, Added]:
+    """Bind `(a JOIN b ON …)` in FROM, which is joined as a whole and shows the aliases inside."""
+    if item.args.get("alias") is not None:
+        raise refuse("MS010", item, "an alias for joins in brackets", scope.context.path)
+    inner = Scope(scope.context, outer=scope.outer)
+    first = item.this.copy()
+    found = first.args.get("joins") or []
+    first.set("joins", None)
+    plan, added = bind_item(first, inner, ctes)
+    for alias, columns in added.items():
+        inner.add(alias, columns)
+    for join in found:
+        plan = joins.bind_join(join, plan, inner, ctes)
+    if inner.merged:
+        raise refuse("MS010", item, "USING inside brackets", scope.context.path)
+    return plan, {alias: columns for alias, columns in inner.tables.items() if alias}
+
+
+def bind_values(item: exp.Values, scope: Scope) -> tuple[Values, Columns]:
+    """Bind `(VALUES (…), …) AS alias(column, …)`; columns without a name are column1, column2, …"""
+    rows = tuple(
+        tuple(
+            bind(value, Scope(scope.context))
+            for value in (row.expressions if isinstance(row, exp.Tuple) else [row])
+        )
+        for row in item.expressions
+    )
+    attributes = tuple(
+        Attribute(
+            scope.context.names.fresh("column"),
+            None,
+            not all(isinstance(row[n], exp.Literal) for row in rows),
+        )
+        for n in range(len(rows[0]))
+    )
+    return Values(rows, attributes), {f"column{n}": a for n, a in enumerate(attributes, 1)}
+
+
+def bind_unnest(
+    item: exp.Unnest, plan: Plan, scope: Scope, outer_alias: exp.TableAlias | None, *, outer: bool = False
+) -> Plan:
+    """Bind `unnest(array, …) [WITH ORDINALITY] AS alias(column, …)` over the rows left of it."""
     context = scope.context
     refuse_unread(item, context.path)
     alias = item.args.get("alias") or outer_alias
     labels = [identifier.name for identifier in alias.columns] if alias is not None else []
     offset = item.args.get("offset")
+    if not labels and len(item.expressions) == 1 and alias is not None:
+        labels = [alias.name]  # the one column is called as the alias
     if len(labels) != len(item.expressions):
         raise refuse("MS010", item, "unnest without a name for every column", context.path)
     arrays = tuple(bind(array, scope) for array in item.expressions)
+    if any(references(array) - names(plan) for array in arrays):
+        raise refuse("MS041", item, "in unnest", context.path)
     elements = tuple(Attribute(context.names.fresh(label)) for label in labels)
     columns = dict(zip(labels, elements, strict=True))
     ordinality = None
     if offset:
         label = offset.name if isinstance(offset, exp.Identifier) else "ordinality"
-        ordinality = Attribute(context.names.fresh(label), "bigint", False)
+        ordinality = Attribute(context.names.fresh(label), "bigint", outer)
         columns[label] = ordinality
     scope.add(alias.name if alias is not None and alias.name else context.names.fresh("unnest"), columns)
-    return Unnest(plan, arrays, elements, ordinality)
+    return Unnest(plan, arrays, elements, ordinality, outer)
 
 
 def bind_from(select: exp.Select, scope: Scope, ctes: Mapping[str, CommonTable]) -> Plan:
     """Bind FROM and its joins, left to right, into one plan; `scope` gains the aliases."""
-    context = scope.context
     source = select.args.get("from_")
-    if source is None:
-        raise refuse("MS010", select, "SELECT without FROM", context.path)
-    first = source.this
-    if isinstance(first, exp.Unnest):
-        raise refuse("MS010", first, "unnest of a constant array", context.path)
+    first = source.this if source is not None else None
     if isinstance(first, exp.Table) and is_process_time(first):
-        raise refuse("MS016", first, "the left side", context.path)
-    plan, columns, alias = bind_item(first, scope, ctes)
-    scope.add(alias, columns)
+        raise refuse("MS016", first, "the left side", scope.context.path)
+    plan: Plan = Values(((),), ())  # one row, which a SELECT without FROM reads
+    if isinstance(first, exp.Unnest):
+        plan = bind_unnest(first, plan, scope, None)
+    elif first is not None:
+        plan, added = bind_item(first, scope, ctes)
+        for alias, columns in added.items():
+            scope.add(alias, columns)
     for join in select.args.get("joins") or []:
-        plan = bind_join(join, plan, scope, ctes)
+        plan = joins.bind_join(join, plan, scope, ctes)
     return plan
-
-
-def bind_join(join: exp.Join, left: Plan, scope: Scope, ctes: Mapping[str, CommonTable]) -> Plan:
-    """Bind one join; the kind, the condition and the process-time mark decide the operator."""
-    path = scope.context.path
-    item = join.this
-    refuse_unread(join, path)
-    outer_alias = None
-    if isinstance(item, exp.Lateral) and isinstance(item.this, exp.Unnest):
-        outer_alias = item.args.get("alias")
-        item = item.this
-    side, kind, method = join.side.upper(), join.kind.upper(), join.method.upper()
-    if isinstance(item, exp.Unnest):
-        if side or join.args.get("on") is not None:
-            raise refuse("MS010", item, "outer join with unnest", path)
-        return bind_unnest(item, left, scope, outer_alias)
-    if method or side in ("RIGHT", "FULL") or kind in ("SEMI", "ANTI"):
-        raise refuse("MS010", join, " ".join(word for word in (method, side, kind, "JOIN") if word), path)
-    process_time = isinstance(item, exp.Table) and is_process_time(item)
-    if isinstance(item, exp.Table) and item.args.get("version") is not None and not process_time:
-        raise refuse("MS010", item, "FOR SYSTEM_TIME AS OF a moment", path)
-    right, columns, alias = bind_item(item, scope, ctes)
-    if process_time and not isinstance(right, Scan):
-        raise refuse("MS016", item, item.alias_or_name, path)
-    using = [identifier.name for identifier in join.args.get("using") or []]
-    if using:
-        raise refuse("MS010", join, "JOIN … USING", path)
-    scope.add(alias, columns)
-    on = join.args.get("on")
-    condition = bind(on, scope) if on is not None else None
-    joined = Join(left, right, "left" if side == "LEFT" else "inner", condition, process_time)
-    check_condition(joined, join, path, process_time, item)
-    return joined
-
-
-def check_condition(
-    joined: Join, node: exp.Expr, path: str | None, process_time: bool, item: exp.Expr
-) -> None:
-    """Refuse a join that no key connects; a cross join with a one-row relation is for WHERE to connect."""
-    from millstream.plan.expression import equalities
-
-    pairs = equalities(joined.on, names(joined.left), names(joined.right))
-    if process_time and not pairs:
-        raise refuse("MS016", item, item.alias_or_name, path)
-    if joined.kind == "left" and not pairs:
-        raise refuse("MS015", node, "", path)
-    for term in conjuncts(joined.on):
-        unknown = references(term) - names(joined.left) - names(joined.right)
-        if unknown:
-            raise refuse("MS010", node, "correlated join condition", path)

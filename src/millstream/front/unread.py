@@ -26,6 +26,7 @@ READ: dict[type[exp.Expr], frozenset[str]] = {
     exp.Table: frozenset(("this", "db", "catalog", "alias", "version")),
     exp.Join: frozenset(("this", "on", "side", "kind", "method", "using")),
     exp.Subquery: frozenset(("this", "alias")),
+    exp.Values: frozenset(("expressions", "alias")),
     exp.Unnest: frozenset(("expressions", "alias", "offset")),
     exp.Group: frozenset(("expressions",)),
 }

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from sqlglot import exp
 
 from millstream.diagnostics import refuse
-from millstream.front import query, tables
+from millstream.front import lifting, subqueries
 from millstream.front.aggregates import has_aggregates
 from millstream.front.scalar import bind
 from millstream.front.scope import CommonTable, Scope
-from millstream.front.unread import refuse_unread
-from millstream.plan.expression import CLOCKS, column, conjunction, conjuncts, references
-from millstream.plan.nodes import Filter, Join, Plan, TimeFilter, names
+from millstream.plan.expression import CLOCKS, Attribute, column, conjunction, conjuncts, references
+from millstream.plan.nodes import Filter, Join, Plan, Project, TimeFilter, names
 
 FLIPPED: dict[type[exp.Expr], type[exp.Binary]] = {
     exp.GT: exp.LT,
@@ -25,32 +25,83 @@ FLIPPED: dict[type[exp.Expr], type[exp.Binary]] = {
 
 def bind_where(where: exp.Expr | None, plan: Plan, scope: Scope, ctes: Mapping[str, CommonTable]) -> Plan:
     """Put the conjuncts of WHERE (or HAVING) on top of a plan, the plain ones lowest."""
+    plan, linking = split_where(where, plan, scope, ctes)
+    if linking:
+        raise refuse("MS041", where, "from a place that is not its own WHERE", scope.context.path)
+    return plan
+
+
+def split_where(
+    where: exp.Expr | None, plan: Plan, scope: Scope, ctes: Mapping[str, CommonTable]
+) -> tuple[Plan, list[exp.Expr]]:
+    """Put the conjuncts of WHERE on top of a plan; return those that also read the query around it, bound."""
     if where is None:
-        return plan
+        return plan, []
+    path = scope.context.path
+    inside = names(plan)
     ordinary: list[exp.Expr] = []
+    linking: list[exp.Expr] = []
     temporal: list[exp.Expr] = []
-    subqueries: list[tuple[exp.Expr, bool]] = []
-    for term in conjuncts(where.this):
+    conditions: list[tuple[exp.Exists | exp.In, bool]] = []
+    computed: list[exp.Expr] = []
+    for written in conjuncts(where.this):
+        term = lifting.quantified(written, path) if lifting.has_query(written) else written
         inner, negated = term, False
         while isinstance(inner, (exp.Not, exp.Paren)):
             negated ^= isinstance(inner, exp.Not)
             inner = inner.this
         if isinstance(inner, exp.Exists) or (isinstance(inner, exp.In) and inner.args.get("query")):
-            subqueries.append((inner, negated))
+            conditions.append((inner, negated))
+        elif lifting.has_query(term):
+            computed.append(term)
         elif term.find(*CLOCKS):
             temporal.append(term)
         elif has_aggregates(term):
-            raise refuse("MS010", term, "aggregate in WHERE", scope.context.path)
+            raise refuse("MS010", term, "aggregate in WHERE", path)
         else:
-            ordinary.append(bind(term, scope))
-    predicate = conjunction(ordinary)
-    if predicate is not None:
+            bound = bind(term, scope)
+            (ordinary if references(bound) <= inside else linking).append(bound)
+    if ordinary:
         plan = push_into_joins(plan, ordinary)
     for term in temporal:
         plan = bind_temporal(term, plan, scope)
-    for node, negated in subqueries:
-        plan = bind_subquery(node, negated, plan, scope, ctes)
-    return plan
+    for node, negated in conditions:
+        if isinstance(node, exp.Exists):
+            plan = subqueries.bind_exists(node, negated, plan, scope, ctes)
+        else:
+            plan = subqueries.bind_in(node, negated, plan, scope, ctes)
+    for term in computed:
+        plan = bind_computed(term, plan, scope, ctes)
+    return plan, linking
+
+
+def bind_computed(term: exp.Expr, plan: Plan, scope: Scope, ctes: Mapping[str, CommonTable]) -> Plan:
+    """Bind a condition that has subqueries somewhere inside it."""
+    joined, lifted = lifting.lift(term, plan, scope, ctes)
+    condition = bind(lifted, scope)
+    if references(condition) - names(joined):
+        raise refuse("MS041", term, "beside another subquery", scope.context.path)
+    return dynamic_filter(plan, joined, condition, scope) or Filter(joined, condition)
+
+
+def dynamic_filter(plan: Plan, joined: Plan, condition: exp.Expr, scope: Scope) -> Plan | None:
+    """Bind `x > (SELECT max(y) …)` or `x = …`: a semi join with the one row of a subquery alone on its side."""
+    while isinstance(condition, exp.Paren):
+        condition = condition.this
+    if not isinstance(joined, Join) or joined.left is not plan or joined.on is not None:
+        return None
+    if type(condition) not in FLIPPED and not isinstance(condition, exp.EQ):
+        return None
+    value, bound, comparison = condition.this, condition.expression, type(condition)
+    if references(value) <= names(joined.right):
+        value, bound, comparison = bound, value, FLIPPED.get(comparison, exp.EQ)
+    outside = references(value)
+    if not outside or not outside <= names(plan) or not references(bound) <= names(joined.right):
+        return None
+    attribute = Attribute(scope.context.names.fresh("bound"))
+    right = Project(joined.right, ((attribute, bound),))
+    on = comparison(this=value, expression=column(attribute))
+    return Join(plan, right, "semi", on, single=True)
 
 
 def push_into_joins(plan: Plan, terms: list[exp.Expr]) -> Plan:
@@ -62,7 +113,7 @@ def push_into_joins(plan: Plan, terms: list[exp.Expr]) -> Plan:
         if connecting and not plan.process_time:
             below = push_into_joins(plan.left, [t for t in rest if references(t) <= left])
             rest = [t for t in rest if not references(t) <= left]
-            plan = Join(below, plan.right, "inner", conjunction([*conjuncts(plan.on), *connecting]))
+            plan = replace(plan, left=below, on=conjunction([*conjuncts(plan.on), *connecting]))
             terms = rest
     predicate = conjunction(terms)
     return Filter(plan, predicate) if predicate is not None else plan
@@ -84,53 +135,3 @@ def bind_temporal(term: exp.Expr, plan: Plan, scope: Scope) -> TimeFilter:
     if bound.find(exp.CurrentDate, exp.CurrentTime):
         raise refuse("MS014", term, "as current_date or current_time", path)
     return TimeFilter(plan, bind(value, scope), comparison, bind(bound, scope, clock=True))
-
-
-def bind_subquery(
-    node: exp.Expr, negated: bool, plan: Plan, scope: Scope, ctes: Mapping[str, CommonTable]
-) -> Plan:
-    """Bind [NOT] EXISTS and [NOT] IN as a semi or anti join.
-
-    NOT IN differs from NOT EXISTS where NULLs meet it: a NULL on the right makes it never true.
-    """
-    path = scope.context.path
-    context = scope.context
-    select = node.args["query"].this if isinstance(node, exp.In) else node.this
-    if isinstance(select, exp.Subquery):
-        select = select.this
-    if isinstance(node, exp.In) and isinstance(node.this, exp.Tuple):
-        raise refuse("MS021", node, "IN with several columns", path)
-    groups = not isinstance(select, exp.Select) or any(
-        select.args.get(c) for c in ("group", "having", "limit")
-    )
-    if groups or any(has_aggregates(item) for item in select.expressions):
-        if isinstance(node, exp.In) and not negated:
-            right, outputs = query.bind_query(select, context, ctes, None)
-            on = exp.EQ(this=bind(node.this, scope), expression=column(outputs[0][1]))
-            return Join(plan, right, "semi", on)
-        raise refuse("MS021", node, "EXISTS or IN that groups, unites or limits", path)
-    refuse_unread(select, path)
-    inner = Scope(context, outer=scope)
-    inner_ctes = query.with_ctes(select, context, ctes)
-    right = tables.bind_from(select, inner, inner_ctes)
-    local: list[exp.Expr] = []
-    linking: list[exp.Expr] = []
-    available = names(right)
-    where = select.args.get("where")
-    for term in conjuncts(where.this if where is not None else None):
-        if term.find(*CLOCKS):
-            right = bind_temporal(term, right, inner)
-            continue
-        bound = bind(term, inner)
-        (local if references(bound) <= available else linking).append(bound)
-    predicate = conjunction(local)
-    if predicate is not None:
-        right = push_into_joins(right, local)
-    if isinstance(node, exp.In):
-        if negated:
-            raise refuse("MS010", node, "NOT IN (SELECT …)", path)
-        value = bind(select.expressions[0].unalias(), inner)
-        linking.append(exp.EQ(this=bind(node.this, scope), expression=value))
-    if not any(isinstance(term, exp.EQ) for term in linking):
-        raise refuse("MS015", node, "", path)
-    return Join(plan, right, "anti" if negated else "semi", conjunction(linking))

@@ -1,0 +1,119 @@
+"""Bind set operations: UNION, INTERSECT and EXCEPT, each with or without ALL, and what orders and limits them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sqlglot import exp
+
+from millstream.diagnostics import refuse
+from millstream.front import query
+from millstream.front.ordering import bind_ordering, read_ordering
+from millstream.front.scope import CommonTable, Context
+from millstream.plan.expression import Attribute, column
+from millstream.plan.nodes import Aggregate, Filter, Plan, Project, UnionAll, Unnest
+
+Outputs = list[tuple[str, Attribute]]
+Branch = tuple[Plan, Outputs]
+
+
+def bind_set_operation(
+    node: exp.SetOperation, context: Context, ctes: Mapping[str, CommonTable]
+) -> tuple[Plan, Outputs]:
+    """Bind a set operation with its ORDER BY and LIMIT, which see its columns only."""
+    left, right = (query.bind_query(side, context, ctes, None) for side in (node.left, node.right))
+    if len(left[1]) != len(right[1]):
+        raise refuse("MS022", node.right, f"{len(left[1])} and {len(right[1])} columns", context.path)
+    distinct = bool(node.args.get("distinct"))
+    if isinstance(node, exp.Union):
+        plan, columns = union(left, right, distinct, context)
+    else:
+        plan, columns = counted(node, left, right, distinct, context)
+    labels = [name for name, _ in left[1]]
+    ordering, _ = read_ordering(
+        unlisted(node), [(label, exp.column(label, quoted=True)) for label in labels], context
+    )
+    plan = bind_ordering(ordering, plan, list(columns), len(columns), context)
+    return plan, list(zip(labels, columns, strict=True))
+
+
+def unlisted(node: exp.SetOperation) -> exp.SetOperation:
+    """Return the operation without its DISTINCT, which is about rows and not about an order."""
+    bare = node.copy()
+    bare.set("distinct", None)
+    return bare
+
+
+def union(
+    left: Branch, right: Branch, distinct: bool, context: Context
+) -> tuple[Plan, tuple[Attribute, ...]]:
+    """UNION ALL as one operator over all its branches; UNION adds a GROUP BY of every column."""
+    plans: list[Plan] = []
+    for plan, outputs in (left, right):
+        if isinstance(plan, UnionAll) and tuple(attribute for _, attribute in outputs) == plan.columns:
+            plans.extend(plan.inputs)
+        else:
+            plans.append(distinctly_named(plan, outputs, (), context))
+    columns = common(left[1], right[1], context)
+    result: Plan = UnionAll(tuple(plans), columns)
+    return Aggregate(result, columns, ()) if distinct else result, columns
+
+
+def counted(
+    node: exp.SetOperation, left: Branch, right: Branch, distinct: bool, context: Context
+) -> tuple[Plan, tuple[Attribute, ...]]:
+    """INTERSECT and EXCEPT: how often each row is on either side decides how often it is in the result."""
+    side = Attribute(context.names.fresh("side"), "boolean", False)
+    branches = tuple(
+        distinctly_named(plan, outputs, (("side", mark),), context)
+        for (plan, outputs), mark in ((left, exp.true()), (right, exp.false()))
+    )
+    columns = common(left[1], right[1], context)
+    tallies = []
+    for test in (column(side), exp.Not(this=column(side))):
+        rows = exp.Filter(
+            this=exp.Count(this=exp.Star(), big_int=True), expression=exp.Where(this=test.copy())
+        )
+        tallies.append((Attribute(context.names.fresh("count"), "bigint", False), rows))
+    groups = Aggregate(UnionAll(branches, (*columns, side)), columns, tuple(tallies))
+    here, there = (column(attribute) for attribute, _ in tallies)
+    zero = exp.Literal.number(0)
+    shown = tuple((attribute, column(attribute)) for attribute in columns)
+    if distinct:
+        other = exp.GT if isinstance(node, exp.Intersect) else exp.EQ
+        kept = exp.and_(exp.GT(this=here, expression=zero), other(this=there, expression=zero.copy()))
+        return Project(Filter(groups, kept), shown), columns
+    if isinstance(node, exp.Intersect):
+        copies: exp.Expr = exp.Least(this=here, expressions=[there])
+    else:
+        copies = exp.Greatest(this=exp.Sub(this=here, expression=there), expressions=[zero])
+    once = Attribute(context.names.fresh("copy"), "integer", False)
+    array = exp.Anonymous(
+        this="array_fill",
+        expressions=[exp.Literal.number(1), exp.Array(expressions=[exp.cast(copies, "integer")])],
+    )
+    return Project(Unnest(groups, (array,), (once,), None), shown), columns
+
+
+def distinctly_named(
+    plan: Plan, outputs: Outputs, more: tuple[tuple[str, exp.Expr], ...], context: Context
+) -> Project:
+    """Project exactly the outputs, in order, each under an attribute of its own, and constants after them."""
+    return Project(
+        plan,
+        (
+            *(
+                (Attribute(context.names.fresh(name), attribute.type, attribute.nullable), column(attribute))
+                for name, attribute in outputs
+            ),
+            *((Attribute(context.names.fresh(name), None, False), value) for name, value in more),
+        ),
+    )
+
+
+def common(left: Outputs, right: Outputs, context: Context) -> tuple[Attribute, ...]:
+    """The columns of the result: of the type that both sides have, as far as it is known."""
+    return tuple(
+        Attribute(context.names.fresh(name), a.type if a.type == b.type else None, a.nullable or b.nullable)
+        for (name, a), (_, b) in zip(left, right, strict=True)
+    )

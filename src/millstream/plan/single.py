@@ -1,0 +1,88 @@
+"""Which plans surely have at most one row, or at most one for each value of some columns."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from millstream.plan.expression import conjuncts, equalities, plain, references
+from millstream.plan.nodes import (
+    Aggregate,
+    Filter,
+    Join,
+    Plan,
+    Project,
+    Scan,
+    TimeFilter,
+    UdfProject,
+    Values,
+    Window,
+    names,
+)
+
+
+def at_most_one(plan: Plan, pinned: frozenset[str] = frozenset()) -> bool:
+    """Tell whether rows that agree in the columns `pinned` are at most one row; without any: the whole plan."""
+    match plan:
+        case Scan():
+            fixed = {stored for a, stored in zip(plan.columns, plan.names, strict=True) if a.name in pinned}
+            return bool(plan.relation.key) and set(plan.relation.key) <= fixed
+        case Values():
+            return len(plan.rows) <= 1
+        case Filter():
+            return first_of_window(plan, pinned) or at_most_one(plan.input, pinned | fixed_by(plan.predicate))
+        case TimeFilter() | UdfProject() | Window():
+            return at_most_one(plan.input, pinned)
+        case Project():
+            passed = {source for a, e in plan.items if a.name in pinned and (source := plain(e)) is not None}
+            return at_most_one(plan.input, frozenset(passed))
+        case Aggregate():
+            return {key.name for key in plan.keys} <= pinned
+        case Join():
+            return at_most_one_pair(plan, pinned)
+        case _:
+            return False
+
+
+def fixed_by(predicate: exp.Expr) -> frozenset[str]:
+    """The columns that a predicate equates with a constant."""
+    found = set()
+    for term in conjuncts(predicate):
+        if isinstance(term, exp.EQ):
+            for one, other in ((term.left, term.right), (term.right, term.left)):
+                name = plain(one)
+                if name is not None and not references(other):
+                    found.add(name)
+    return frozenset(found)
+
+
+def first_of_window(plan: Filter, pinned: frozenset[str]) -> bool:
+    """Tell whether a filter keeps only the first row of each partition, where the partition is pinned."""
+    window = plan.input
+    if not isinstance(window, Window) or not {a.name for a in window.partition} <= pinned:
+        return False
+    ranks = {a.name for a, e in window.items if isinstance(e, exp.RowNumber)}
+    return any(
+        (isinstance(term, (exp.LTE, exp.EQ)) and term.right.name == "1" and plain(term.left) in ranks)
+        or (isinstance(term, exp.LT) and term.right.name == "2" and plain(term.left) in ranks)
+        for term in conjuncts(plan.predicate)
+    )
+
+
+def at_most_one_pair(join: Join, pinned: frozenset[str]) -> bool:
+    """Both sides have one row each, one of them perhaps only for the values that the other has."""
+    if join.kind in ("semi", "anti"):
+        return at_most_one(join.left, pinned)
+    if join.kind == "full":
+        return False
+    left, right = names(join.left), names(join.right)
+    pairs = equalities(join.on, left, right)
+    met = frozenset(name for _, b in pairs if (name := plain(b)) is not None)
+    back = frozenset(name for a, _ in pairs if (name := plain(a)) is not None)
+    if at_most_one(join.left, pinned & left):
+        return bool(join.single or join.nearest) or at_most_one(join.right, (pinned & right) | met)
+    return (
+        join.kind == "inner"
+        and not join.nearest
+        and at_most_one(join.right, pinned & right)
+        and at_most_one(join.left, (pinned & left) | back)
+    )
