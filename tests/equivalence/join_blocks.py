@@ -1,4 +1,4 @@
-"""Generated joins: inner, left, self and comma joins, EXISTS, NOT EXISTS and IN."""
+"""Generated joins: of every kind and condition, LATERAL, ASOF, and EXISTS, NOT EXISTS and IN as joins."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ from tests.equivalence.blocks import (
     select_block,
     sometimes,
     temporal_filter,
+    total_order,
     where_clause,
 )
 from tests.equivalence.scalars import Scoped, pick, predicate
+from tests.equivalence.schema import Column
 from tests.equivalence.values import INTEGRAL
 
 
@@ -32,8 +34,8 @@ def equal_pairs(left: Item, right: Item) -> list[tuple[Scoped, Scoped]]:
     ]
 
 
-def equalities(writer: Statement, left: Item, right: Item) -> str | None:
-    """One or two equalities between columns of the same type, sometimes an inequality beside them."""
+def equalities(writer: Statement, left: Item, right: Item, *, alone: bool = False) -> str | None:
+    """One or two equalities between columns of the same type; unless they stand alone, sometimes an inequality."""
     draw = writer.draw
     pairs = equal_pairs(left, right)
     if not pairs:
@@ -42,7 +44,7 @@ def equalities(writer: Statement, left: Item, right: Item) -> str | None:
     if sometimes(draw):
         chosen.append(draw(st.sampled_from(pairs)))
     terms = [f"{a.text} = {b.text}" for a, b in chosen]
-    if sometimes(draw):
+    if not alone and sometimes(draw):
         a, b = draw(st.sampled_from(pairs))
         terms.append(f"{a.text} {pick(draw, ('<', '<>', '>='))} {b.text}")
     return " and ".join(dict.fromkeys(terms))
@@ -54,10 +56,10 @@ def join_items(writer: Statement, depth: int, kind: str) -> Item | None:
     left = choose_item(writer, depth)
     for _ in range(draw(st.sampled_from((1, 1, 2)))):
         right = choose_item(writer, depth)
-        condition = equalities(writer, left, right)
+        word = kind if kind != "mixed" else pick(draw, ("join", "left join", "right join", "full join"))
+        condition = equalities(writer, left, right, alone=word == "full join")  # PostgreSQL demands that
         if condition is None:
             return None
-        word = kind if kind != "mixed" else pick(draw, ("join", "left join"))
         left = Item(f"{left.sql} {word} {right.sql} on {condition}", left.alias, (*left.scope, *right.scope))
     return left
 
@@ -84,6 +86,111 @@ def left_join_block(writer: Statement, depth: int) -> Query:
         return select_block(writer, depth)
     where = [predicate(writer.draw, joined.scope)] if sometimes(writer.draw) else []
     return select(writer, joined.sql, joined.scope, where)
+
+
+def outer_join_block(writer: Statement, depth: int) -> Query:
+    """RIGHT and FULL joins."""
+    joined = join_items(writer, depth, pick(writer.draw, ("right join", "full join", "full join")))
+    if joined is None:
+        return select_block(writer, depth)
+    where = [predicate(writer.draw, joined.scope)] if sometimes(writer.draw) else []
+    return select(writer, joined.sql, joined.scope, where)
+
+
+def using_block(writer: Statement, depth: int) -> Query:
+    """JOIN … USING, with the merged column by its bare name; two joins share it."""
+    draw = writer.draw
+    left, right = choose_item(writer, depth), choose_item(writer, depth)
+    pairs = [
+        (a, b)
+        for a, b in equal_pairs(left, right)
+        if a.column.name == b.column.name and a.column.type == b.column.type
+    ]
+    if not pairs:
+        return select_block(writer, depth)
+    a, _ = draw(st.sampled_from(pairs))
+    name = a.column.name
+    sql = f"{left.sql} {pick(draw, OUTER)} {right.sql} using ({name})"
+    scope = (*left.scope, *right.scope, Scoped(name, a.column))
+    third = choose_item(writer, depth)
+    if sometimes(draw) and any(c.column.name == name and c.column.type == a.column.type for c in third.scope):
+        sql += f" {pick(draw, OUTER)} {third.sql} using ({name})"
+        scope = (*scope, *third.scope)
+    query = select(writer, sql, scope, [])
+    listing = query.sql.removesuffix(f" from {sql}")
+    where = where_clause([predicate(draw, scope)] if sometimes(draw) else [])
+    return Query(
+        f"{listing}, {name} as merged from {sql}{where}",
+        (*query.columns, Column("merged", a.column.type)),
+    )
+
+
+OUTER = ("join", "left join", "right join", "full join")
+
+
+def lateral_block(writer: Statement, depth: int) -> Query:
+    """A LATERAL subquery for each row: the first rows of an order, an aggregate, or all that match."""
+    draw = writer.draw
+    outer, inner = choose_item(writer, depth), choose_item(writer, depth)
+    pairs = equal_pairs(inner, outer)
+    if not pairs:
+        return select_block(writer, depth)
+    a, b = draw(st.sampled_from(pairs))
+    where = where_clause([f"{a.text} = {b.text}", *conditions(writer, inner.scope)])
+    comparable = inner.comparable()
+    columns = tuple(Column(f"l{position}", each.column.type) for position, each in enumerate(comparable))
+    listing = ", ".join(f"{each.text} as l{position}" for position, each in enumerate(comparable))
+    kind = pick(draw, ("top", "top", "count", "all"))
+    if kind == "count":
+        columns = (Column("l0", "bigint"), Column("l1", a.column.type))
+        low = f"max({a.text})" if a.column.type != "boolean" else f"bool_or({a.text})"
+        sql = f"select count({a.text}) as l0, {low} as l1 from {inner.sql}{where}"
+    else:
+        sql = f"select {listing} from {inner.sql}{where}"
+        if kind == "top":
+            order = total_order(draw, [each.text for each in comparable])
+            sql += f" order by {order} limit {pick(draw, ('1', '2'))}"
+    alias = writer.alias()
+    word, on = draw(st.sampled_from((("cross join", ""), ("left join", " on true"), ("join", " on true"))))
+    scope = (*outer.scope, *(Scoped(f"{alias}.{each.name}", each) for each in columns))
+    return select(
+        writer, f"{outer.sql} {word} lateral ({sql}) as {alias}{on}", scope, conditions(writer, outer.scope)
+    )
+
+
+def asof_block(writer: Statement, depth: int) -> Query:
+    """ASOF joins; of the right side only what the condition names is read, in which rows that tie are equal."""
+    draw = writer.draw
+    left = choose_item(writer, depth)
+    relation = draw(st.sampled_from(list(writer.relations)))
+    right = named(writer, relation.name, relation.columns)
+    pairs = equal_pairs(left, right)
+    compared = [(a, b) for a, b in pairs if a.column.type == b.column.type != "boolean"]
+    if not compared:
+        return select_block(writer, depth)
+    (a, b), (x, y) = draw(st.sampled_from(pairs)), draw(st.sampled_from(compared))
+    operator = pick(draw, (">=", ">", "<=", "<"))
+    word = pick(draw, ("asof join", "asof left join"))
+    sql = f"{left.sql} {word} {right.sql} on {a.text} = {b.text} and {x.text} {operator} {y.text}"
+    return select(writer, sql, (*left.scope, b, y), [])
+
+
+def one_row_block(writer: Statement, depth: int) -> Query:
+    """A join with the one row of an aggregate, compared with it or not; constant rows."""
+    draw = writer.draw
+    left, right = choose_item(writer, depth), choose_item(writer, depth)
+    alias = writer.alias()
+    one = Scoped(f"{alias}.n", Column("n", "bigint"))
+    scope = (*left.scope, one)
+    if sometimes(draw):
+        rows = pick(draw, ("(1, 'a'), (2, 'b')", "(0, null), (1, 'a')"))
+        source = f"{left.sql} join (values {rows}) as {alias} (n, v) on {alias}.n = length('a')"
+        return select(writer, source, (*left.scope, Scoped(f"{alias}.n", Column("n", "integer"))), [])
+    where = where_clause(conditions(writer, right.scope))
+    source = f"{left.sql} cross join (select count(*) as n from {right.sql}{where}) as {alias}"
+    numbers = [each for each in left.comparable() if each.column.type in INTEGRAL]
+    test = [f"{draw(st.sampled_from(numbers)).text} {pick(draw, ('<', '>='))} {one.text}"] if numbers else []
+    return select(writer, source, scope, [*test, *conditions(writer, left.scope)])
 
 
 def self_join_block(writer: Statement, depth: int) -> Query:

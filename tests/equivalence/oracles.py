@@ -6,6 +6,7 @@ with `now()` replaced by a read of the clock. They share no code with the engine
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +20,8 @@ import sqlglot
 from tests.equivalence.source_model import Row
 
 CLOCK = "(select mirror_now from mirror_clock)"
+ASOF = re.compile(r"asof (left )?join (\w+ as \w+) on (\S+) = (\S+) and (\S+) ([<>]=?) (\S+)")
+"""How generated statements write an ASOF join, which PostgreSQL does not have."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,15 @@ class Oracle(Protocol):
     def read(self, relation: str) -> Result: ...
 
 
+def _nearest(found: re.Match[str]) -> str:
+    """An ASOF join in PostgreSQL's words."""
+    outer, relation, a, b, x, operator, y = found.groups()
+    alias = relation.rsplit(" ", 1)[1]
+    order = "desc" if operator.startswith(">") else "asc"
+    rows = f"select * from {relation} where {a} = {b} and {x} {operator} {y} order by {y} {order} limit 1"
+    return f"{'left' if outer else 'inner'} join lateral ({rows}) as {alias} on true"
+
+
 class PostgresOracle:
     """PostgreSQL; everything happens in one transaction that is never committed, so nothing remains."""
 
@@ -67,7 +79,8 @@ class PostgresOracle:
         self._connection.execute(ddl)
 
     def create_view(self, name: str, sql: str) -> None:
-        self._connection.execute(f"create view {name} as {sql.replace('now()', CLOCK)}")
+        text = ASOF.sub(_nearest, sql.replace("now()", CLOCK))
+        self._connection.execute(f"create view {name} as {text}")
 
     def load(self, table: str, rows: Iterable[Row]) -> None:
         self._connection.execute(f"delete from {table}")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from hypothesis import strategies as st
 
-from tests.equivalence import group_blocks, join_blocks, rank_blocks
+from tests.equivalence import group_blocks, join_blocks, rank_blocks, set_blocks, subquery_blocks
 from tests.equivalence.blocks import Builder, Query, Relation, Statement, nested, select_block
 
 BUILDERS: dict[str, Builder] = {
@@ -28,6 +28,17 @@ BUILDERS: dict[str, Builder] = {
     "window": rank_blocks.window_block,
     "limit": rank_blocks.limit_block,
     "union": rank_blocks.union_block,
+    "outer_join": join_blocks.outer_join_block,
+    "using": join_blocks.using_block,
+    "lateral": join_blocks.lateral_block,
+    "asof": join_blocks.asof_block,
+    "one_row": join_blocks.one_row_block,
+    "set": set_blocks.set_block,
+    "not_in": subquery_blocks.not_in_block,
+    "membership": subquery_blocks.membership_block,
+    "scalar": subquery_blocks.scalar_block,
+    "bound": subquery_blocks.bound_block,
+    "having": subquery_blocks.having_block,
 }
 """Name of a construct → what writes a query with it. The simplest come first: that is where Hypothesis shrinks to."""
 

@@ -10,7 +10,7 @@ from millstream.diagnostics import refuse
 from millstream.front import query
 from millstream.front.ordering import bind_ordering, read_ordering
 from millstream.front.scope import CommonTable, Context
-from millstream.plan.expression import Attribute, column
+from millstream.plan.expression import Attribute, column, plain
 from millstream.plan.nodes import Aggregate, Filter, Plan, Project, UnionAll, Unnest
 
 Outputs = list[tuple[str, Attribute]]
@@ -24,6 +24,7 @@ def bind_set_operation(
     left, right = (query.bind_query(side, context, ctes, None) for side in (node.left, node.right))
     if len(left[1]) != len(right[1]):
         raise refuse("MS022", node.right, f"{len(left[1])} and {len(right[1])} columns", context.path)
+    left, right = typed(left, right, context), typed(right, left, context)
     distinct = bool(node.args.get("distinct"))
     if isinstance(node, exp.Union):
         plan, columns = union(left, right, distinct, context)
@@ -35,6 +36,56 @@ def bind_set_operation(
     )
     plan = bind_ordering(ordering, plan, list(columns), len(columns), context)
     return plan, list(zip(labels, columns, strict=True))
+
+
+def typed(branch: Branch, other: Branch, context: Context) -> Branch:
+    """Give constants of no type, such as NULL, the type that the other branch has at their place, as SQL does.
+
+    Where that type is not known here they stay text, and PostgreSQL may refuse the operation.
+    """
+    plan, outputs = branch
+    items: list[tuple[Attribute, exp.Expr]] = []
+    changed: Outputs = []
+    for (name, attribute), (_, wanted) in zip(outputs, other[1], strict=True):
+        type_ = wanted.type or type_of(origin(other[0], wanted.name))
+        if type_ is None or not is_untyped(origin(plan, attribute.name)):
+            items.append((attribute, column(attribute)))
+            changed.append((name, attribute))
+            continue
+        fresh = Attribute(context.names.fresh(name), type_, attribute.nullable)
+        to = exp.DataType.build(type_, dialect="postgres", udt=True)
+        items.append((fresh, exp.Cast(this=column(attribute), to=to)))
+        changed.append((name, fresh))
+    return (plan, outputs) if changed == outputs else (Project(plan, tuple(items)), changed)
+
+
+def origin(plan: Plan, name: str) -> exp.Expr | None:
+    """Return the expression that computes a column, below projections that pass it on; None for a stored one."""
+    while isinstance(plan, (Project, Filter)):
+        if isinstance(plan, Project):
+            expression = next(e for a, e in plan.items if a.name == name)
+            source = plain(expression)
+            if source is None:
+                return expression
+            name = source
+        plan = plan.input
+    if isinstance(plan, Aggregate):
+        return next((e for a, e in plan.items if a.name == name), None)
+    return None
+
+
+def is_untyped(expression: exp.Expr | None) -> bool:
+    """Tell whether an expression is NULL or a string without a cast."""
+    return isinstance(expression, exp.Null) or (isinstance(expression, exp.Literal) and expression.is_string)
+
+
+def type_of(expression: exp.Expr | None) -> str | None:
+    """The type of a number or a count."""
+    if isinstance(expression, exp.Count):
+        return "bigint"
+    if isinstance(expression, exp.Literal) and not expression.is_string:
+        return "integer" if expression.is_int and abs(int(expression.name)) < 2**31 else None
+    return None
 
 
 def unlisted(node: exp.SetOperation) -> exp.SetOperation:
