@@ -10,7 +10,7 @@ from millstream.diagnostics import refuse
 from millstream.front import query
 from millstream.front.ordering import bind_ordering, read_ordering
 from millstream.front.scope import CommonTable, Context
-from millstream.plan.expression import Attribute, column, plain
+from millstream.plan.expression import Attribute, column, plain, substitute
 from millstream.plan.nodes import Aggregate, Filter, Plan, Project, UnionAll, Unnest
 
 Outputs = list[tuple[str, Attribute]]
@@ -56,7 +56,13 @@ def typed(branch: Branch, other: Branch, context: Context) -> Branch:
         to = exp.DataType.build(type_, dialect="postgres", udt=True)
         items.append((fresh, exp.Cast(this=column(attribute), to=to)))
         changed.append((name, fresh))
-    return (plan, outputs) if changed == outputs else (Project(plan, tuple(items)), changed)
+    if changed == outputs:
+        return branch
+    if isinstance(plan, Project) and [a for a, _ in plan.items] == [a for _, a in outputs]:
+        below = {a.name: e for a, e in plan.items}
+        items = [(a, substitute(e, below) if isinstance(e, exp.Cast) else below[a.name]) for a, e in items]
+        plan = plan.input
+    return Project(plan, tuple(items)), changed
 
 
 def origin(plan: Plan, name: str) -> exp.Expr | None:
