@@ -11,7 +11,7 @@ from millstream.delta.node import Node, Rule
 from millstream.emit.names import quote
 from millstream.plan.expression import column, equalities, plain, references
 from millstream.plan.lineage import source_of
-from millstream.plan.nodes import Filter, Join, Plan, Scan, TimeFilter, Window, names, walk
+from millstream.plan.nodes import Aggregate, Filter, Join, Plan, Scan, TimeFilter, Window, names, walk
 from millstream.plan.restrict import restrict
 
 
@@ -33,6 +33,8 @@ def needed(node: Node) -> list[Index]:
             index = for_column(operator.input, plain(operator.value))
             if index is not None:
                 found[index] = None
+        elif isinstance(operator, Aggregate) and not operator.keys:
+            found.update(dict.fromkeys(for_extremes(operator)))
     if node.rule is Rule.KEYED:
         found.update(dict.fromkeys(for_keys(node)))
     return list(found)
@@ -42,6 +44,13 @@ def for_column(plan: Plan, name: str | None) -> Index | None:
     """An index on the stored column that an attribute copies."""
     source = source_of(plan, name) if name is not None else None
     return Index(source[0].relation.name, (quote(source[1]),)) if source is not None else None
+
+
+def for_extremes(aggregate: Aggregate) -> list[Index]:
+    """The columns of min and max over everything: PostgreSQL reads an end of an index instead of all rows."""
+    calls = [e.this for _, e in aggregate.items if isinstance(e, (exp.Min, exp.Max))]
+    made = [for_column(aggregate.input, plain(value)) for value in calls]
+    return [index for index in made if index is not None]
 
 
 def for_join(join: Join) -> list[Index]:

@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from millstream.diagnostics import refuse
 from millstream.plan.expression import conjunction, conjuncts, equalities, references
-from millstream.plan.nodes import Join, Plan, inputs, names, with_inputs
+from millstream.plan.nodes import Join, Plan, inputs, names, scans, with_inputs
 from millstream.plan.single import at_most_one
 
 
@@ -33,8 +33,14 @@ def chain(plan: Plan) -> Iterator[Join]:
 
 
 def is_connected(join: Join) -> bool:
-    """Tell whether a changed row of either side is looked up on the other, or meets at most one row there."""
-    return join.single or bool(equalities(join.on, names(join.left), names(join.right)))
+    """Tell whether a changed row of either side is looked up on the other, or meets few rows there."""
+    few = join.single or is_constant(join.left) or is_constant(join.right)
+    return few or bool(equalities(join.on, names(join.left), names(join.right)))
+
+
+def is_constant(plan: Plan) -> bool:
+    """Tell whether a plan reads no relation."""
+    return not scans(plan)
 
 
 def reorder(plan: Plan, node: exp.Expr, path: str | None) -> Plan:
@@ -48,6 +54,8 @@ def reorder(plan: Plan, node: exp.Expr, path: str | None) -> Plan:
         if chosen is None:
             chosen = next((item for item in waiting if at_most_one(item)), None)
             single = chosen is not None
+        if chosen is None:
+            chosen = next((item for item in waiting if is_constant(item) or is_constant(joined)), None)
         if chosen is None:
             chosen, single = waiting[0], at_most_one(joined)
             if not single:
