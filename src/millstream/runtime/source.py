@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from millstream.delta.node import HASH
 from millstream.emit.names import DATA, changes, queue, quote, short, table, taken
-from millstream.emit.statements import hashed
+from millstream.emit.stored import hashed
 from millstream.front.ddl import Table
 from millstream.plan.expression import WEIGHT
 

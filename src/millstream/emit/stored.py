@@ -1,0 +1,163 @@
+"""What is stored of one node: its columns, its table, and its rows computed from scratch."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from millstream.delta.node import GUARD, HASH, KEY_HASH, Node, Rule
+from millstream.emit.accumulate import Accumulation, accumulate
+from millstream.emit.names import quote, table
+from millstream.emit.render import Describe, listing, render, scalar
+from millstream.emit.rewrite import declared
+from millstream.plan.expression import WEIGHT, Attribute, column
+from millstream.plan.lineage import flatten
+from millstream.plan.nodes import Project
+
+
+def hashed(columns: list[str]) -> str:
+    """Hash a row of columns; equal rows hash equal, NULLs included."""
+    return f"hash_record_extended(ROW({listing(columns)}), 0)"
+
+
+class StoredNode:
+    """Writes the SQL of a node's table. `describe` asks PostgreSQL for types."""
+
+    def __init__(self, node: Node, describe: Describe) -> None:
+        self.node = node
+        self.stored = tuple(name for name, _ in node.outputs)
+        self.accumulation: Accumulation | None = (
+            accumulate(node.aggregate, describe) if node.rule is Rule.AGGREGATE else None
+        )
+
+    # ---- columns -------------------------------------------------------------------------------------------------
+
+    @property
+    def hidden(self) -> tuple[str, ...]:
+        """Columns stored besides the outputs."""
+        extra: list[str] = []
+        if self.accumulation is not None:
+            extra += [a.column for a in self.accumulation.accumulators]
+            extra += [GUARD] if self.node.filtered else []
+        if self.has_key_hash:
+            extra.append(KEY_HASH)
+        if not self.node.unique:
+            extra.append(HASH)
+        return tuple(extra)
+
+    @property
+    def has_key_hash(self) -> bool:
+        """Whether keys are looked up by their hash: one may be NULL, or there is none at all (one global row)."""
+        return self.node.rule is not Rule.LINEAR and (self.node.nullable_key or not self.node.keys)
+
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """The columns by which a stored row is found again."""
+        if not self.node.unique:
+            return (HASH,)
+        return (KEY_HASH,) if self.has_key_hash else self.node.keys
+
+    @property
+    def lookup(self) -> tuple[str, ...]:
+        """The columns by which the stored rows of a recomputed key are found."""
+        return (KEY_HASH,) if self.has_key_hash else self.node.keys
+
+    def same(self, columns: tuple[str, ...], left: str, right: str) -> str:
+        """The condition that two rows agree in these columns; a key's hash is checked against the key itself."""
+        terms = [f"{left}.{quote(c)} = {right}.{quote(c)}" for c in columns]
+        if KEY_HASH in columns:
+            terms += [
+                f"{left}.{quote(key)} IS NOT DISTINCT FROM {right}.{quote(key)}" for key in self.node.keys
+            ]
+        return " AND ".join(terms)
+
+    def key_hash(self, prefix: str = "") -> str:
+        """Hash of the key, 0 for the one global row."""
+        if not self.node.keys:
+            return "0::bigint"
+        return hashed([prefix + quote(key) for key in self.node.keys])
+
+    # ---- result --------------------------------------------------------------------------------------------------
+
+    def named(self, sql: str, prefix: str = "s") -> str:
+        """Rename a rendered plan's attributes to the stored columns; what is hashed besides is computed only once."""
+        items = [f"{prefix}.{quote(a.name)} AS {quote(stored)}" for stored, a in self.node.outputs]
+        once = " OFFSET 0" if self.has_key_hash or not self.node.unique else ""
+        return f"SELECT {listing(items)} FROM ({sql}) AS {prefix}{once}"
+
+    def with_hidden(self, rows: str) -> str:
+        """Add the hash columns to rows of the stored outputs."""
+        extra = []
+        if self.has_key_hash:
+            extra.append(f"{self.key_hash('s.')} AS {KEY_HASH}")
+        if not self.node.unique:
+            extra.append(f"{hashed(['s.' + quote(name) for name in self.stored])} AS {HASH}")
+        return f"SELECT {listing(['s.*', *extra])} FROM ({rows}) AS s"
+
+    def result(self) -> str:
+        """The SELECT of everything that the node stores, computed from scratch; not for nodes that call Python."""
+        if self.accumulation is None:
+            return self.with_hidden(self.named(render(self.node.plan)))
+        aggregate = self.node.aggregate
+        ones = Project(
+            aggregate.input,
+            (
+                *((a, column(a)) for a in aggregate.input.columns),
+                (Attribute(WEIGHT, "integer", False), exp.Literal.number(1)),
+            ),
+        )
+        return self.evaluate(self.grouped(render(ones)))
+
+    def grouped(self, rows: str) -> str:
+        """Accumulate weighted rows by group: the change of every accumulator."""
+        assert self.accumulation is not None
+        keys = [quote(key.name) for key in self.node.aggregate.keys]
+        items = keys + [f"{a.change} AS {quote(a.column)}" for a in self.accumulation.accumulators]
+        group = f" GROUP BY {listing(keys)}" if keys else ""
+        if self.accumulation.arguments:
+            computed = [f"{text} AS {name}" for name, text in self.accumulation.arguments]
+            rows = (
+                f"SELECT s.*, {listing(computed)} FROM ({rows}) AS s OFFSET 0"  # once a row, not once a use
+            )
+        return f"SELECT {listing(items)} FROM ({rows}) AS s{group}"
+
+    def evaluate(self, accumulated: str) -> str:
+        """Compute the stored columns from keys and accumulators."""
+        assert self.accumulation is not None
+        aggregate = self.node.aggregate
+        accumulators = [quote(a.column) for a in self.accumulation.accumulators]
+        values = [f"{value} AS {quote(name)}" for name, value in self.accumulation.values]
+        keys = [quote(key.name) for key in aggregate.keys]
+        inner = f"SELECT {listing([*keys, *values, *accumulators])} FROM ({accumulated}) AS g"
+        above, predicates = flatten(self.node.plan)
+        items = [f"{scalar(above[a.name])} AS {quote(stored)}" for stored, a in self.node.outputs]
+        guard = (
+            [f"coalesce({' AND '.join(f'({scalar(p)})' for p in predicates)}, false) AS {GUARD}"]
+            if predicates
+            else []
+        )
+        rows = f"SELECT {listing([*items, *accumulators, *guard])} FROM ({inner}) AS h"
+        return self.with_hidden(rows)
+
+    # ---- tables --------------------------------------------------------------------------------------------------
+
+    def create(self) -> list[str]:
+        """Create the state table and its index; columns that cannot be NULL say so."""
+        node = self.node
+        columns = self.udf_columns() if node.udf is not None else self.result()
+        made = [
+            f"CREATE TABLE {table(node.name)} WITH (fillfactor = 80) AS SELECT {listing(self.all_columns())} FROM ({columns}) AS s LIMIT 0"
+        ]
+        solid = [name for name, a in node.outputs if name in node.keys and not a.nullable]
+        made += [f"ALTER TABLE {table(node.name)} ALTER COLUMN {quote(name)} SET NOT NULL" for name in solid]
+        made.append(f"CREATE INDEX ON {table(node.name)} ({listing([quote(c) for c in self.identity])})")
+        if node.rule is Rule.KEYED and self.lookup != self.identity:
+            made.append(f"CREATE INDEX ON {table(node.name)} ({listing([quote(c) for c in self.lookup])})")
+        return made
+
+    def all_columns(self) -> list[str]:
+        """Every stored column, quoted, in order."""
+        return [quote(name) for name in (*self.stored, *self.hidden)]
+
+    def udf_columns(self) -> str:
+        """A SELECT of the stored columns' types where Python functions compute some: through their SQL declarations."""
+        return self.with_hidden(self.named(render(declared(self.node.plan))))
