@@ -20,7 +20,7 @@ import sqlglot
 from tests.equivalence.source_model import Row
 
 CLOCK = "(select mirror_now from mirror_clock)"
-ASOF = re.compile(r"asof (left )?join (\w+ as \w+) on (\S+) = (\S+) and (\S+) ([<>]=?) (\S+)")
+ASOF = re.compile(r"asof (left )?join (\w+ as \w+) on ([\w.]+) = ([\w.]+) and ([\w.]+) ([<>]=?) ([\w.]+)")
 """How generated statements write an ASOF join, which PostgreSQL does not have."""
 
 

@@ -18,6 +18,7 @@ from millstream.front.where import bind_where
 from millstream.front.windows import bind_windows
 from millstream.plan.expression import Attribute, column, plain
 from millstream.plan.nodes import Plan, Project, UdfProject
+from millstream.plan.single import without_unread_row
 
 Outputs = list[tuple[str, Attribute]]
 CALL = re.compile(r"(\w+)\(")  # PostgreSQL names a column after the function that computes it
@@ -83,6 +84,7 @@ def bind_block(
     windows = select.args.get("windows")
     plan, items = bind_windows(lifting.partitioned(items, keys), plan, scope, windows)
     plan, outputs = bind_items(items, plan, scope)
+    plan = without_unread_row(plan, context.names)
     columns = [attribute for _, attribute in outputs]
     partition = tuple(columns[len(named) - len(keys) : len(named)])
     return bind_ordering(ordering, plan, columns, len(named), context, partition), outputs[: len(named)]

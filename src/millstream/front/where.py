@@ -12,15 +12,9 @@ from millstream.front import lifting, subqueries
 from millstream.front.aggregates import has_aggregates
 from millstream.front.scalar import bind
 from millstream.front.scope import CommonTable, Scope
-from millstream.plan.expression import CLOCKS, Attribute, column, conjunction, conjuncts, references
-from millstream.plan.nodes import Filter, Join, Plan, Project, TimeFilter, names
-
-FLIPPED: dict[type[exp.Expr], type[exp.Binary]] = {
-    exp.GT: exp.LT,
-    exp.GTE: exp.LTE,
-    exp.LT: exp.GT,
-    exp.LTE: exp.GTE,
-}
+from millstream.plan.expression import CLOCKS, FLIPPED, conjunction, conjuncts, references
+from millstream.plan.nodes import Filter, Join, Plan, TimeFilter, names
+from millstream.plan.single import compare_with_row
 
 
 def bind_where(where: exp.Expr | None, plan: Plan, scope: Scope, ctes: Mapping[str, CommonTable]) -> Plan:
@@ -86,22 +80,9 @@ def bind_computed(term: exp.Expr, plan: Plan, scope: Scope, ctes: Mapping[str, C
 
 def dynamic_filter(plan: Plan, joined: Plan, condition: exp.Expr, scope: Scope) -> Plan | None:
     """Bind `x > (SELECT max(y) …)` or `x = …`: a semi join with the one row of a subquery alone on its side."""
-    while isinstance(condition, exp.Paren):
-        condition = condition.this
     if not isinstance(joined, Join) or joined.left is not plan or joined.on is not None:
         return None
-    if type(condition) not in FLIPPED and not isinstance(condition, exp.EQ):
-        return None
-    value, bound, comparison = condition.this, condition.expression, type(condition)
-    if references(value) <= names(joined.right):
-        value, bound, comparison = bound, value, FLIPPED.get(comparison, exp.EQ)
-    outside = references(value)
-    if not outside or not outside <= names(plan) or not references(bound) <= names(joined.right):
-        return None
-    attribute = Attribute(scope.context.names.fresh("bound"))
-    right = Project(joined.right, ((attribute, bound),))
-    on = comparison(this=value, expression=column(attribute))
-    return Join(plan, right, "semi", on, single=True)
+    return compare_with_row(plan, joined.right, condition, scope.context.names)
 
 
 def push_into_joins(plan: Plan, terms: list[exp.Expr]) -> Plan:

@@ -9,6 +9,12 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 CLOCKS = (exp.CurrentTimestamp, exp.CurrentDate, exp.CurrentTime)
+FLIPPED: dict[type[exp.Expr], type[exp.Binary]] = {
+    exp.GT: exp.LT,
+    exp.GTE: exp.LTE,
+    exp.LT: exp.GT,
+    exp.LTE: exp.GTE,
+}  # a > b is b < a
 WEIGHT = "_w"  # the column that says how often a changed row was added (> 0) or removed (< 0)
 
 

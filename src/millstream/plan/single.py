@@ -1,10 +1,21 @@
-"""Which plans surely have at most one row, or at most one for each value of some columns."""
+"""Which plans surely have at most one row, or one for each value of some columns, and how to compare with such a row."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sqlglot import exp
 
-from millstream.plan.expression import conjuncts, equalities, plain, references
+from millstream.plan.expression import (
+    FLIPPED,
+    Attribute,
+    Names,
+    column,
+    conjuncts,
+    equalities,
+    plain,
+    references,
+)
 from millstream.plan.nodes import (
     Aggregate,
     Filter,
@@ -86,3 +97,45 @@ def at_most_one_pair(join: Join, pinned: frozenset[str]) -> bool:
         and at_most_one(join.right, pinned & right)
         and at_most_one(join.left, (pinned & left) | back)
     )
+
+
+def compare_with_row(left: Plan, right: Plan, condition: exp.Expr, labels: Names) -> Join | None:
+    """Return the semi join that keeps the left rows for which one comparison with the right row holds.
+
+    None where the condition is something else than `x θ y` with x of the left side and y of the right one.
+    """
+    while isinstance(condition, exp.Paren):
+        condition = condition.this
+    if type(condition) not in FLIPPED and not isinstance(condition, exp.EQ):
+        return None
+    value, bound, comparison = condition.this, condition.expression, type(condition)
+    if references(value) <= names(right):
+        value, bound, comparison = bound, value, FLIPPED.get(comparison, exp.EQ)
+    if not references(value) or not references(value) <= names(left) or not references(bound) <= names(right):
+        return None
+    attribute = Attribute(labels.fresh("bound"))
+    on = comparison(this=value, expression=column(attribute))
+    return Join(left, Project(right, ((attribute, bound),)), "semi", on, single=True)
+
+
+def without_unread_row(plan: Plan, labels: Names, read: frozenset[str] = frozenset()) -> Plan:
+    """Turn an inner join with one row, of which nothing is read above but one comparison, into a semi join.
+
+    `FROM a, (SELECT max(y) AS y FROM b) AS t WHERE a.x > t.y` then means the same as a scalar subquery in WHERE.
+    """
+    match plan:
+        case Project():
+            read = frozenset().union(*(references(e) for _, e in plan.items))
+        case Aggregate():
+            read = frozenset(key.name for key in plan.keys).union(*(references(e) for _, e in plan.items))
+        case Filter():
+            read |= references(plan.predicate)
+        case TimeFilter():
+            read |= references(plan.value)
+        case Join() if plan.single and plan.kind == "inner" and plan.on is not None:
+            if read & names(plan.right):
+                return plan
+            return compare_with_row(plan.left, plan.right, plan.on, labels) or plan
+        case _:
+            return plan
+    return replace(plan, input=without_unread_row(plan.input, labels, read))
