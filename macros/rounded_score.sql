@@ -1,3 +1,3 @@
 {% macro rounded_score(expression) -%}
-    cast(round(cast({{ expression }} as numeric), 6) as double precision)
+    floor(cast({{ expression }} as double precision) * 1000000 + 0.5) / 1000000
 {%- endmacro %}

@@ -27,7 +27,7 @@ language sql stable as $$
         when 'SMALLINT' then abs(value + 0.5) < 32768
         when 'INT' then abs(value + 0.5) < 2147483648
         when 'BIGINT' then abs(value) < 9223372036854775808
-        when 'REAL' then pg_input_is_valid(value::text, type)
+        when 'REAL' then abs(value) between 1e-30 and 1e38 or value = 0 or pg_input_is_valid(value::text, type)
         else case when type like 'DECIMAL(%' then pg_input_is_valid(value::text, type) else true end
     end
 $$;
@@ -38,8 +38,9 @@ language sql stable as $$
         when 'SMALLINT' then abs(value + 0.5) < 32768
         when 'INT' then abs(value + 0.5) < 2147483648
         when 'BIGINT' then abs(value + 0.5) < 9223372036854775808
-        when 'REAL' then pg_input_is_valid(value::text, type)
-        when 'DOUBLE PRECISION' then pg_input_is_valid(value::text, type)
+        when 'REAL' then abs(value) between 1e-30 and 1e38 or value = 0 or pg_input_is_valid(value::text, type)
+        when 'DOUBLE PRECISION' then
+            abs(value) between 1e-300 and 1e308 or value = 0 or pg_input_is_valid(value::text, type)
         else case when type like 'DECIMAL(%' then pg_input_is_valid(value::text, type) else true end
     end
 $$;

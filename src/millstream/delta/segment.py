@@ -11,6 +11,7 @@ from millstream.delta.linearity import invertible, is_flat, is_linear, over_one_
 from millstream.delta.node import HASH, Node, Rule, is_on_act, passive_leaves
 from millstream.diagnostics import refuse
 from millstream.errors import Refused
+from millstream.plan.distribute import distribute
 from millstream.plan.expression import Attribute, Names, column, plain
 from millstream.plan.lineage import carry, copies
 from millstream.plan.nodes import (
@@ -138,14 +139,16 @@ class Segmentation:
         kept = tuple(b if is_linear(b) and not is_on_act(b) else self.isolate(b) for b in plan.inputs)
         return replace(plan, inputs=kept)
 
-    def segment_process_time(self, plan: Join) -> Join:
+    def segment_process_time(self, plan: Join) -> Plan:
         """The left side must be row-wise over one keyed relation, or act per driver already: else it is stored."""
         left = plan.left
         driver = self.driver(left)
         fits = driver is not None and (
             over_driver(left) or (is_on_act(left) and self.keeps_key(left, driver))
         )
-        return replace(plan, left=left if fits and not has_udf(left) else self.isolate(left))
+        if not fits or has_udf(left):
+            return replace(plan, left=self.isolate(left))
+        return distribute(plan, self.names) if isinstance(left, UnionAll) else plan
 
     def keeps_key(self, plan: Plan, driver: Relation) -> bool:
         """Tell whether every column of the driver's key can be brought to the top of a plan."""
