@@ -21,6 +21,7 @@ from millstream.emit import render as rendering
 from millstream.emit import statements as writing
 from millstream.emit.names import table
 from millstream.emit.statements import NodeSql
+from millstream.front import correlate, ordering, subqueries
 from millstream.runtime import session as sessions
 from millstream.runtime.source import Source
 
@@ -128,6 +129,11 @@ def acting_always() -> AbstractContextManager[object]:
     return patch.object(NodeSql, "statements", wrap(NodeSql.statements))
 
 
+def nearest_for_good(original: Original) -> Original:
+    """Let changes on the right of an ASOF join add and take their own rows, whatever was nearest."""
+    return lambda plan, *a: original(replace(plan, nearest=()) if plan.nearest else plan, *a)
+
+
 def overwriting(original: Original) -> Original:
     """Let the last row win where the first should."""
     return lambda self: original(replace(self, table=replace(self.table, conflict="overwrite")))
@@ -206,6 +212,37 @@ FAULTS = (
         answering(segmentation, "same_keys", True),
         ("top_n", "array_agg"),
         depth=2,
+    ),
+    Fault(
+        "a bound that moves passes no row",
+        wrapped(differentiation, "differentiate_bound", lambda original: lambda *a: original(*a)[1:]),
+        ("bound",),
+    ),
+    Fault(
+        "a bound that appears passes no row",
+        wrapped(differentiation, "differentiate_bound", lambda original: lambda *a: original(*a)[:1]),
+        ("bound",),
+    ),
+    Fault("NULL does not end NOT IN", answering(subqueries, "may_be_null", False), ("not_in", "membership")),
+    Fault("a count of nothing is NULL", lambda: patch.object(correlate, "ZERO", ()), ("scalar",)),
+    Fault(
+        "a full join forgets the rows of one side that meet none",
+        wrapped(
+            segmentation,
+            "expand_full",
+            lambda original: lambda *a: replace(original(*a), inputs=original(*a).inputs[:1]),
+        ),
+        ("outer_join",),
+    ),
+    Fault(
+        "a nearest row is looked up once and for all",
+        wrapped(differentiation, "differentiate_join", nearest_for_good),
+        ("asof",),
+    ),
+    Fault(
+        "what links a lateral subquery does not divide it",
+        wrapped(ordering, "first_rows", lambda original: lambda plan, _, *a: original(plan, (), *a)),
+        ("lateral",),
     ),
     Fault(
         "a process-time join reads this tick's right side",
