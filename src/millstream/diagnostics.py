@@ -77,8 +77,8 @@ CATALOGUE: dict[str, tuple[str, str, str]] = {
     ),
     "MS021": (
         "subquery in {detail}",
-        "only [NOT] EXISTS and [NOT] IN as a conjunct of WHERE, correlated by equality, are maintained incrementally",
-        "join the subquery instead",
+        "maintained are EXISTS, IN and scalar subqueries, in the SELECT list, WHERE and HAVING",
+        "compare with (SELECT max(x) FROM …) or min instead of ALL or ANY; elsewhere join the subquery",
     ),
     "MS022": (
         "set operation with {detail}",

@@ -9,7 +9,7 @@ from sqlglot import exp
 from millstream.diagnostics import refuse
 from millstream.errors import Refused
 from millstream.front import lifting, query, tables, where
-from millstream.front.aggregates import has_aggregates
+from millstream.front.aggregates import has_aggregates, is_aggregate
 from millstream.front.connect import connect
 from millstream.front.scalar import bind
 from millstream.front.scope import CommonTable, Scope
@@ -18,6 +18,7 @@ from millstream.front.unread import refuse_unread
 from millstream.plan.expression import Attribute, column, plain, references, substitute
 from millstream.plan.nodes import Aggregate, Filter, Plan, Project, identity, names
 
+OUTER = "millstream_outer"
 # Aggregates of no rows are NULL, except these.
 ZERO = (exp.Count, exp.CountIf, exp.ApproxDistinct)
 
@@ -86,8 +87,14 @@ def resolves(node: exp.Column, scope: Scope) -> bool:
 
 
 def with_names(select: exp.Select) -> exp.Select:
-    """Return a SELECT whose columns have names: nobody asks for those of a subquery in an expression."""
+    """Return a SELECT whose columns have names, which nobody gives in an expression, and without a useless LIMIT."""
     changed = select.copy()
+    limit = changed.args.get("limit")
+    number = limit.expression if isinstance(limit, exp.Limit) else None
+    some = isinstance(number, exp.Literal) and number.is_int and int(number.name) > 0
+    if isinstance(select.parent, exp.Exists) and some and not changed.args.get("offset"):
+        changed.set("limit", None)  # EXISTS asks for one row only
+        changed.set("order", None)
     named = []
     for position, item in enumerate(changed.expressions, 1):
         whole = isinstance(item, exp.Star) or (
@@ -182,7 +189,11 @@ def bind_sole(
     for clause in ("having", "distinct", "limit", "offset"):
         if select.args.get(clause):
             raise refuse("MS042", select, "", path)
-    items = [(query.name_of(item, inner.context), item.unalias()) for item in select.expressions]
+    outside: list[Attribute] = []
+    items = [
+        (query.name_of(item, inner.context), without_outer(item.unalias(), inner, outside))
+        for item in select.expressions
+    ]
     keys = tuple(attribute for attribute, _ in links)
     plan, grouped, items = lifting.bind_grouped(select, items, plan, inner, ctes, keys)
     counts = {
@@ -194,5 +205,29 @@ def bind_sole(
     for name, item in items:
         if any(isinstance(node, exp.Window) for node in item.walk(prune=is_query)):
             raise refuse("MS042", select, "", path)
-        outputs.append((name, substitute(bind(item, grouped), counts)))
+        value = substitute(bind(item, grouped), counts)
+        outputs.append((name, with_outer(value, outside)))
     return Subplan(plan, outputs, links, terms, sole=True)
+
+
+def without_outer(expression: exp.Expr, inner: Scope, outside: list[Attribute]) -> exp.Expr:
+    """Replace columns of the query around it by stand-ins, which an aggregation leaves as they are."""
+    own = Scope(inner.context, inner.tables, None, inner.merged)
+    root = exp.Paren(this=expression.copy())
+    for node in list(root.walk(prune=lambda n: is_query(n) or is_aggregate(n))):
+        if isinstance(node, exp.Column) and not resolves(node, own) and resolves(node, inner):
+            number = exp.Literal.number(len(outside))
+            outside.append(inner.resolve(node))
+            node.replace(exp.Anonymous(this=OUTER, expressions=[number]))
+    changed: exp.Expr = root.this
+    return changed
+
+
+def with_outer(expression: exp.Expr, outside: list[Attribute]) -> exp.Expr:
+    """Put the columns of the query around it back, bound."""
+    root = exp.Paren(this=expression)
+    for node in list(root.find_all(exp.Anonymous)):
+        if node.name == OUTER:
+            node.replace(column(outside[int(node.expressions[0].name)]))
+    changed: exp.Expr = root.this
+    return changed

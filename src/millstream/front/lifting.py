@@ -174,12 +174,13 @@ def lift_inside_aggregates(
 
 
 def set_aside(expression: exp.Expr, aside: list[exp.Expr], path: str | None) -> exp.Expr:
-    """Replace subqueries by stand-ins without columns, which an aggregation leaves as they are."""
+    """Replace subqueries by stand-ins, which an aggregation leaves as they are; of IN it sees the left side."""
     if not has_query(expression):
         return expression
     root = exp.Paren(this=quantified(expression, path))
     for node in outermost(root.this):
-        stand_in = exp.Anonymous(this=STAND_IN, expressions=[exp.Literal.number(len(aside))])
+        outside = [node.this] if isinstance(node, exp.In) else []
+        stand_in = exp.Anonymous(this=STAND_IN, expressions=[exp.Literal.number(len(aside)), *outside])
         node.replace(stand_in)
         aside.append(node)
     changed: exp.Expr = root.this
@@ -191,7 +192,11 @@ def restore(expression: exp.Expr, aside: list[exp.Expr]) -> exp.Expr:
     root = exp.Paren(this=expression.copy())
     for node in list(root.find_all(exp.Anonymous)):
         if node.name == STAND_IN:
-            node.replace(aside[int(node.expressions[0].name)].copy())
+            number, *outside = node.expressions
+            subquery = aside[int(number.name)].copy()
+            if outside:
+                subquery.set("this", outside[0].copy())
+            node.replace(subquery)
     changed: exp.Expr = root.this
     return changed
 
