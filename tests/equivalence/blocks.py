@@ -130,7 +130,8 @@ def select(
         name = f"c{position}"
         if carried and draw(st.sampled_from((True, True, False))):
             chosen = draw(st.sampled_from(carried))
-            text, column = chosen.text, Column(name, chosen.column.type, chosen.column.exact)
+            known = chosen.column
+            text, column = chosen.text, Column(name, known.type, known.exact, known.loaded)
         else:
             type_name = pick(draw, SCALAR_TYPES)
             text, column = expression(draw, scope, type_name), Column(name, type_name)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.vendor.pretty import RepresentationPrinter
 
 from tests.equivalence.blocks import Relation
+from tests.equivalence.lenient import as_operations, may_fail
 from tests.equivalence.queries import BUILDERS, statement
 from tests.equivalence.schema import Column, Table, tables
 from tests.equivalence.source_model import Row, SourceModel
@@ -30,6 +31,10 @@ class View:
     @property
     def reads_now(self) -> bool:
         return "now()" in self.sql
+
+    @property
+    def may_fail(self) -> bool:
+        return may_fail(self.sql)
 
 
 @dataclass(frozen=True)
@@ -119,7 +124,7 @@ class Case:
         lines = ["", *(f"{table.ddl};" for table in self.tables)]
         for view in self.views:
             word = "materialized view" if view.materialized else "view"
-            lines.append(f"create {word} {view.name} as {view.sql};")
+            lines.append(f"create {word} {view.name} as {as_operations(view.sql)};")
         types = {table.name: {column.name: column.type for column in table.columns} for table in self.tables}
         lines += [_script(step, types) for step in self.steps]
         return "\n  ".join(lines)

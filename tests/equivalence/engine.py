@@ -17,6 +17,7 @@ from millstream.runtime.worker import Worker
 from tests.equivalence.act_cases import ActView
 from tests.equivalence.cases import Change, Delete, Insert, View
 from tests.equivalence.delta_watch import DeltaWatch
+from tests.equivalence.lenient import as_operations
 from tests.equivalence.oracles import Result, read
 from tests.equivalence.schema import Table
 
@@ -54,7 +55,7 @@ class Engine:
         self.deploy_table(table.name, table.ddl)
 
     def create_view(self, view: View | ActView) -> None:
-        self.deploy_view(view.name, view.sql, materialized=view.materialized)
+        self.deploy_view(view.name, as_operations(view.sql), materialized=view.materialized)
 
     def restart_worker(self, *, faults: bool = False) -> None:
         """Replace the worker by a new one, as after a crash."""

@@ -1,7 +1,8 @@
 """Two oracles that evaluate the original SQL from scratch: PostgreSQL and DuckDB, over plain tables.
 
 Both hold the rows of the source model in tables of the same names, a one-row clock, and every view as an ordinary view
-with `now()` replaced by a read of the clock. They share no code with the engine.
+with `now()` replaced by a read of the clock. They share no code with the engine. Operations that may fail are calls of the
+oracles' own functions (lenient.py).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import duckdb
 import psycopg
 import sqlglot
 
+from tests.equivalence import lenient
 from tests.equivalence.source_model import Row
 
 CLOCK = "(select mirror_now from mirror_clock)"
@@ -65,6 +67,7 @@ class PostgresOracle:
         self._connection.execute("create schema oracle_mirror")
         self._connection.execute("set local search_path to oracle_mirror")
         self._connection.execute("create table mirror_clock (mirror_now timestamptz)")
+        self._connection.execute(lenient.POSTGRES.encode())
 
     def __enter__(self) -> Self:
         return self
@@ -104,6 +107,8 @@ class DuckdbOracle:
         self._connection.execute("set TimeZone = 'UTC'")
         self._connection.execute("set threads = 1")
         self._connection.execute("create table mirror_clock (mirror_now timestamptz)")
+        for macro in lenient.DUCKDB:
+            self._connection.execute(macro)
 
     def __enter__(self) -> Self:
         return self

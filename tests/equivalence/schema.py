@@ -14,12 +14,14 @@ class Column:
     """A column of a table, a view or a subquery.
 
     `exact` is false where engines may legitimately differ in the last bits (avg, sums of doubles); such a column is
-    carried and compared with a tolerance, and never grouped, joined, ordered or filtered by.
+    carried and compared with a tolerance, and never grouped, joined, ordered or filtered by. `loaded` values come as they
+    are from a source table, so the statement cannot fix them.
     """
 
     name: str
     type: str
     exact: bool = True
+    loaded: bool = False
 
     @property
     def comparable(self) -> bool:
@@ -84,7 +86,10 @@ def _table(draw: st.DrawFn, name: str, finite: bool, timed: bool) -> Table:
         types[-1] = "double precision"
     elif timed:
         types[-1] = "timestamptz"
-    columns = (Column("k", "integer"), *(Column(f"v{n}", type_name) for n, type_name in enumerate(types)))
+    columns = (
+        Column("k", "integer", loaded=True),
+        *(Column(f"v{n}", type_name, loaded=True) for n, type_name in enumerate(types)),
+    )
     key = draw(st.sampled_from((("k",), (), ("k", "v0"))))
     if key == ("k", "v0") and columns[1].type in ("double precision", "boolean"):
         key = ("k",)

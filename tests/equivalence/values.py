@@ -28,7 +28,7 @@ NUMBERS = frozenset({"integer", "bigint", "numeric", "double precision"})
 
 _DOMAINS: dict[str, tuple[Value, ...]] = {
     "integer": (1, 2, 0),
-    "varchar": ("a", "", "ä'b"),
+    "varchar": ("a", "", "ä'b", "7"),  # one of them is a number as text
     # 0.1 has no finite binary expansion; 2**40 + 0.25 is exact; so a sum that retracts by subtraction shows its drift.
     "double precision": (0.5, 0.1, -2.5, 2.0**40 + 0.25, float("nan"), float("inf"), float("-inf")),
     "boolean": (True, False),

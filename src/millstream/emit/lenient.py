@@ -1,13 +1,20 @@
 """Scalar operations that give NULL where a value makes them fail, as RisingWave's streams do; each failure is recorded.
 
-    a / b   becomes   CASE WHEN (b = 0) IS TRUE AND millstream.failed(…) THEN NULL ELSE a / b END
+    a / b   becomes   CASE WHEN (b = 0) IS TRUE
+                           THEN CASE WHEN millstream.failed(…) THEN NULL ELSE a / NULLIF(b, b) END
+                           ELSE a / b END
 
 The guard in front is all that a good value pays: a comparison, or PostgreSQL's own look at the text of a cast. It is not
 true for NULL, so NULL is never a failure. `millstream.failed` is always true; it runs for bad values alone, and notes model,
-expression, message and the values that the expression read (catalog/guards.sql). `millstream.castable` has one body
-for each type of value, chosen by PostgreSQL, which knows the types; where a cast cannot fail it is the constant true and
-PostgreSQL drops the whole CASE. What no comparison can tell beforehand (a time by a format) is tried in a function that
-catches the error.
+expression, message and the values that the expression read (catalog/guards.sql). The branch that is never taken, the
+operation on NULL, gives the NULL its type.
+
+`millstream.castable` has one body for each type of value, chosen by PostgreSQL, which knows the types; where a cast cannot
+fail it is the constant true and PostgreSQL drops the whole CASE. What no comparison can tell beforehand (a time by a
+format) is tried in a function that catches the error.
+
+A bad cast of text that the statement itself fixes (a literal) is an error when the view is deployed: PostgreSQL computes
+constants before it runs anything.
 
 Not guarded is arithmetic that leaves the range of its type (2147483647 + 1): a row that does it is set aside.
 """
@@ -55,9 +62,22 @@ def guard(node: exp.Expr) -> exp.Expr:
     bad = condition(node)
     if bad is None:
         return node
-    certain = exp.Is(this=exp.paren(bad), expression=exp.Boolean(this=True))  # AND would go on behind a NULL
-    failed = exp.and_(certain, failure(node), copy=False, wrap=False)
-    return exp.paren(exp.Case().when(failed, exp.Null()).else_(node.copy()))
+    certain = exp.Is(this=exp.paren(bad), expression=exp.Boolean(this=True))
+    nothing = exp.Case().when(failure(node), exp.Null()).else_(of_null(node))
+    return exp.paren(exp.Case().when(certain, nothing).else_(node.copy()))
+
+
+def of_null(node: exp.Expr) -> exp.Expr:
+    """The same operation on NULL: a NULL of its type."""
+    changed = node.copy()
+    if isinstance(changed, exp.Cast):
+        changed.set("this", exp.Null())
+        return changed
+    operand = changed.expression if isinstance(changed, (exp.Div, exp.Mod)) else changed.this
+    if isinstance(changed, exp.Anonymous):
+        operand = changed.expressions[0]
+    operand.replace(exp.Nullif(this=operand.copy(), expression=operand.copy()))
+    return changed
 
 
 def condition(node: exp.Expr) -> exp.Expr | None:

@@ -9,6 +9,7 @@ from millstream.emit.names import arguments, quote, results, table
 from millstream.emit.render import listing, render
 from millstream.emit.rewrite import udf_calls
 from millstream.emit.statements import NodeSql
+from millstream.errors import MillstreamError
 from millstream.runtime.udf import Functions, literal
 
 CHUNK = 500  # rows per round trip around Python
@@ -25,9 +26,15 @@ def build(conn: psycopg.Connection, sql: NodeSql, functions: Functions) -> int:
         call_all(conn, sql.node, sql, functions)
         joined = f"(SELECT * FROM {arguments(sql.node.name)} JOIN {results(sql.node.name)} USING (_r))"
         rows = sql.with_hidden(sql.named(render(sql.after_udf(), {-1: joined})))
-    cursor = conn.execute(
-        f"INSERT INTO {table(sql.node.name)} ({columns}) SELECT {columns} FROM ({rows}) AS s".encode()
-    )
+    try:
+        cursor = conn.execute(
+            f"INSERT INTO {table(sql.node.name)} ({columns}) SELECT {columns} FROM ({rows}) AS s".encode()
+        )
+    except psycopg.errors.DataError as error:
+        raise MillstreamError(
+            f"a row that is already stored cannot be computed: {str(error).splitlines()[0]}\n"
+            "  hint: widen the arithmetic (cast an operand to bigint or numeric), or leave such rows out in WHERE"
+        ) from error
     if sql.node.udf is not None:
         for name in sql.session_tables():
             conn.execute(f"DROP TABLE IF EXISTS {name}".encode())

@@ -186,6 +186,7 @@ class Worker:
                 taken += tick.rows
                 if tick.rows < limit:
                     break
+                part = min(part * 2, size)
         assert tick is not None
         return replace(tick, rows=taken)
 
