@@ -72,13 +72,14 @@ def lift(
         return plan, expression
     root = exp.Paren(this=quantified(expression, scope.context.path))
     for node in outermost(root.this):
-        plan, value = subqueries.attach_value(node, plan, scope, ctes)
-        name = plain(value)
-        if name is None:
-            attribute = Attribute(scope.context.names.fresh("value"))
-            plan = Project(plan, (*identity(plan), (attribute, value)))
-        else:
-            attribute = next(each for each in plan.columns if each.name == name)
+        joined, value = subqueries.attach_value(node, plan, scope, ctes)
+        source = next((each for each in joined.columns if each.name == plain(value)), None)
+        attribute = Attribute(
+            scope.context.names.fresh("value"),
+            source.type if source is not None else None,
+            source.nullable if source is not None else True,
+        )
+        plan = Project(joined, (*identity(plan), (attribute, value)))
         scope.tables.setdefault("", {})[attribute.name] = attribute
         node.replace(column(attribute))
     lifted: exp.Expr = root.this

@@ -53,8 +53,8 @@ def bind_exists(node: exp.Exists, negated: bool, plan: Plan, scope: Scope, ctes:
     path = scope.context.path
     sub = correlate.bind_subplan(node.this, scope, ctes)
     if sub.sole or not sub.correlated:
-        plan, found = attach_found(sub, plan, scope.context)
-        return Filter(plan, no(found) if negated else found)
+        joined, found = attach_found(sub, plan, scope.context)
+        return kept_rows(plan, joined, no(found) if negated else found)
     if not sub.links:
         raise refuse("MS015", node, "", path)
     check_attached(plan, sub.plan, sub.terms, node, path)
@@ -72,8 +72,8 @@ def bind_in(node: exp.In, negated: bool, plan: Plan, scope: Scope, ctes: Ctes) -
     sub = correlate.bind_subplan(query_of(node), scope, ctes)
     check_width(node, sub, len(values), path)
     if sub.sole:
-        plan, value = attach_value(node, plan, scope, ctes)
-        return Filter(plan, no(value) if negated else value)
+        joined, value = attach_value(node, plan, scope, ctes)
+        return kept_rows(plan, joined, no(value) if negated else value)
     matches = [
         exp.EQ(this=value, expression=other) for value, (_, other) in zip(values, sub.outputs, strict=True)
     ]
@@ -90,7 +90,12 @@ def bind_in(node: exp.In, negated: bool, plan: Plan, scope: Scope, ctes: Ctes) -
     if len(values) > 1:
         raise refuse("MS046", node, "", path)
     joined, some, has_null = attach_nulls(node, kept, scope, ctes)
-    return Filter(joined, exp.or_(no(some), exp.and_(not_null(values[0]), no(has_null))))
+    return kept_rows(plan, joined, exp.or_(no(some), exp.and_(not_null(values[0]), no(has_null))))
+
+
+def kept_rows(plan: Plan, joined: Plan, condition: exp.Expr) -> Project:
+    """Keep the rows of a plan for which a condition over what was joined to them holds, without what was joined."""
+    return Project(Filter(joined, condition), identity(plan))
 
 
 def left_of(node: exp.In, scope: Scope) -> list[exp.Expr]:

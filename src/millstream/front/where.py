@@ -12,8 +12,8 @@ from millstream.front import lifting, subqueries
 from millstream.front.aggregates import has_aggregates
 from millstream.front.scalar import bind
 from millstream.front.scope import CommonTable, Scope
-from millstream.plan.expression import CLOCKS, FLIPPED, conjunction, conjuncts, references
-from millstream.plan.nodes import Filter, Join, Plan, TimeFilter, names
+from millstream.plan.expression import CLOCKS, FLIPPED, conjunction, conjuncts, references, substitute
+from millstream.plan.nodes import Filter, Join, Plan, Project, TimeFilter, names
 from millstream.plan.single import compare_with_row
 
 
@@ -80,9 +80,13 @@ def bind_computed(term: exp.Expr, plan: Plan, scope: Scope, ctes: Mapping[str, C
 
 def dynamic_filter(plan: Plan, joined: Plan, condition: exp.Expr, scope: Scope) -> Plan | None:
     """Bind `x > (SELECT max(y) …)` or `x = …`: a semi join with the one row of a subquery alone on its side."""
-    if not isinstance(joined, Join) or joined.left is not plan or joined.on is not None:
+    if not isinstance(joined, Project) or not isinstance(joined.input, Join):
         return None
-    return compare_with_row(plan, joined.right, condition, scope.context.names)
+    join, (attribute, value) = joined.input, joined.items[-1]
+    if join.left is not plan or join.on is not None:
+        return None
+    compared = substitute(condition, {attribute.name: value})
+    return compare_with_row(plan, join.right, compared, scope.context.names)
 
 
 def push_into_joins(plan: Plan, terms: list[exp.Expr]) -> Plan:
