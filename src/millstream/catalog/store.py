@@ -81,6 +81,18 @@ class Catalogue:
             return ViewText(name, str(pin["view"]), pin.get("path"))
         return self.states[str(pin["state"])].as_relation()
 
+    def needed(self) -> set[str]:
+        """Return the states that something deployed reads, directly or through what it was built on."""
+        found: set[str] = set()
+        waiting = {deployed.state for deployed in self.relations.values()}
+        waiting |= {json.loads(d.definition)["target"] for d in self.relations.values() if d.kind == "sink"}
+        while waiting:
+            name = waiting.pop()
+            if name in self.states and name not in found:
+                found.add(str(name))
+                waiting |= {pin.get("state") for pin in self.states[str(name)].reads.values()}
+        return found
+
     def is_python(self, schema: str | None, name: str) -> bool:
         """Tell whether a name is a registered Python function."""
         found = self.named(schema, name)

@@ -20,7 +20,7 @@ from millstream.emit.indexes import Index, needed
 from millstream.emit.names import queue, quote, short, table
 from millstream.emit.statements import NodeSql
 from millstream.errors import Diagnostic, MillstreamError, Refused
-from millstream.front.ddl import parse_sink, parse_table
+from millstream.front.ddl import Table, parse_sink, parse_table
 from millstream.front.parse import DIALECT
 from millstream.runtime import functions as function_types
 from millstream.runtime import views
@@ -31,6 +31,7 @@ from millstream.runtime.locks import enter_turn
 from millstream.runtime.outcome import Deployed
 from millstream.runtime.source import Source
 from millstream.runtime.udf import Functions
+from millstream.runtime.upgrade import signature
 
 
 def connect(dsn: str) -> psycopg.Connection:
@@ -59,30 +60,43 @@ def deploy_table(
     with conn.transaction():
         catalogue = begin(conn)
         existing = catalogue.named(schema, name)
-        view = f"{quote(schema)}.{quote(name)}"
-        if existing is not None and existing.kind == "table" and existing.state is not None:
-            before = parse_table(existing.definition, existing.path)
-            if before == declared:
-                return Deployed(name, "unchanged", "source table")
-            return views.extend_table(conn, catalogue, existing, before, declared, ddl, path, rebuild)
-        state = name if name not in catalogue.states and schema == "public" else f"{schema}.{name}"
-        source = Source(state, view, declared)
-        views.free_name(conn, catalogue, schema, name, "table")
-        conn.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}".encode())
-        for statement in source.create():
-            conn.execute(statement.encode())
-        columns = views.columns_of(conn, state, [c.name for c in declared.columns])
-        solid = {c.name for c in declared.columns if not c.nullable}
-        detail = {
-            "columns": [[n, t, n not in solid] for n, t in columns],
-            "key": list(declared.key) or ["_h"],
-            "queue": queue(state),
-        }
-        store.put_state(conn, State(state, schema, name, "table", ddl, path, {}, (state,), detail))
-        store.put_relation(conn, store.Deployed(schema, name, "table", state, ddl, path))
-        views.grant(conn, schema, name, "table")
-        store.raise_epoch(conn)
-    return Deployed(name, "created", "source table")
+        if existing is None or existing.kind != "table" or existing.state is None:
+            views.free_name(conn, catalogue, schema, name, "table")
+            create_table(conn, catalogue, schema, name, declared, ddl, path)
+            return Deployed(name, "created", "source table")
+        before = parse_table(existing.definition, existing.path)
+        if before == declared:
+            return Deployed(name, "unchanged", "source table")
+        extended = views.extend_table(conn, catalogue, existing, before, declared, ddl, path, rebuild)
+    collect(conn)
+    return extended
+
+
+def create_table(
+    conn: psycopg.Connection,
+    catalogue: Catalogue,
+    schema: str,
+    name: str,
+    declared: Table,
+    ddl: str,
+    path: str | None,
+) -> None:
+    """Create a source table with its queue and the view that clients write to."""
+    state = name if name not in catalogue.states and schema == "public" else f"{schema}.{name}"
+    conn.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}".encode())
+    for statement in Source(state, f"{quote(schema)}.{quote(name)}", declared).create():
+        conn.execute(statement.encode())
+    columns = views.columns_of(conn, state, [c.name for c in declared.columns])
+    solid = {c.name for c in declared.columns if not c.nullable}
+    detail = {
+        "columns": [[n, t, n not in solid] for n, t in columns],
+        "key": list(declared.key) or ["_h"],
+        "queue": queue(state),
+    }
+    store.put_state(conn, State(state, schema, name, "table", ddl, path, {}, (state,), detail))
+    store.put_relation(conn, store.Deployed(schema, name, "table", state, ddl, path))
+    views.grant(conn, schema, name, "table")
+    store.raise_epoch(conn)
 
 
 def deploy_view(
@@ -152,7 +166,8 @@ def materialize(
     current = catalogue.states.get(existing.state or "") if existing is not None else None
     state = views.next_version(catalogue, schema, name)
     compiled = compile_view(catalogue, state, sql, path)
-    print_ = fingerprint(sql + repr(list(indexes)), compiled.reads)
+    nodes = signature(compiled.nodes, state)
+    print_ = fingerprint(sql + repr(list(indexes)) + nodes, compiled.reads)
     if (
         not force
         and current is not None
@@ -182,6 +197,7 @@ def materialize(
         "key": list(relation.key),
         "guard": relation.guard,
         "fingerprint": print_,
+        "nodes": nodes,
         "summary": summary,
         "indexes": [list(c) for c in indexes],
     }

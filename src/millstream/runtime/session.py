@@ -14,6 +14,7 @@ from millstream.runtime.compile import compile_view, describer
 from millstream.runtime.locks import enter_turn
 from millstream.runtime.program import Program, Relation, assemble
 from millstream.runtime.source import Source
+from millstream.runtime.upgrade import check
 
 # A tick changes few rows of big tables: index lookups per changed row, whatever the statistics say.
 SETTINGS = {
@@ -39,23 +40,28 @@ def source_of(state_name: str, view: str, definition: str, path: str | None) -> 
 
 
 def relations_of(conn: psycopg.Connection, catalogue: Catalogue) -> list[Relation]:
-    """Compile everything that is deployed."""
+    """Compile everything that is needed. Raises Outdated where it was stored by another version of the compiler."""
     describe = describer(conn)
+    needed = catalogue.needed()
+    states = [state for state in catalogue.states.values() if state.name in needed]
+    views = {
+        state.name: compile_view(catalogue, state.name, state.definition, state.path, state.reads).nodes
+        for state in states
+        if state.kind != "table"
+    }
+    catalogue.pins = None
+    check([(catalogue.states[name], nodes) for name, nodes in views.items()])
     found: list[Relation] = []
     by_name: dict[str, Relation] = {}
-    for state in list(catalogue.states.values()):
+    for state in states:
         if state.kind == "table":
             view = f'"{state.schema}"."{state.relation}"'
-            found.append(
-                Relation(state.name, source=source_of(state.name, view, state.definition, state.path))
-            )
+            source = source_of(state.name, view, state.definition, state.path)
+            found.append(Relation(state.name, source=source))
             by_name[state.name] = found[-1]
-            continue
-        compiled = compile_view(catalogue, state.name, state.definition, state.path, state.reads)
-        for node in compiled.nodes:
+        for node in views.get(state.name, ()):
             found.append(Relation(node.name, sql=NodeSql(node, describe)))
             by_name[node.name] = found[-1]
-    catalogue.pins = None
     for deployed in catalogue.relations.values():
         if deployed.kind == "sink" and deployed.state is not None:
             by_name[deployed.state].target = json.loads(deployed.definition)["target"]

@@ -331,22 +331,13 @@ def drop(conn: psycopg.Connection, catalogue: Catalogue, schema: str, name: str,
 
 
 def collect(conn: psycopg.Connection) -> bool:
-    """Drop the state that no name and no other state reads; tell whether there was any."""
-    found = False
-    while True:
-        catalogue = store.load(conn)
-        used = {d.state for d in catalogue.relations.values()}
-        for deployed in catalogue.relations.values():
-            if deployed.kind == "sink":
-                used.add(json.loads(deployed.definition)["target"])
-        for state in catalogue.states.values():
-            used |= {pin.get("state") for pin in state.reads.values()}
-        idle = [state for state in catalogue.states.values() if state.name not in used]
-        if not idle:
-            return found
-        found = True
-        for state in idle:
-            remove(conn, state)
+    """Drop the state that nothing deployed needs any more; tell whether there was any."""
+    catalogue = store.load(conn)
+    needed = catalogue.needed()
+    idle = [state for state in catalogue.states.values() if state.name not in needed]
+    for state in idle:
+        remove(conn, state)
+    return bool(idle)
 
 
 def remove(conn: psycopg.Connection, state: State) -> None:

@@ -22,6 +22,7 @@ from millstream.runtime.locks import WORKER_LOCK, enter_turn
 from millstream.runtime.program import Program, Relation
 from millstream.runtime.session import SETTINGS, prepare
 from millstream.runtime.udf import Functions
+from millstream.runtime.upgrade import Outdated, build_again
 
 BATCH = 1000  # queued rows of each source that one tick takes at most
 IDLE_SECONDS = 1.0  # how often time alone makes a tick
@@ -138,8 +139,14 @@ class Worker:
         self.close()
 
     def reload(self) -> None:
-        """Compile what is deployed now."""
-        self.program, catalogue = prepare(self.conn, self.faults)
+        """Compile what is deployed now; the first time, views that another version built are built again."""
+        try:
+            self.program, catalogue = prepare(self.conn, self.faults)
+        except Outdated as outdated:
+            if self.program is not None:
+                raise
+            build_again(self.dsn, outdated)
+            self.program, catalogue = prepare(self.conn, self.faults)
         self.functions = Functions(
             {d.name: d.definition for d in catalogue.relations.values() if d.kind == "function"}
         )
