@@ -33,6 +33,9 @@ def bind_query(
         return bind_query(node.this, context, ctes, outer)
     if isinstance(node, exp.SetOperation):
         return setops.bind_set_operation(node, context, ctes)
+    if isinstance(node, exp.Values):
+        plan, columns = tables.bind_values(node, Scope(context))
+        return plan, list(columns.items())
     if isinstance(node, exp.Select):
         return bind_select(node, context, ctes, outer)
     raise refuse("MS010", node, node.key.upper(), context.path)
@@ -48,8 +51,16 @@ def with_ctes(node: exp.Expr, context: Context, ctes: Mapping[str, CommonTable])
     found = dict(ctes)
     for cte in clause.expressions:
         columns = tuple(identifier.name for identifier in cte.args["alias"].columns)
-        found[cte.alias] = CommonTable(cte.this, dict(found), columns)
+        found[cte.alias] = CommonTable(written(cte.this), dict(found), columns)
     return found
+
+
+def written(body: exp.Expr) -> exp.Expr:
+    """Return the query of a CTE; of VALUES sqlglot makes SELECT * FROM (VALUES …) AS _values."""
+    source = body.args.get("from_")
+    if source is not None and isinstance(source.this, exp.Values) and source.this.alias == "_values":
+        return source.this
+    return body
 
 
 def bind_select(

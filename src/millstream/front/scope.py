@@ -47,7 +47,7 @@ class Context:
 class CommonTable:
     """A CTE with the CTEs that it sees itself."""
 
-    query: exp.Query
+    query: exp.Expr
     ctes: Mapping[str, CommonTable]
     columns: tuple[str, ...]
 
