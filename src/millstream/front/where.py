@@ -47,7 +47,7 @@ def split_where(
         if isinstance(inner, exp.Exists) or (isinstance(inner, exp.In) and inner.args.get("query")):
             conditions.append((inner, negated))
         elif lifting.has_query(term):
-            computed.append(term)
+            computed += bounds(term)
         elif term.find(*CLOCKS):
             temporal.append(term)
         elif has_aggregates(term):
@@ -67,6 +67,14 @@ def split_where(
     for term in computed:
         plan = bind_computed(term, plan, scope, ctes)
     return plan, linking
+
+
+def bounds(term: exp.Expr) -> list[exp.Expr]:
+    """Split BETWEEN into its two comparisons, of which each may be a dynamic filter."""
+    if not isinstance(term, exp.Between) or term.args.get("symmetric"):
+        return [term]
+    low, high = term.args["low"], term.args["high"]
+    return [exp.GTE(this=term.this, expression=low), exp.LTE(this=term.this.copy(), expression=high)]
 
 
 def bind_computed(term: exp.Expr, plan: Plan, scope: Scope, ctes: Mapping[str, CommonTable]) -> Plan:
