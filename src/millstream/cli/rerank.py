@@ -37,7 +37,7 @@ def span(value: str) -> timedelta:
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array instead of sentences.")
 @click.pass_obj
 def command(home: Home, active: timedelta | None, as_json: bool) -> None:
-    """Compute the recommendation lists again, with the weights and embeddings of now.
+    """Compute the lists again, with the weights of now.
 
     A list is computed when its person acts. After UPDATE ranking_weights or `millstream embed` this does it for
     everybody, or for those who were active lately. Readers see the old list or the new one and never none; events go
