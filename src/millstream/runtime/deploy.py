@@ -181,9 +181,9 @@ def materialize(
     written: list[NodeSql] = []
     for node in compiled.nodes:
         node_sql = NodeSql(node, describe)
-        rows = build(conn, node_sql, python)
-        for index in needed(node):
+        for index in needed(node):  # first: a lookup of the nearest row needs them for the first rows too
             make_index(conn, index)
+        rows = build(conn, node_sql, python)
         written.append(node_sql)
     top = written[-1]
     for index_columns in indexes:
