@@ -108,6 +108,7 @@ def views(conn: psycopg.Connection) -> list[dict[str, Any]]:
                 "rows": sizes.get(short(tables[-1]), (0, 0))[0],
                 "bytes": sum(sizes.get(short(t), (0, 0))[1] for t in tables),
                 "ms_mean": round(sum(f[2] for f in spent) / ticks, 3) if ticks else None,
+                "ms_total": sum(f[2] for f in spent),
                 "changes": sum(int(f[1]) for f in spent),
                 "kept": summary,
             }

@@ -1,0 +1,84 @@
+"""What `status` tells, as Prometheus metrics: read from the catalogue at each scrape, also with the worker dead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+State = dict[str, Any]  # what `millstream.runtime.status.read` returns; None where the server does not answer
+
+
+class EngineCollector(Collector):
+    """Metric families of one engine. `read` is called once a scrape."""
+
+    def __init__(self, read: Callable[[], State | None]) -> None:
+        self._read = read
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the families; only `millstream_server_up` while the server does not answer."""
+        state = self._read()
+        yield gauge("server_up", "1 while PostgreSQL answers and the catalogue is there.", state is not None)
+        if state is None:
+            return
+        yield gauge("worker_up", "1 while a worker keeps the views.", state["worker_connected"])
+        yield counter("ticks", "Ticks since the database was made.", state["tick"])
+        if state["tick_age_seconds"] is not None:
+            yield gauge(
+                "last_tick_age_seconds",
+                "Since the last tick that changed something.",
+                state["tick_age_seconds"],
+            )
+            times = GaugeMetricFamily(
+                "millstream_tick_seconds", "Length of the last ticks.", labels=["quantile"]
+            )
+            times.add_metric(["0.5"], state["tick_ms_p50"] / 1000)
+            times.add_metric(["0.99"], state["tick_ms_p99"] / 1000)
+            yield times
+        queued = GaugeMetricFamily("millstream_queued_rows", "Rows that wait for a tick.", labels=["source"])
+        for source, rows in state["queued"].items():
+            queued.add_metric([source], rows)
+        yield queued
+        yield gauge(
+            "dead_rows", "Rows that were set aside because a tick failed on them.", state["dead_rows"]
+        )
+        yield counter(
+            "evaluation_errors",
+            "Expressions that gave NULL for a value they failed on.",
+            state["evaluation_errors"],
+        )
+        yield gauge(
+            "oldest_reader_seconds",
+            "Age of the oldest transaction of a reader.",
+            state["oldest_reader_seconds"],
+        )
+        yield from views(state["views"])
+
+
+def views(found: list[dict[str, Any]]) -> Iterator[Metric]:
+    """What each materialized view holds and costs."""
+    rows = GaugeMetricFamily("millstream_view_rows", "Rows stored (estimate).", labels=["view"])
+    size = GaugeMetricFamily("millstream_view_bytes", "Bytes of its tables and indexes.", labels=["view"])
+    spent = CounterMetricFamily("millstream_view_seconds", "Time that ticks spent on it.", labels=["view"])
+    changes = CounterMetricFamily(
+        "millstream_view_changes", "Rows that ticks changed in it.", labels=["view"]
+    )
+    for view in found:
+        label = [view["name"]]
+        rows.add_metric(label, view["rows"])
+        size.add_metric(label, view["bytes"])
+        spent.add_metric(label, view["ms_total"] / 1000)
+        changes.add_metric(label, view["changes"])
+    yield from (rows, size, spent, changes)
+
+
+def gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
+    """A gauge without labels."""
+    return GaugeMetricFamily(f"millstream_{name}", text, value=float(value))
+
+
+def counter(name: str, text: str, value: float) -> CounterMetricFamily:
+    """A counter without labels; Prometheus adds `_total` to its name."""
+    return CounterMetricFamily(f"millstream_{name}", text, value=float(value))
