@@ -25,7 +25,8 @@ def main(home: str, *options: str) -> None:
         return
     with server:
         with psycopg.connect(server.dsn(), autocommit=True) as connection:
-            connection.execute("select pg_advisory_lock(1)")  # openers come at the same time, and each counts once
+            # Openers come at the same time, and each counts once.
+            connection.execute("select pg_advisory_lock(1)")
             connection.execute("create table if not exists visits (number int)")
             row = connection.execute(
                 "insert into visits select count(*) + 1 from visits returning number"
