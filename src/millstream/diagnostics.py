@@ -180,6 +180,48 @@ CATALOGUE: dict[str, tuple[str, str, str]] = {
         "each of them is kept as an aggregation of its own",
         "name the sets that are read:  GROUP BY GROUPING SETS ((a, b), (a), ())",
     ),
+    # What this engine keeps and RisingWave does not (front/portable.py); dbt's models are held to both.
+    "MS060": (
+        "window function {detail} over all rows",
+        "RisingWave refuses an empty PARTITION BY, unless a filter on row_number or rank makes it a top-N",
+        "add PARTITION BY, if need be by a constant (PARTITION BY 1::int), or filter:  WHERE rn <= 100",
+    ),
+    "MS061": (
+        "jsonb as a key: {detail}",
+        "RisingWave does not group, partition, join or tell rows apart by jsonb",
+        "take out the value that matters as text:  payload ->> 'item_id'",
+    ),
+    "MS062": (
+        "{detail}",
+        "RisingWave's streaming jobs keep a top-N only where LIMIT says how many rows stay",
+        "give LIMIT a number above zero",
+    ),
+    "MS063": (
+        "FOR SYSTEM_TIME AS OF PROCTIME() on {detail}",
+        "RisingWave looks rows up by the whole key of the right side, or by an index on it",
+        "join on every column of the key, or give the right side an index on the columns of the join",
+    ),
+    "MS064": (
+        "aggregate {detail}",
+        "RisingWave's streaming jobs do not compute it",
+        "count by buckets and read the quantile in a plain view, or compute it from sums of x, y, x*y and x*x",
+    ),
+    "MS065": (
+        "window function {detail}",
+        "RisingWave has no such window; it knows row_number, rank, dense_rank, lag, lead, first_value, last_value and "
+        "aggregates, over ROWS and RANGE frames",
+        "use one of those: coalesce(lag(x) OVER w, 0) for a default, CASE inside the aggregate for FILTER",
+    ),
+    "MS066": (
+        "{detail}",
+        "RisingWave compares sets only",
+        "number the rows that are equal and use INTERSECT or EXCEPT, or join on a count of them",
+    ),
+    "MS067": (
+        "subquery in {detail}",
+        "RisingWave has no subqueries there",
+        "compute it in a CTE or a model of its own and join that",
+    ),
 }
 
 

@@ -81,6 +81,12 @@ class Catalogue:
             return ViewText(name, str(pin["view"]), pin.get("path"))
         return self.states[str(pin["state"])].as_relation()
 
+    def indexes(self, schema: str | None, name: str) -> list[list[str]]:
+        """The columns of each index that a materialized view was deployed with."""
+        found = self.named(schema, name)
+        state = self.states.get(found.state or "") if found is not None else None
+        return [list(columns) for columns in state.detail.get("indexes", [])] if state is not None else []
+
     def needed(self) -> set[str]:
         """Return the states that something deployed reads, directly or through what it was built on."""
         found: set[str] = set()

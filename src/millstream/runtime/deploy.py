@@ -22,6 +22,7 @@ from millstream.emit.statements import NodeSql
 from millstream.errors import Diagnostic, MillstreamError, Refused
 from millstream.front.ddl import Table, parse_sink, parse_table
 from millstream.front.parse import DIALECT
+from millstream.front.portable import refuse_unportable
 from millstream.runtime import functions as function_types
 from millstream.runtime import views
 from millstream.runtime.build import build
@@ -110,15 +111,19 @@ def deploy_view(
     indexes: Sequence[Sequence[str]] = (),
     force: bool = False,
     later: Collection[tuple[str, str]] = (),
+    portable: bool = False,
 ) -> Deployed:
     """Deploy a view. An unchanged one is left alone unless `force` asks; a changed one is built beside and swapped.
 
     Dependants are rebuilt in the same transaction, but for those (schema, name) that the caller deploys `later` in any
-    case: they read the old version until then. So does one that cannot be rebuilt; the detail says so.
+    case: they read the old version until then. So does one that cannot be rebuilt; the detail says so. A materialized
+    view that must be `portable` is refused where RisingWave would refuse it.
     """
     rebuild_others = partial(rebuild, later=later)
     with conn.transaction():
         catalogue = begin(conn)
+        if portable and materialized:
+            refuse_unportable(sql, catalogue, path, catalogue.indexes)
         swaps: views.Swaps = []
         if not materialized:
             deployed = views.deploy_plain(conn, catalogue, schema, name, sql, path, rebuild_others)

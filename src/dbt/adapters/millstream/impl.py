@@ -95,6 +95,7 @@ class MillstreamAdapter(PostgresAdapter):
                     materialized=materialized,
                     indexes=[list(index["columns"]) for index in model["config"].get("indexes") or ()],
                     force=force,
+                    portable=bool(model["config"].get("portable", True)),
                     later={
                         (node["schema"], node.get("alias") or node["name"])
                         for node in (nodes[id_] for id_ in selected if id_ in nodes)

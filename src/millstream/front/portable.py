@@ -1,0 +1,240 @@
+"""Refuse what the embedded engine keeps and RisingWave's streaming jobs do not, so that a model runs on both.
+
+These are checks of the statement as written, beyond what binding refuses on either engine. Facts from RisingWave 3.0: its
+documentation and the expected errors of its planner tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from sqlglot import exp
+
+from millstream.diagnostics import refuse
+from millstream.errors import Refused
+from millstream.front.parse import is_process_time, parse
+from millstream.front.scope import Catalog, ViewText
+from millstream.plan.expression import conjuncts
+from millstream.plan.nodes import Relation
+
+Indexes = Callable[[str | None, str], Sequence[Sequence[str]]]  # (schema, name) → the columns of each index
+
+RANKS = (exp.RowNumber, exp.Rank)  # a filter on them makes a top-N, which may span everything
+WINDOWS = (
+    exp.RowNumber,
+    exp.Rank,
+    exp.DenseRank,
+    exp.Lag,
+    exp.Lead,
+    exp.FirstValue,
+    exp.LastValue,
+)
+AGGREGATES = {
+    "approx_percentile",
+    "array_agg",
+    "avg",
+    "bit_and",
+    "bit_or",
+    "bit_xor",
+    "bool_and",
+    "bool_or",
+    "count",
+    "every",
+    "first_value",
+    "grouping",
+    "jsonb_agg",
+    "jsonb_object_agg",
+    "last_value",
+    "max",
+    "min",
+    "mode",
+    "stddev",
+    "stddev_pop",
+    "stddev_samp",
+    "string_agg",
+    "sum",
+    "var_pop",
+    "var_samp",
+    "variance",
+}
+
+
+def refuse_unportable(sql: str, catalog: Catalog, path: str | None, indexes: Indexes | None = None) -> None:
+    """Raise the first refusal for a materialized view; plain views that it reads are expanded and looked at too."""
+    tree = parse(sql, path)
+    for found in unportable(tree, catalog, path, indexes or (lambda *_: ())):
+        raise found
+    for table in tree.find_all(exp.Table):
+        view = catalog.relation(table.db or None, table.name)
+        if isinstance(view, ViewText):
+            refuse_unportable(view.sql, catalog, view.path, indexes)
+
+
+def unportable(tree: exp.Expr, catalog: Catalog, path: str | None, indexes: Indexes) -> Iterator[Refused]:
+    """Yield a refusal for everything that RisingWave would not keep."""
+    for node in tree.walk():
+        if isinstance(node, exp.Window) and node.arg_key != "windows":
+            yield from of_window(node, tree, path)
+        elif isinstance(node, (exp.Except, exp.Intersect)) and node.args.get("distinct") is False:
+            yield refuse("MS066", node.expression, f"{node.key.upper()} ALL", path)
+        elif isinstance(node, exp.Select):
+            yield from of_select(node, catalog, path)
+            for join in node.args.get("joins") or []:
+                yield from of_join(join, catalog, path, indexes)
+        elif isinstance(node, exp.Filter) and node.find(exp.Query):
+            yield refuse("MS067", node, "a FILTER clause", path)
+        elif isinstance(node, exp.AggFunc) and not isinstance(node.parent, exp.Window):
+            yield from of_aggregate(node, path)
+
+
+def of_window(window: exp.Window, tree: exp.Expr, path: str | None) -> Iterator[Refused]:
+    """What an OVER clause may say."""
+    call: exp.Expr = window.this
+    if isinstance(call, exp.Filter):
+        yield refuse("MS065", window, "with FILTER", path)
+        call = call.this
+    name = name_of(call)
+    known = isinstance(call, WINDOWS) or (isinstance(call, exp.AggFunc) and name in AGGREGATES)
+    if not known:
+        yield refuse("MS065", window, name, path)
+    offset = call.args.get("offset")
+    if isinstance(call, (exp.Lag, exp.Lead)) and (
+        call.args.get("default") is not None or (offset is not None and offset.find(exp.Column))
+    ):
+        yield refuse("MS065", window, f"{name} with a default or a computed distance", path)
+    frame = window.args.get("spec")
+    if frame is not None and str(frame.args.get("kind")).upper() == "GROUPS":
+        yield refuse("MS065", window, "with a GROUPS frame", path)
+    if (
+        frame is not None
+        and frame.args.get("exclude")
+        and frame.args["exclude"].name.upper() in {"TIES", "GROUP"}
+    ):
+        yield refuse("MS065", window, f"with EXCLUDE {frame.args['exclude'].name.upper()}", path)
+    named = window.args.get("alias")
+    if not window.args.get("partition_by") and named is None and not is_top_n(window, call, tree):
+        yield refuse("MS060", window, name, path)
+
+
+def name_of(call: exp.Expr) -> str:
+    """The name of a function as PostgreSQL writes it."""
+    if isinstance(call, exp.ApproxDistinct):
+        return "approx_count_distinct"
+    return call.sql("postgres", normalize_functions=False).split("(")[0].lower()
+
+
+def is_top_n(window: exp.Window, call: exp.Expr, tree: exp.Expr) -> bool:
+    """Tell whether something keeps only the first ranks of a window."""
+    alias = window.parent.alias if isinstance(window.parent, exp.Alias) else ""
+    if not isinstance(call, RANKS) or not alias:
+        return False
+    return any(
+        isinstance(term.this, exp.Column) and term.this.name == alias
+        for term in tree.find_all(exp.LT, exp.LTE, exp.EQ)
+        if isinstance(term.expression, exp.Literal)
+    )
+
+
+def of_aggregate(call: exp.Expr, path: str | None) -> Iterator[Refused]:
+    """Aggregates that no streaming job computes."""
+    if isinstance(call, WINDOWS):
+        return
+    name = name_of(call)
+    if name not in AGGREGATES:
+        yield refuse("MS064", call if call.find(exp.Column) else call.parent, name, path)
+
+
+def of_select(select: exp.Select, catalog: Catalog, path: str | None) -> Iterator[Refused]:
+    """LIMIT and OFFSET, keys of type jsonb, and subqueries where RisingWave has none."""
+    limit, offset = select.args.get("limit"), select.args.get("offset")
+    if offset is not None and limit is None:
+        yield refuse("MS062", offset, "OFFSET without LIMIT", path)
+    if isinstance(limit, exp.Limit) and limit.expression.name == "0":
+        yield refuse("MS062", limit, "LIMIT 0", path)
+    json = jsonb_columns(select, catalog)
+    group = select.args.get("group")
+    keys = list(group.expressions) if group is not None else []
+    keys += [term for window in select.find_all(exp.Window) for term in window.args.get("partition_by") or []]
+    apart = isinstance(select.parent, exp.SetOperation) and select.parent.args.get("distinct") is not False
+    if select.args.get("distinct") or apart:
+        keys += [item.unalias() for item in select.expressions]
+    for key in keys:
+        if is_jsonb(key, json):
+            yield refuse("MS061", key, key.sql("postgres"), path)
+    if group is not None or select.args.get("having") or any(aggregates(item) for item in select.expressions):
+        outside = aliases(select)
+        places = [*select.expressions, *([select.args["having"]] if select.args.get("having") else [])]
+        for query in (found for part in places for found in part.find_all(exp.Query)):
+            own = {name for inner in query.find_all(exp.Select) for name in aliases(inner)}
+            if any(column.table in outside - own for column in query.find_all(exp.Column)):
+                yield refuse("MS067", query, "an aggregation, correlated,", path)
+
+
+def aggregates(item: exp.Expr) -> bool:
+    """Tell whether an item of the SELECT list aggregates rows of its own query."""
+    found = item.walk(prune=lambda node: isinstance(node, (exp.Query, exp.Window)))
+    return any(isinstance(node, exp.AggFunc) for node in found)
+
+
+def of_join(join: exp.Join, catalog: Catalog, path: str | None, indexes: Indexes) -> Iterator[Refused]:
+    """Subqueries in ON, and process-time joins that do not fix the key of their right side."""
+    on = join.args.get("on")
+    if on is not None and on.find(exp.Query):
+        yield refuse("MS067", on, "a join condition", path)
+    table = join.this
+    if not isinstance(table, exp.Table) or not is_process_time(table):
+        return
+    relation = catalog.relation(table.db or None, table.name)
+    if not isinstance(relation, Relation):
+        return
+    using = {identifier.name for identifier in join.args.get("using") or []}
+    fixed = using | {
+        side.name
+        for term in conjuncts(on)
+        if isinstance(term, exp.EQ)
+        for side in (term.left, term.right)
+        if isinstance(side, exp.Column) and side.table == table.alias_or_name
+    }
+    keys = [relation.key, *indexes(table.db or None, table.name)]
+    stored = {name for name, _, _ in relation.columns}
+    if (
+        not any(set(key) <= fixed for key in keys if key and set(key) <= stored)
+        and set(relation.key) <= stored
+    ):
+        yield refuse(
+            "MS063", on or table, f"{table.alias_or_name}, whose key is ({', '.join(relation.key)})", path
+        )
+
+
+def jsonb_columns(select: exp.Select, catalog: Catalog) -> set[str]:
+    """The columns of type jsonb in FROM, by name and by alias.name."""
+    found: set[str] = set()
+    sources = [select.args["from_"].this] if select.args.get("from_") else []
+    for table in [*sources, *(join.this for join in select.args.get("joins") or [])]:
+        if not isinstance(table, exp.Table) or isinstance(table.this, exp.Func):
+            continue
+        relation = catalog.relation(table.db or None, table.name)
+        for name, type_, _ in relation.columns if isinstance(relation, Relation) else ():
+            if type_ == "jsonb":
+                found |= {name, f"{table.alias_or_name}.{name}"}
+    return found
+
+
+def is_jsonb(key: exp.Expr, columns: set[str]) -> bool:
+    """Tell whether an expression is surely of type jsonb."""
+    key = key.unnest()
+    if isinstance(key, exp.Column):
+        return (f"{key.table}.{key.name}" if key.table else key.name) in columns
+    if isinstance(key, exp.Cast):
+        return bool(key.to.is_type("jsonb"))
+    return isinstance(key, (exp.JSONExtract, exp.JSONBExtract)) and not isinstance(
+        key, (exp.JSONExtractScalar, exp.JSONBExtractScalar)
+    )
+
+
+def aliases(select: exp.Select) -> set[str]:
+    """The names in one FROM clause."""
+    sources = [select.args["from_"].this] if select.args.get("from_") else []
+    return {
+        item.alias_or_name for item in [*sources, *(join.this for join in select.args.get("joins") or [])]
+    }

@@ -1,0 +1,82 @@
+"""What RisingWave's streaming jobs refuse is refused for both engines, at its place; the rest is let through."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from millstream.errors import Refused
+from millstream.front.portable import refuse_unportable
+from millstream.front.scope import ViewText
+from millstream.plan.nodes import Relation
+from tests.engine.catalogue import Static
+from tests.engine.golden import Case, each_case, read
+
+GOLDEN = Path(__file__).parent / "portable.golden"
+PATH = "sql/model.sql"
+OTHERS: dict[str, Relation | ViewText] = {
+    "raw": Relation(
+        "raw", (("id", "bigint", False), ("payload", "jsonb", True), ("note", "text", True)), ("id",)
+    ),
+    "prices": Relation(
+        "prices",
+        (("item_id", "text", False), ("shop_id", "text", False), ("price", "double precision", True)),
+        ("item_id", "shop_id"),
+    ),
+    "ranked": ViewText(
+        "ranked",
+        "select item_id,\n    rank() over (order by price) as place\nfrom items",
+        "sql/ranked.sql",
+    ),
+}
+
+
+class Catalogue(Static):
+    """The golden files' catalogue and what is needed here besides."""
+
+    def relation(self, schema: str | None, name: str) -> Relation | ViewText | None:
+        return OTHERS.get(name) or super().relation(schema, name)
+
+
+@each_case(GOLDEN)
+def test_the_refusal(case: Case) -> None:
+    with pytest.raises(Refused) as caught:
+        refuse_unportable(case.given, Catalogue(), PATH)
+    case.check(str(caught.value))
+
+
+def test_every_refusal_has_a_place() -> None:
+    for case in read(GOLDEN):
+        assert case.expected.split()[1].count(":") == 2, case.title
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select item_id from (select item_id, row_number() over (order by price, item_id) as rn from items) as r where rn <= 9",
+        "with r as (select item_id, rank() over (order by price) as rn from items) select item_id from r where rn = 1",
+        "select item_id from items order by price, item_id limit 5 offset 5",
+        "select event_id, sum(price) over w as s from events window w as (partition by user_id)",
+        "select payload ->> 'item' as item, count(*) as n from raw group by payload ->> 'item'",
+        "select id, payload from raw union all select id, payload from raw",
+        "select distinct id, payload ->> 'a' as a from raw",
+        "select item_id from items except select item_id from events",
+        "select user_id, (select count(*) from events as e where e.user_id = u.user_id) as n from users as u",
+        "select item_id from items where price > (select avg(price) from items)",
+        "select item_id, count(*) as n from events group by item_id having count(*) > (select count(*) from users)",
+        "select e.event_id, p.price from events as e join prices for system_time as of proctime() as p"
+        " on p.item_id = e.item_id and e.user_id = p.shop_id",
+        "select user_id, stddev(price) as s, bool_and(price > 1) as b, count(distinct item_id) as n from events group by user_id",
+    ],
+)
+def test_what_both_engines_keep_is_let_through(sql: str) -> None:
+    refuse_unportable(sql, Catalogue(), PATH)
+
+
+def test_an_index_serves_a_process_time_join_like_a_key() -> None:
+    sql = (
+        "select e.event_id, p.price from events as e join prices for system_time as of proctime() as p"
+        " on p.item_id = e.item_id"
+    )
+    refuse_unportable(sql, Catalogue(), PATH, lambda _, name: [["item_id"]] if name == "prices" else [])
