@@ -180,6 +180,11 @@ CATALOGUE: dict[str, tuple[str, str, str]] = {
         "each of them is kept as an aggregation of its own",
         "name the sets that are read:  GROUP BY GROUPING SETS ((a, b), (a), ())",
     ),
+    "MS058": (
+        "{detail}",
+        "time windows are of a constant length without months, over a timestamp column of a relation or a CTE",
+        "write  TUMBLE(events, occurred_at, INTERVAL '1 hour')  or  HOP(events, occurred_at, slide, size)",
+    ),
     # What this engine keeps and RisingWave does not (front/portable.py); dbt's models are held to both.
     "MS060": (
         "window function {detail} over all rows",

@@ -44,8 +44,8 @@ def infer(expression: exp.Expr, known: Known) -> str | None:
     if isinstance(expression, exp.TimestampTrunc):
         inner = infer(expression.this, known)
         return "timestamp with time zone" if inner == "date" else inner if inner in INSTANTS else None
-    if isinstance(expression, exp.Anonymous) and expression.name.lower() == "date_bin":
-        inner = infer(expression.expressions[1], known)
+    if isinstance(expression, exp.DateBin):
+        inner = infer(expression.expression, known)
         return inner if inner in INSTANTS else None
     if isinstance(expression, exp.Coalesce):
         found = {infer(part, known) for part in (expression.this, *expression.expressions)}

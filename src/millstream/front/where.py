@@ -12,8 +12,9 @@ from millstream.front import lifting, subqueries
 from millstream.front.aggregates import has_aggregates
 from millstream.front.scalar import bind
 from millstream.front.scope import CommonTable, Scope
-from millstream.plan.expression import CLOCKS, FLIPPED, conjunction, conjuncts, references, substitute
-from millstream.plan.nodes import Filter, Join, Plan, Project, TimeFilter, names
+from millstream.front.temporal import bind_temporal, without_between
+from millstream.plan.expression import CLOCKS, conjunction, conjuncts, references, substitute
+from millstream.plan.nodes import Filter, Join, Plan, Project, names
 from millstream.plan.single import compare_with_row
 
 
@@ -38,7 +39,7 @@ def split_where(
     temporal: list[exp.Expr] = []
     conditions: list[tuple[exp.Exists | exp.In, bool]] = []
     computed: list[exp.Expr] = []
-    for written in conjuncts(where.this):
+    for written in without_between(conjuncts(where.this)):
         term = lifting.quantified(written, path) if lifting.has_query(written) else written
         inner, negated = term, False
         while isinstance(inner, (exp.Not, exp.Paren)):
@@ -110,21 +111,3 @@ def push_into_joins(plan: Plan, terms: list[exp.Expr]) -> Plan:
             terms = rest
     predicate = conjunction(terms)
     return Filter(plan, predicate) if predicate is not None else plan
-
-
-def bind_temporal(term: exp.Expr, plan: Plan, scope: Scope) -> TimeFilter:
-    """Bind `value > now() - interval` in either order, with >, >=, < or <=."""
-    path = scope.context.path
-    while isinstance(term, exp.Paren):
-        term = term.this
-    if type(term) not in FLIPPED:
-        raise refuse("MS014", term, "under OR, BETWEEN or a function", path)
-    value, bound = term.this, term.expression
-    comparison: type[exp.Binary] = type(term)  # type: ignore[assignment]
-    if value.find(*CLOCKS):
-        value, bound, comparison = bound, value, FLIPPED[comparison]
-    if value.find(*CLOCKS) or any(bound.find_all(exp.Column)):
-        raise refuse("MS014", term, "compared with itself or mixed with columns", path)
-    if bound.find(exp.CurrentDate, exp.CurrentTime):
-        raise refuse("MS014", term, "as current_date or current_time", path)
-    return TimeFilter(plan, bind(value, scope), comparison, bind(bound, scope, clock=True))

@@ -63,11 +63,10 @@ def bind_windows(
         groups.setdefault(repr((over.partition, over.order, over.frame, over.tied)), []).append(
             (attribute, window, over)
         )
-    below = plan
     for group in groups.values():
         _, _, over = group[0]
         partition = partitions[repr(over.partition)]
-        ties = tie_break(below, partition, over.order) if over.tied else ()
+        ties = tie_break(plan, partition, over.order) if over.tied else ()
         functions = tuple((attribute, bind(window.this, scope)) for attribute, window, _ in group)
         plan = Window(plan, partition, over.order, functions, over.frame, ties)
     return plan, rewritten

@@ -15,6 +15,7 @@ from tests.engine.catalogue import compiled
 from tests.engine.golden import Case, each_case, read
 
 HERE = Path(__file__).parent
+QUERIES = sorted(HERE.glob("refusals*.golden"))
 SOURCE = Path(millstream.__file__).parent
 PATH = "sql/model.sql"
 # Which line of the answer names the place, and what in the input must stand there.
@@ -44,7 +45,7 @@ def refusal(sql: str) -> str:
     return str(caught.value)
 
 
-@each_case(HERE / "refusals.golden")
+@each_case(*QUERIES)
 def test_the_refusal_of_a_query(case: Case) -> None:
     case.check(refusal(case.given))
 
@@ -69,15 +70,15 @@ def test_every_code_has_an_example() -> None:
 
 
 def test_every_refusal_of_a_query_names_line_and_column() -> None:
-    for case in read(HERE / "refusals.golden"):
+    for case in (case for path in QUERIES for case in read(path)):
         found = PLACE.match(case.expected)
         assert found is not None, case.title
         assert found[2] is not None or case.title in WHOLE_MODEL, case.title
 
 
 def test_every_refusal_has_a_reason_and_a_hint() -> None:
-    for name in ("refusals.golden", "ddl_refusals.golden"):
-        for case in read(HERE / name):
+    for path in (*QUERIES, HERE / "ddl_refusals.golden"):
+        for case in read(path):
             lines = case.expected.splitlines()
             assert lines[1].startswith("  why:  ") and len(lines[1]) > 15, case.title
             assert lines[2].startswith("  hint: ") and len(lines[2]) > 10, case.title
