@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sqlglot
 from sqlglot import exp
@@ -11,6 +11,7 @@ from sqlglot.errors import ParseError, TokenError
 
 from millstream.errors import Diagnostic, Refused
 from millstream.front.parse import DIALECT
+from millstream.front.scalar import CLOCK_NAMES, CLOCK_TYPES, SESSION, VOLATILE
 
 NAME = r'(?:"[^"]+"|\w+)'
 QUALIFIED = rf"{NAME}(?:\s*\.\s*{NAME})*"
@@ -18,12 +19,13 @@ QUALIFIED = rf"{NAME}(?:\s*\.\s*{NAME})*"
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a source table."""
+    """A column of a source table; `generated` is the expression over the other columns that computes it."""
 
     name: str
     type: str
     nullable: bool
     default: str | None = None
+    generated: str | None = None
 
 
 @dataclass(frozen=True)
@@ -139,14 +141,49 @@ def parse_columns(text: str, path: str | None) -> tuple[tuple[Column, ...], tupl
     names = {column.name for column in columns}
     if not set(key) <= names:
         raise refuse("PRIMARY KEY", "it names a column that is not there", "correct the name", path)
-    return tuple(Column(c.name, c.type, c.nullable and c.name not in key, c.default) for c in columns), tuple(
-        key
-    )
+    check_generated(columns, key, path)
+    return tuple(replace(c, nullable=c.nullable and c.name not in key) for c in columns), tuple(key)
+
+
+def check_generated(columns: list[Column], key: list[str], path: str | None) -> None:
+    """Refuse generated columns of a key, and expressions that are more than a function of the given columns."""
+    given = {column.name for column in columns if column.generated is None}
+    for column in columns:
+        if column.generated is None:
+            continue
+        expression = sqlglot.parse_one(column.generated, dialect="postgres")
+        trouble = uncertain(expression)
+        foreign = [c.name for c in expression.find_all(exp.Column) if c.table or c.name not in given]
+        if trouble or foreign:
+            raise refuse(
+                f"generated column {column.name}: {trouble or foreign[0]}",
+                "it is computed from the columns that are inserted with the row, and from nothing else",
+                "use these columns only; for the time of arrival, declare  received_at timestamptz default now()",
+                path,
+            )
+        if column.name in key:
+            raise refuse(
+                f"PRIMARY KEY with generated column {column.name}",
+                "rows are found by the key that clients write",
+                "name the columns that it is computed from",
+                path,
+            )
+
+
+def uncertain(expression: exp.Expr) -> str | None:
+    """Return the first part of an expression whose value is not decided by the row."""
+    for node in expression.walk():
+        named = node.name.lower() if isinstance(node, exp.Anonymous) else ""
+        if isinstance(node, (exp.Query, exp.AggFunc, exp.Window, *CLOCK_TYPES, *SESSION, exp.Rand, exp.Uuid)):
+            return node.sql(DIALECT)
+        if named in VOLATILE | CLOCK_NAMES | {"proctime"}:
+            return f"{named}()"
+    return None
 
 
 def parse_column(item: exp.ColumnDef, key: list[str], path: str | None) -> Column:
-    """Read one column: its type, NOT NULL, PRIMARY KEY and DEFAULT."""
-    nullable, default = True, None
+    """Read one column: its type, NOT NULL, PRIMARY KEY, DEFAULT, and AS expression for a generated one."""
+    nullable, default, generated = True, None, None
     for constraint in item.args.get("constraints") or []:
         kind = constraint.kind
         if isinstance(kind, exp.PrimaryKeyColumnConstraint):
@@ -155,6 +192,8 @@ def parse_column(item: exp.ColumnDef, key: list[str], path: str | None) -> Colum
             nullable = bool(kind.args.get("allow_null"))
         elif isinstance(kind, exp.DefaultColumnConstraint):
             default = kind.this.sql("postgres")
+        elif isinstance(kind, exp.ComputedColumnConstraint):
+            generated = kind.this.unnest().sql("postgres", normalize_functions=False)
         else:
             raise refuse(
                 f"column {item.name}: {constraint.sql(DIALECT)}",
@@ -167,7 +206,7 @@ def parse_column(item: exp.ColumnDef, key: list[str], path: str | None) -> Colum
         raise refuse(
             f"column {item.name}: json", "values of type json cannot be compared", "declare it jsonb", path
         )
-    return Column(item.name, type_, nullable, default)
+    return Column(item.name, type_, nullable, default, generated)
 
 
 def parse_sink(ddl: str, path: str | None = None) -> Sink:

@@ -402,7 +402,7 @@ def deploy_sink(
                 )
             )
         origin = views.sink_origin(catalogue, sink.query, path)
-        columns = {c[0] for c in catalogue.states[target.state or ""].detail["columns"]}
+        columns = set(views.written_columns(catalogue.states[target.state or ""]))
         missing = [c[0] for c in origin.detail["columns"] if c[0] not in columns]
         lacking = [c for c in columns if c not in {o[0] for o in origin.detail["columns"]}]
         if missing or lacking:

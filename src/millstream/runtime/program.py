@@ -237,8 +237,10 @@ def into_source(sink: Relation, source: Source) -> str:
     from millstream.emit.names import changes
     from millstream.plan.expression import WEIGHT
 
-    columns = ", ".join(source.columns)
+    columns = ", ".join(source.given)
+    into = ", ".join([columns, *source.generated])
+    values = ", ".join([columns, *source.generated.values()])
     return (
-        f"INSERT INTO {taken(source.name)} (_seq, _op, {columns}) SELECT nextval('millstream.queue_number'), 'i', "
-        f"{columns} FROM (SELECT * FROM {changes(sink.name)} WHERE {WEIGHT} > 0 ORDER BY {columns}) AS s"
+        f"INSERT INTO {taken(source.name)} (_seq, _op, {into}) SELECT nextval('millstream.queue_number'), 'i', "
+        f"{values} FROM (SELECT * FROM {changes(sink.name)} WHERE {WEIGHT} > 0 ORDER BY {columns}) AS s"
     )

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import sqlglot
+from sqlglot import exp
+
 from millstream.delta.node import HASH
 from millstream.emit.names import DATA, changes, queue, quote, short, table, taken
+from millstream.emit.render import scalar
 from millstream.emit.stored import hashed
 from millstream.front.ddl import Table
 from millstream.plan.expression import WEIGHT
+from millstream.plan.fallible import note_model, note_text
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,23 @@ class Source:
         return [quote(column.name) for column in self.table.columns]
 
     @property
+    def given(self) -> list[str]:
+        """The columns that clients write, quoted; the others are generated when their rows are taken."""
+        return [quote(column.name) for column in self.table.columns if column.generated is None]
+
+    @property
+    def generated(self) -> dict[str, str]:
+        """The generated columns, quoted, with their expressions; what fails on a value is NULL, and counted."""
+        found = {}
+        for column in self.table.columns:
+            if column.generated is not None:
+                computed = exp.cast(sqlglot.parse_one(column.generated, dialect="postgres"), column.type)
+                note_text(computed, "postgres")
+                note_model(computed, self.name)
+                found[quote(column.name)] = scalar(computed)
+        return found
+
+    @property
     def all_columns(self) -> list[str]:
         """Every stored column, quoted."""
         return self.columns if self.table.key else [*self.columns, HASH]
@@ -34,6 +56,7 @@ class Source:
         definitions = [
             f"{quote(c.name)} {c.type}{'' if c.nullable else ' NOT NULL'}" for c in self.table.columns
         ]
+        written = [d for d, c in zip(definitions, self.table.columns, strict=True) if c.generated is None]
         key = [quote(name) for name in self.table.key]
         stored = (
             [*definitions, f"PRIMARY KEY ({', '.join(key)})"] if key else [*definitions, f"{HASH} bigint"]
@@ -43,7 +66,7 @@ class Source:
             made.append(f"CREATE INDEX ON {table(self.name)} ({HASH})")
         made += [
             f"CREATE TABLE {queue(self.name)} (_seq bigint NOT NULL DEFAULT nextval('millstream.queue_number'),"
-            f' _op "char" NOT NULL, {", ".join(definitions)})',
+            f' _op "char" NOT NULL, {", ".join(written)})',
             f"CREATE INDEX ON {queue(self.name)} (_seq)",
             f"CREATE VIEW {self.view} AS SELECT {', '.join(self.columns)} FROM {table(self.name)}",
         ]
@@ -56,9 +79,9 @@ class Source:
 
     def triggers(self) -> list[str]:
         """INSTEAD OF triggers that queue what clients do, and one that wakes the worker."""
-        names = ", ".join(["_op", *self.columns])
-        new = ", ".join(f"new.{c}" for c in self.columns)
-        old = ", ".join(f"old.{c}" for c in self.columns)
+        names = ", ".join(["_op", *self.given])
+        new = ", ".join(f"new.{c}" for c in self.given)
+        old = ", ".join(f"old.{c}" for c in self.given)
         function = f"{DATA}.{quote(short(self.name + '__write'))}"
         into = f"INSERT INTO {queue(self.name)} ({names})"
         moved = (
@@ -69,12 +92,19 @@ class Source:
             else "RAISE EXCEPTION 'rows of % have no key that tells which one to update', tg_table_name "
             "USING HINT = 'declare a PRIMARY KEY for the table, or DELETE and INSERT the row';"
         )
-        needed = [column.name for column in self.table.columns if not column.nullable]
+        needed = [c.name for c in self.table.columns if not c.nullable and c.generated is None]
         required = "".join(
             f"IF tg_op <> 'DELETE' AND new.{quote(name)} IS NULL THEN RAISE EXCEPTION 'a row of % needs {name}', "
             "tg_table_name USING ERRCODE = 'not_null_violation', HINT = 'give it a value, or send raw input to a "
             "table without required columns'; END IF; "
             for name in needed
+        )
+        shown = {quote(c.name): c.name.replace("'", "''").replace("%", "%%") for c in self.table.columns}
+        required += "".join(
+            f"IF tg_op <> 'DELETE' AND new.{name} IS DISTINCT FROM (CASE tg_op WHEN 'UPDATE' THEN old.{name} END) THEN "
+            f"RAISE EXCEPTION 'column {shown[name]} of % is generated', tg_table_name USING ERRCODE = "
+            "'generated_always', HINT = 'leave it out: it is computed from the other columns'; END IF; "
+            for name in self.generated
         )
         return [
             f"CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $body$ BEGIN {required} "
@@ -89,8 +119,10 @@ class Source:
 
     def temporary(self) -> list[str]:
         """The session tables of a tick."""
+        computed = [f"{expression} AS {name}" for name, expression in self.generated.items()]
         return [
-            f"CREATE TEMPORARY TABLE {taken(self.name)} AS SELECT * FROM {queue(self.name)} LIMIT 0",
+            f"CREATE TEMPORARY TABLE {taken(self.name)} AS SELECT {', '.join(['*', *computed])} "
+            f"FROM {queue(self.name)} LIMIT 0",
             f"CREATE TEMPORARY TABLE {changes(self.name)} AS SELECT {', '.join(self.all_columns)}, 0 AS {WEIGHT} "
             f"FROM {table(self.name)} LIMIT 0",
         ]
@@ -101,9 +133,12 @@ class Source:
         By their places, so that no plan made for an empty queue can compare every row with every other. Queued rows
         never move: nobody updates them, and only this deletes them.
         """
+        columns = ", ".join(["_seq", "_op", *self.given])
         return (
             f"WITH t AS (DELETE FROM {queue(self.name)} WHERE ctid = ANY (ARRAY(SELECT ctid FROM {queue(self.name)} "
-            f"ORDER BY _seq LIMIT {limit})) RETURNING *) INSERT INTO {taken(self.name)} SELECT * FROM t"
+            f"ORDER BY _seq LIMIT {limit})) RETURNING *) "
+            f"INSERT INTO {taken(self.name)} ({', '.join([columns, *self.generated])}) "
+            f"SELECT {', '.join([columns, *self.generated.values()])} FROM t"
         )
 
     def derive(self) -> str:

@@ -15,7 +15,7 @@ from millstream.catalog import store
 from millstream.catalog.store import Catalogue, State
 from millstream.emit.names import DATA, queue, quote, short, table
 from millstream.errors import Diagnostic, MillstreamError, Refused
-from millstream.front.ddl import Table
+from millstream.front.ddl import Table, parse_table
 from millstream.front.parse import parse
 from millstream.plan.nodes import Relation
 from millstream.runtime.outcome import Deployed
@@ -217,8 +217,8 @@ def extend_table(
     """Add nullable columns at the end of a source table; anything else would lose or invent data and is refused."""
     added = declared.columns[len(before.columns) :]
     kept = declared.columns[: len(before.columns)]
-    same = [(c.name, c.type, c.nullable) for c in kept] == [
-        (c.name, c.type, c.nullable) for c in before.columns
+    same = [(c.name, c.type, c.nullable, c.generated) for c in kept] == [
+        (c.name, c.type, c.nullable, c.generated) for c in before.columns
     ]
     rules = (declared.key, declared.conflict, declared.version) == (
         before.key,
@@ -238,8 +238,11 @@ def extend_table(
     state = catalogue.states[existing.state or ""]
     source = Source(state.name, f"{quote(existing.schema)}.{quote(existing.name)}", declared)
     for column in added:
-        for target in (table(state.name), queue(state.name)):
+        for target in (table(state.name), *([queue(state.name)] if column.generated is None else [])):
             conn.execute(f"ALTER TABLE {target} ADD COLUMN {quote(column.name)} {column.type}".encode())
+        if column.generated is not None:
+            name = quote(column.name)
+            conn.execute(f"UPDATE {table(state.name)} SET {name} = {source.generated[name]}".encode())
     replace_view(
         conn,
         catalogue,
@@ -366,9 +369,14 @@ def sink_origin(catalogue: Catalogue, query: str, path: str | None) -> State:
     return catalogue.states[found.state]
 
 
+def written_columns(target: State) -> list[str]:
+    """The columns of a source table that its writers give, without the generated ones."""
+    return [c.name for c in parse_table(target.definition, target.path).columns if c.generated is None]
+
+
 def backfill_sink(conn: psycopg.Connection, catalogue: Catalogue, origin: State, target: State) -> None:
     """Queue the rows that are there already."""
-    columns = ", ".join(quote(c[0]) for c in target.detail["columns"])
+    columns = ", ".join(quote(name) for name in written_columns(target))
     guard = f" WHERE {quote(origin.detail['guard'])}" if origin.detail.get("guard") else ""
     conn.execute(
         f"INSERT INTO {queue(target.name)} (_op, {columns}) SELECT 'i', {columns} FROM {table(origin.name)}{guard}".encode()
