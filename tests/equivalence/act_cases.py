@@ -281,7 +281,14 @@ def act_cases(draw: st.DrawFn, *, ticks: int = 6) -> Case:
         # A view without now(): on-act views have no temporal filter below them here, so that the tape stays simple.
         if "now()" not in query.sql:
             made.append(
-                View("looked_up", query.sql, query.columns, True, frozenset(r.name for r in relations))
+                View(
+                    "looked_up",
+                    query.sql,
+                    query.columns,
+                    True,
+                    frozenset(r.name for r in relations),
+                    query.batch,
+                )
             )
             relations.append(Relation("looked_up", query.columns))
     for number in range(draw(st.sampled_from((1, 1, 2)))):

@@ -35,6 +35,7 @@ class Query:
 
     sql: str
     columns: tuple[Column, ...]
+    batch: str | None = None  # in PostgreSQL's terms, where they differ
 
 
 @dataclass(frozen=True)
@@ -53,18 +54,28 @@ class Item:
 class Statement:
     """One statement while it is written: what it may read, its CTEs so far, fresh aliases, and where choices come from.
 
-    `builders` are the kinds of queries that it and its subqueries may be.
+    `builders` are the kinds of queries that it and its subqueries may be. What PostgreSQL writes otherwise is noted in
+    `rewrites`, for the oracles.
     """
 
     draw: st.DrawFn
     relations: Sequence[Relation]
     builders: Sequence[Builder]
     ctes: list[tuple[str, Query]] = field(default_factory=list)
+    rewrites: dict[str, str] = field(
+        default_factory=dict
+    )  # RisingWave's text → the same in PostgreSQL's terms
     _aliases: int = 0
 
     def alias(self, letter: str = "s") -> str:
         self._aliases += 1
         return f"{letter}{self._aliases}"
+
+    def batch(self, sql: str) -> str:
+        """A statement of this writer as the oracles read it."""
+        for text, same in self.rewrites.items():
+            sql = sql.replace(text, same)
+        return sql
 
     def finish(self, query: Query) -> str:
         if not self.ctes:

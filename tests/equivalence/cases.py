@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -27,6 +28,7 @@ class View:
     columns: tuple[Column, ...]
     materialized: bool
     inputs: frozenset[str]
+    batch: str | None = None  # what the oracles run, where RisingWave's text is not PostgreSQL's
 
     @property
     def reads_now(self) -> bool:
@@ -159,8 +161,8 @@ def views(
             scope = relations[len(over) :]
         query = statement(draw, scope, kinds, draw(st.integers(0, depth)))
         materialized = number == count - 1 or draw(st.sampled_from((True, True, False)))
-        inputs = frozenset(each.name for each in relations if f"{each.name} " in query.sql + " ")
-        made.append(View(name, query.sql, query.columns, materialized, inputs))
+        inputs = frozenset(each.name for each in relations if re.search(rf"\b{each.name}\b", query.sql))
+        made.append(View(name, query.sql, query.columns, materialized, inputs, query.batch))
         relations.append(Relation(name, query.columns))
     return tuple(made)
 

@@ -76,6 +76,8 @@ def _exact_part(value: Any) -> Any:
 def _canonical(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.astimezone(UTC)
+    if isinstance(value, dict):
+        return tuple(sorted((key, _canonical(each)) for key, each in value.items()))
     if isinstance(value, list | tuple):
         return tuple(map(_canonical, value))
     if isinstance(value, Decimal) and value.is_finite() and value == value.to_integral_value():

@@ -67,6 +67,8 @@ class DeltaWatch:
 
 def _canonical(row: Any) -> Any:
     """A value that is equal and hashes equal where PostgreSQL holds the originals equal."""
+    if isinstance(row, dict):
+        return tuple(sorted((key, _canonical(value)) for key, value in row.items()))
     if isinstance(row, list | tuple):
         return tuple(map(_canonical, row))
     if isinstance(row, float) and math.isnan(row):

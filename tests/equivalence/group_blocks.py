@@ -42,11 +42,13 @@ def _plain_call(draw: st.DrawFn, scope: Sequence[Scoped], *, invertible: bool) -
     numbers = [each for each in scope if each.column.type in NUMBERS]
     ordered = [each for each in comparable if each.column.type != "boolean"]
     texts = [each for each in comparable if each.column.type == "varchar"]
+    integers = [each for each in comparable if each.column.type == "integer"]
     kinds = ["count_star"] + (["count"] if comparable else []) + (["sum", "sum", "avg"] if numbers else [])
     if not invertible:
         kinds += ["count_distinct", "bool_or"] if comparable else []
         kinds += ["min", "max"] if ordered else []
         kinds += ["string_agg"] if texts else []
+        kinds += ["bits", "sum_distinct", "spread"] if integers else []
     kind = pick(draw, kinds)
     if kind == "count_star":
         return "count(*)", "bigint", True
@@ -54,6 +56,14 @@ def _plain_call(draw: st.DrawFn, scope: Sequence[Scoped], *, invertible: bool) -
         return _sum_or_avg(draw, scope, numbers, kind)
     if kind == "bool_or":
         return f"{pick(draw, ('bool_or', 'bool_and'))}({predicate(draw, scope, 1)})", "boolean", True
+    if kind in ("bits", "sum_distinct", "spread"):
+        argument = draw(st.sampled_from(integers)).text
+        if kind == "bits":
+            return f"{pick(draw, ('bit_and', 'bit_or'))}({argument})", "integer", True
+        if kind == "sum_distinct":
+            return f"sum(distinct {argument})", "bigint", True
+        name = pick(draw, ("stddev", "stddev_pop", "variance", "var_pop"))
+        return f"{name}({argument})", "numeric", False
     if kind == "string_agg":
         order = total_order(draw, [each.text for each in comparable])
         return f"string_agg({draw(st.sampled_from(texts)).text}, ',' order by {order})", "varchar", True
@@ -77,7 +87,7 @@ def _sum_or_avg(draw: st.DrawFn, scope: Sequence[Scoped], numbers: Sequence[Scop
     return f"sum({argument})", "bigint" if source == "integer" else "numeric", exact
 
 
-def _aggregates(writer: Statement, scope: Sequence[Scoped], first: int) -> tuple[list[str], list[Column]]:
+def aggregates(writer: Statement, scope: Sequence[Scoped], first: int) -> tuple[list[str], list[Column]]:
     """One to three aggregates; half of the time only such as can take a row away again (count, sum, avg)."""
     texts, columns = [], []
     invertible = writer.draw(st.booleans())
@@ -102,7 +112,7 @@ def aggregate_block(writer: Statement, depth: int) -> Query:
         keys.setdefault(_key_expression(draw, chosen) if expressed else chosen.text, chosen.column)
     texts = [f"{text} as c{position}" for position, text in enumerate(keys)]
     columns = [Column(f"c{position}", column.type) for position, column in enumerate(keys.values())]
-    more_texts, more_columns = _aggregates(writer, source.scope, len(texts))
+    more_texts, more_columns = aggregates(writer, source.scope, len(texts))
     where = where_clause(conditions(writer, source.scope))
     having = f" having {_having(draw, source.scope)}" if sometimes(draw) else ""
     return Query(
@@ -128,7 +138,7 @@ def _key_expression(draw: st.DrawFn, chosen: Scoped) -> str:
 def global_block(writer: Statement, depth: int) -> Query:
     """Aggregates without GROUP BY: always one row."""
     source = any_source(writer, depth)
-    texts, columns = _aggregates(writer, source.scope, 0)
+    texts, columns = aggregates(writer, source.scope, 0)
     where = where_clause(conditions(writer, source.scope))
     return Query(f"select {', '.join(texts)} from {source.sql}{where}", tuple(columns))
 

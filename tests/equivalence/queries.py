@@ -6,7 +6,17 @@ from collections.abc import Sequence
 
 from hypothesis import strategies as st
 
-from tests.equivalence import group_blocks, join_blocks, rank_blocks, set_blocks, subquery_blocks
+from tests.equivalence import (
+    group_blocks,
+    grouping_blocks,
+    join_blocks,
+    ordered_blocks,
+    rank_blocks,
+    set_blocks,
+    subquery_blocks,
+    time_blocks,
+    window_blocks,
+)
 from tests.equivalence.blocks import Builder, Query, Relation, Statement, nested, select_block
 
 BUILDERS: dict[str, Builder] = {
@@ -39,12 +49,23 @@ BUILDERS: dict[str, Builder] = {
     "scalar": subquery_blocks.scalar_block,
     "bound": subquery_blocks.bound_block,
     "having": subquery_blocks.having_block,
+    "ordered_aggregate": ordered_blocks.ordered_block,
+    "grouping_sets": grouping_blocks.grouping_sets_block,
+    "group_window": grouping_blocks.group_window_block,
+    "frames": window_blocks.frames_block,
+    "distinct_on": window_blocks.distinct_on_block,
+    "time_window": time_blocks.time_window_block,
+    "clock": time_blocks.clock_block,
 }
 """Name of a construct → what writes a query with it. The simplest come first: that is where Hypothesis shrinks to."""
+
+POSTGRES_BUILDERS: dict[str, Builder] = {"postgres_aggregate": ordered_blocks.postgres_block}
+"""Constructs that only PostgreSQL can check."""
 
 
 def statement(draw: st.DrawFn, relations: Sequence[Relation], kinds: Sequence[str], depth: int) -> Query:
     """A whole statement over `relations`; `kinds` are the names of the constructs that it may use."""
-    writer = Statement(draw, relations, [BUILDERS[kind] for kind in kinds])
+    writer = Statement(draw, relations, [{**BUILDERS, **POSTGRES_BUILDERS}[kind] for kind in kinds])
     query = nested(writer, depth)
-    return Query(writer.finish(query), query.columns)
+    sql = writer.finish(query)
+    return Query(sql, query.columns, writer.batch(sql))

@@ -21,14 +21,15 @@ from tests.equivalence.schema import Column
 from tests.equivalence.values import INTEGRAL, SCALAR_TYPES
 
 
-def _carried(comparable: Sequence[Scoped]) -> tuple[str, tuple[Column, ...]]:
+def carried(comparable: Sequence[Scoped]) -> tuple[str, tuple[Column, ...]]:
     """Select all comparable columns, so that rows that tie in the order are equal."""
     columns = tuple(Column(f"c{position}", each.column.type) for position, each in enumerate(comparable))
     texts = (f"{each.text} as {column.name}" for each, column in zip(comparable, columns, strict=True))
     return ", ".join(texts), columns
 
 
-def _partition(draw: st.DrawFn, comparable: Sequence[Scoped]) -> str:
+def partition(draw: st.DrawFn, comparable: Sequence[Scoped]) -> str:
+    """No, one or two columns to partition by."""
     chosen = draw(st.lists(st.sampled_from(comparable), max_size=2, unique=True))
     return f"partition by {', '.join(each.text for each in chosen)} " if chosen else ""
 
@@ -40,9 +41,9 @@ def top_n_block(writer: Statement, depth: int) -> Query:
     comparable = item.comparable()
     if not comparable:
         return select_block(writer, depth)
-    listing, columns = _carried(comparable)
+    listing, columns = carried(comparable)
     order = total_order(draw, [each.text for each in comparable])
-    window = f"row_number() over ({_partition(draw, comparable)}order by {order})"
+    window = f"row_number() over ({partition(draw, comparable)}order by {order})"
     where = where_clause(conditions(writer, item.scope))
     inner = f"select {listing}, {window} as rn from {item.sql}{where}"
     alias = writer.alias()
@@ -61,7 +62,7 @@ def window_block(writer: Statement, depth: int) -> Query:
     comparable = item.comparable()
     if not comparable:
         return select_block(writer, depth)
-    listing, columns = _carried(comparable)
+    listing, columns = carried(comparable)
     order = total_order(draw, [each.text for each in comparable])
     numbers = [each for each in comparable if each.column.type in INTEGRAL]
     chosen = draw(st.sampled_from(comparable))
@@ -78,7 +79,7 @@ def window_block(writer: Statement, depth: int) -> Query:
     else:
         call = functions[kind]
         type_name = "bigint" if kind == "count" else chosen.column.type
-    over = f"over ({_partition(draw, comparable)}order by {order}{frame})"
+    over = f"over ({partition(draw, comparable)}order by {order}{frame})"
     name = f"c{len(columns)}"
     where = where_clause(conditions(writer, item.scope))
     return Query(
@@ -88,16 +89,16 @@ def window_block(writer: Statement, depth: int) -> Query:
 
 
 def limit_block(writer: Statement, depth: int) -> Query:
-    """ORDER BY with LIMIT: a top-N of everything."""
+    """ORDER BY with LIMIT or OFFSET: a top-N of everything."""
     draw = writer.draw
     item = choose_item(writer, depth)
     comparable = item.comparable()
     if not comparable:
         return select_block(writer, depth)
-    listing, columns = _carried(comparable)
+    listing, columns = carried(comparable)
     order = total_order(draw, [each.text for each in comparable])
     where = where_clause(conditions(writer, item.scope))
-    cut = pick(draw, ("limit 1", "limit 2"))
+    cut = pick(draw, ("limit 1", "limit 2", "limit 2 offset 1", "offset 2"))
     return Query(f"select {listing} from {item.sql}{where} order by {order} {cut}", columns)
 
 

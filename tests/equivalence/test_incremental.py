@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from tests.databases import Databases
 from tests.equivalence.act_cases import act_cases
 from tests.equivalence.cases import Case, cases
-from tests.equivalence.queries import BUILDERS
+from tests.equivalence.queries import BUILDERS, POSTGRES_BUILDERS
 from tests.equivalence.run import run
 
 
@@ -27,6 +27,19 @@ def test_each_construct_alone(kind: str, databases: Databases, oracle_dsn: str) 
     def check(case: Case) -> None:
         with databases.fresh() as dsn:
             run(case, dsn, oracle_dsn)
+
+    check()
+
+
+@pytest.mark.parametrize("kind", POSTGRES_BUILDERS)
+def test_each_construct_that_only_postgresql_can_check(
+    kind: str, databases: Databases, oracle_dsn: str
+) -> None:
+    @settings(max_examples=12)
+    @given(case=cases(kinds=(kind,), maximum=1, depth=0, ticks=4))
+    def check(case: Case) -> None:
+        with databases.fresh() as dsn:
+            run(case, dsn, oracle_dsn, postgres_alone=True)
 
     check()
 

@@ -18,7 +18,7 @@ def test_postgresql_and_duckdb_agree_on_every_view(case: Case, oracle_dsn: str) 
             for table in case.tables:
                 oracle.create_table(table.mirror_ddl)
             for view in case.views:
-                oracle.create_view(view.name, view.sql)
+                oracle.create_view(view.name, view.batch or view.sql)
         for step in case.steps:
             if isinstance(step, Tick):
                 for model in models.values():
