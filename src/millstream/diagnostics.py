@@ -185,6 +185,11 @@ CATALOGUE: dict[str, tuple[str, str, str]] = {
         "time windows are of a constant length without months, over a timestamp column of a relation or a CTE",
         "write  TUMBLE(events, occurred_at, INTERVAL '1 hour')  or  HOP(events, occurred_at, slide, size)",
     ),
+    "MS059": (
+        "SQL function {detail}",
+        "the body is put in place of every call, so it is one expression over the parameters",
+        "write  CREATE FUNCTION f(a int) RETURNS int LANGUAGE sql AS $$ SELECT a + 1 $$",
+    ),
     # What this engine keeps and RisingWave does not (front/portable.py); dbt's models are held to both.
     "MS060": (
         "window function {detail} over all rows",

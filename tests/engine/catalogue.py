@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from millstream.delta.node import HASH, Node
 from millstream.delta.segment import compile_nodes
+from millstream.front.functions import inline, parse_function
 from millstream.front.parse import parse
 from millstream.front.query import Outputs, bind_query
-from millstream.front.scope import Context, ViewText
+from millstream.front.scope import Context, SqlFunction, ViewText
 from millstream.plan.nodes import Plan, Relation
 
 RELATIONS = {
@@ -53,6 +54,19 @@ VIEWS = {
     "broken_view": ViewText("broken_view", "select item_id, missing from items", "sql/broken_view.sql"),
 }
 PYTHON = {"blend", "rerank"}
+FUNCTIONS = {
+    declared.name: declared
+    for declared in (
+        parse_function(
+            "create function dear(price float8) returns boolean language sql as $$ select price > 10 $$"
+        ),
+        parse_function("create function shout(varchar) returns varchar language sql as 'select upper($1)'"),
+        parse_function(
+            "create function twice(a varchar) returns varchar language sql return shout(a) || shout(a)"
+        ),
+        parse_function("create function endless(a int) returns int language sql as 'select endless(a)'"),
+    )
+}
 
 
 class Static:
@@ -63,6 +77,9 @@ class Static:
             return None
         return RELATIONS.get(name) or VIEWS.get(name)
 
+    def sql_function(self, schema: str | None, name: str) -> SqlFunction | None:
+        return FUNCTIONS.get(name) if schema in (None, "public") else None
+
     def is_python(self, schema: str | None, name: str) -> bool:
         return schema in (None, "public") and name in PYTHON
 
@@ -70,7 +87,8 @@ class Static:
 def bound(sql: str, path: str | None = None) -> tuple[Plan, Outputs, Context]:
     """Bind a query; return its plan, its outputs and the context that made the names."""
     context = Context(Static(), path=path)
-    plan, outputs = bind_query(parse(sql, path), context, {}, None)
+    query = inline(parse(sql, path), context.catalog, path)
+    plan, outputs = bind_query(query, context, {}, None)
     return plan, outputs, context
 
 

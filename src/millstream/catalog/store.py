@@ -9,10 +9,10 @@ from typing import Any
 
 import psycopg
 
-from millstream.front.scope import ViewText
+from millstream.front.scope import SqlFunction, ViewText
 from millstream.plan.nodes import Relation
 
-# what a name meant when a view was compiled: {"state": name} or {"view": sql, "path": path}
+# what a name meant when a view was compiled: {"state": name}, {"view": sql, "path": path} or {"function": definition}
 Pins = dict[str, dict[str, str | None]]
 
 
@@ -99,6 +99,21 @@ class Catalogue:
                 waiting |= {pin.get("state") for pin in self.states[str(name)].reads.values()}
         return found
 
+    def sql_function(self, schema: str | None, name: str) -> SqlFunction | None:
+        """Find a SQL function, and remember what it was."""
+        key = f"{schema or self.default_schema}.{name}"
+        if self.pins is not None:
+            text = self.pins.get(key, {}).get("function")
+        else:
+            found = self.named(schema, name)
+            text = found.definition if found is not None and found.kind == "function" else None
+        definition = json.loads(text) if text is not None else {}
+        if definition.get("language") != "sql":
+            return None
+        self.resolved[key] = {"function": text}
+        parameters = tuple((str(label), str(type_)) for label, type_ in definition["parameters"])
+        return SqlFunction(schema, name, parameters, definition["returns"], definition["body"])
+
     def is_python(self, schema: str | None, name: str) -> bool:
         """Tell whether a name is a registered Python function."""
         found = self.named(schema, name)
@@ -107,6 +122,12 @@ class Catalogue:
             and found.kind == "function"
             and json.loads(found.definition)["language"] == "python"
         )
+
+
+def sql_definition(function: SqlFunction) -> str:
+    """What is kept of a SQL function."""
+    parts = {"parameters": function.parameters, "returns": function.returns, "body": function.body}
+    return json.dumps({"language": "sql", **parts})
 
 
 def load(conn: psycopg.Connection) -> Catalogue:

@@ -22,11 +22,25 @@ class ViewText:
     path: str | None = None
 
 
+@dataclass(frozen=True)
+class SqlFunction:
+    """A function of one expression: parameters as (name or '', type), the type of the result, the body as SQL."""
+
+    schema: str | None
+    name: str
+    parameters: tuple[tuple[str, str], ...]
+    returns: str
+    body: str
+
+
 class Catalog(Protocol):
     """What the binder asks about names."""
 
     def relation(self, schema: str | None, name: str) -> Relation | ViewText | None:
         """Return what a name in FROM stands for; None if nothing of that name is deployed."""
+
+    def sql_function(self, schema: str | None, name: str) -> SqlFunction | None:
+        """Return the SQL function of a name; None if there is none."""
 
     def is_python(self, schema: str | None, name: str) -> bool:
         """Tell whether a function is a registered Python function."""

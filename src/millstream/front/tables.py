@@ -9,6 +9,7 @@ from sqlglot import exp
 
 from millstream.diagnostics import refuse
 from millstream.front import joins, query
+from millstream.front.functions import inline
 from millstream.front.parse import is_process_time, parse
 from millstream.front.scalar import bind
 from millstream.front.scope import CommonTable, Context, Scope, ViewText
@@ -44,7 +45,9 @@ def bind_table(table: exp.Table, scope: Scope, ctes: Mapping[str, CommonTable]) 
     context.read[table.name] = None
     if isinstance(found, ViewText):
         inner = replace(context, path=found.path)
-        plan, outputs = query.bind_query(parse(found.sql, found.path), inner, {}, None)
+        plan, outputs = query.bind_query(
+            inline(parse(found.sql, found.path), context.catalog, found.path), inner, {}, None
+        )
         return plan, dict(outputs)
     leaf = scan(found, context)
     visible = {name: attribute for name, attribute in zip(leaf.names, leaf.columns, strict=True)}

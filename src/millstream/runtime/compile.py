@@ -11,6 +11,7 @@ import psycopg
 from millstream.catalog.store import Catalogue, Pins
 from millstream.delta.node import Node
 from millstream.delta.segment import compile_nodes
+from millstream.front.functions import inline
 from millstream.front.parse import parse
 from millstream.front.query import bind_query
 from millstream.front.scope import Context
@@ -31,7 +32,7 @@ def compile_view(
     catalogue.pins = pins
     catalogue.resolved = {}
     context = Context(catalogue, path=path, model=state)
-    plan, outputs = bind_query(parse(sql, path), context, {}, None)
+    plan, outputs = bind_query(inline(parse(sql, path), catalogue, path), context, {}, None)
     nodes = compile_nodes(state, plan, outputs, context.names, path)
     return Compiled(nodes, dict(catalogue.resolved))
 

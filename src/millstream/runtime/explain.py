@@ -208,6 +208,8 @@ def without_state(catalogue: Catalogue, deployed: Deployed) -> tuple[str, tuple[
         kept = "not stored: computed when it is read, and expanded in the materialized views that read it"
         return kept, tuple(sorted(tables & known))
     definition = json.loads(deployed.definition)
+    if deployed.kind == "function" and definition["language"] == "sql":
+        return f"SQL, put into the models that call it: {definition['body']}", ()
     if deployed.kind == "function":
         return f"Python, {definition['module']}, code {definition['code']}", ()
     return f"its new rows enter {definition['target']} in the same tick", (str(deployed.state),)

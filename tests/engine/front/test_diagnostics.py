@@ -11,6 +11,7 @@ import millstream
 from millstream.diagnostics import CATALOGUE
 from millstream.errors import Refused
 from millstream.front.ddl import parse_sink, parse_table
+from millstream.front.functions import parse_function
 from tests.engine.catalogue import compiled
 from tests.engine.golden import Case, each_case, read
 
@@ -50,6 +51,13 @@ def test_the_refusal_of_a_query(case: Case) -> None:
     case.check(refusal(case.given))
 
 
+@each_case(HERE / "function_refusals.golden")
+def test_the_refusal_of_a_function(case: Case) -> None:
+    with pytest.raises(Refused) as caught:
+        parse_function(case.given, PATH)
+    case.check(str(caught.value))
+
+
 @each_case(HERE / "ddl_refusals.golden")
 def test_the_refusal_of_a_declaration(case: Case) -> None:
     case.check(refusal(case.given))
@@ -77,7 +85,7 @@ def test_every_refusal_of_a_query_names_line_and_column() -> None:
 
 
 def test_every_refusal_has_a_reason_and_a_hint() -> None:
-    for path in (*QUERIES, HERE / "ddl_refusals.golden"):
+    for path in sorted(HERE.glob("*refusals*.golden")):
         for case in read(path):
             lines = case.expected.splitlines()
             assert lines[1].startswith("  why:  ") and len(lines[1]) > 15, case.title

@@ -1,0 +1,85 @@
+"""Deploy SQL functions: models have their body put in, and PostgreSQL gets the function for queries and plain views."""
+
+from __future__ import annotations
+
+import json
+
+import psycopg
+import sqlglot
+
+from millstream.catalog import store
+from millstream.catalog.store import sql_definition
+from millstream.emit.names import quote
+from millstream.errors import Diagnostic, Refused
+from millstream.front.functions import parse_function
+from millstream.front.parse import DIALECT
+from millstream.front.scope import SqlFunction
+from millstream.runtime import deploy, views
+from millstream.runtime.functions import translate
+from millstream.runtime.outcome import Deployed
+
+
+def deploy_sql_function(
+    conn: psycopg.Connection, ddl: str, *, schema: str = "public", path: str | None = None
+) -> Deployed:
+    """Deploy CREATE FUNCTION … LANGUAGE sql. A changed body rebuilds the models that call it.
+
+    RisingWave replaces no function: there, and where the signature changes, a changed function needs a new name.
+    """
+    function = parse_function(ddl, path)
+    schema, name = function.schema or schema, function.name
+    definition = sql_definition(function)
+    with conn.transaction():
+        catalogue = deploy.begin(conn)
+        existing = catalogue.named(schema, name)
+        if existing is not None and existing.kind == "function" and existing.definition == definition:
+            return Deployed(name, "unchanged", "sql function")
+        if existing is not None:
+            refuse_replacing(existing, function, path)
+        conn.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}".encode())
+        conn.execute(declaration(function, schema).encode())
+        store.put_relation(conn, store.Deployed(schema, name, "function", None, definition, path))
+        swaps: views.Swaps = []
+        rebuilt = deploy.rebuild(conn, schema, name, swaps)
+        views.swap(conn, swaps)
+        store.raise_epoch(conn)
+    deploy.collect(conn)
+    return Deployed(name, "replaced" if existing is not None else "created", "sql function", rebuilt)
+
+
+def refuse_replacing(existing: store.Deployed, function: SqlFunction, path: str | None) -> None:
+    """Refuse to put a function in the place of something else, or of a function with another signature."""
+    if existing.kind != "function":
+        raise Refused(
+            Diagnostic(
+                "MS032",
+                function.name,
+                f"a {existing.kind} of that name is deployed",
+                "drop it or choose another name",
+                path,
+            )
+        )
+    before, after = json.loads(existing.definition), json.loads(sql_definition(function))
+    signature = ("language", "parameters", "returns")
+    if any(before.get(part) != after[part] for part in signature):
+        raise Refused(
+            Diagnostic(
+                "MS033",
+                f"function {function.name}",
+                "its signature changed, and RisingWave never replaces a function",
+                "give it a new name with a higher version and change the models that call it",
+                path,
+            )
+        )
+
+
+def declaration(function: SqlFunction, schema: str) -> str:
+    """The function as PostgreSQL's."""
+    listed = ", ".join(
+        f"{quote(name)} {translate(type_, name)[0]}".strip() if name else translate(type_, function.name)[0]
+        for name, type_ in function.parameters
+    )
+    body = sqlglot.parse_one(function.body, dialect=DIALECT).sql("postgres", normalize_functions=False)
+    returns = translate(function.returns, function.name)[0]
+    target = f"{quote(schema)}.{quote(function.name)}"
+    return f"CREATE OR REPLACE FUNCTION {target}({listed}) RETURNS {returns} LANGUAGE sql AS $f$ SELECT {body} $f$"
