@@ -8,12 +8,11 @@ from dataclasses import replace
 from sqlglot import exp
 
 from millstream.diagnostics import refuse
-from millstream.front import joins, query
+from millstream.front import joins, query, time_windows
 from millstream.front.functions import inline
 from millstream.front.parse import is_process_time, parse
 from millstream.front.scalar import bind
 from millstream.front.scope import CommonTable, Context, Scope, ViewText
-from millstream.front.time_windows import bind_time_window, window_function
 from millstream.front.unread import refuse_unread
 from millstream.plan.expression import Attribute, references
 from millstream.plan.nodes import Plan, Relation, Scan, Unnest, Values, names
@@ -61,8 +60,8 @@ def bind_item(item: exp.Expr, scope: Scope, ctes: Mapping[str, CommonTable]) -> 
         return bind_bracketed(item, scope, ctes)
     if isinstance(item, (exp.Table, exp.Subquery, exp.Values)):
         refuse_unread(item, path)
-    if isinstance(item, exp.Table) and (call := window_function(item)) is not None:
-        plan, columns, name = bind_time_window(call, scope, ctes)
+    if isinstance(item, exp.Table) and (call := time_windows.window_function(item)) is not None:
+        plan, columns, name = time_windows.bind_time_window(call, scope, ctes)
         return plan, {item.alias or name: relabelled(columns, item.args.get("alias"))}
     if isinstance(item, exp.Table):
         if isinstance(item.this, exp.Func):

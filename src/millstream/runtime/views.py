@@ -17,6 +17,8 @@ from millstream.emit.names import DATA, queue, quote, short, table
 from millstream.errors import Diagnostic, MillstreamError, Refused
 from millstream.front.ddl import Table, parse_table
 from millstream.front.parse import parse
+from millstream.front.plain import in_postgres_words
+from millstream.front.scope import Context
 from millstream.plan.nodes import Relation
 from millstream.runtime.outcome import Deployed
 from millstream.runtime.source import Source
@@ -103,6 +105,11 @@ def is_shown(conn: psycopg.Connection, schema: str, name: str) -> bool:
 CLOCK_CALL = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"|(\bnow\s*\(\s*\)|\bcurrent_timestamp\b)", re.I)
 
 
+def shown_text(catalogue: Catalogue, sql: str, path: str | None) -> str:
+    """A plain view as PostgreSQL keeps it."""
+    return on_the_clock(in_postgres_words(sql, Context(catalogue, path=path)))
+
+
 def on_the_clock(sql: str) -> str:
     """Let now() in a plain view read the engine's clock, as in a materialized one: once for a query, as a subquery is."""
     return CLOCK_CALL.sub(lambda found: "(select millstream.read_now())" if found[1] else found[0], sql)
@@ -128,7 +135,7 @@ def replace_view(conn: psycopg.Connection, catalogue: Catalogue, schema: str, na
         if row is None or row[0] is None:
             try:
                 conn.execute(
-                    f"CREATE VIEW {quote(found.schema)}.{quote(found.name)} AS {on_the_clock(found.definition)}".encode()
+                    f"CREATE VIEW {quote(found.schema)}.{quote(found.name)} AS {shown_text(catalogue, found.definition, found.path)}".encode()
                 )
             except psycopg.Error as error:
                 raise MillstreamError(
@@ -196,7 +203,7 @@ def deploy_plain(
     rebuilt = rebuild(conn, schema, name, swaps) if existing is not None else ()
 
     def show_plain() -> None:
-        replace_view(conn, catalogue, schema, name, on_the_clock(sql))
+        replace_view(conn, catalogue, schema, name, shown_text(catalogue, sql, path))
         grant(conn, schema, name, "view")
 
     swap(conn, [show_plain, *swaps])
