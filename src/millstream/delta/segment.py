@@ -75,6 +75,7 @@ class Segmentation:
             plan, carried = carry_up(plan, top, keys, self.names)
             outputs, stored = with_keys(outputs, shown, carried)
             if isinstance(top, Aggregate) and rowwise and invertible(top) and is_linear(top.input):
+                outputs = with_hidden_groups(outputs, carried, keys)
                 node = Node(name, plan, outputs, Rule.AGGREGATE, stored, unique=True)
             else:
                 unique = isinstance(top, Aggregate) and rowwise
@@ -307,6 +308,16 @@ def with_keys(
             extra.append((f"_k{len(extra) + 1}", key))
             stored.append(extra[-1][0])
     return (*outputs, *extra), tuple(stored)
+
+
+def with_hidden_groups(
+    outputs: tuple[tuple[str, Attribute], ...], carried: tuple[Attribute, ...], keys: tuple[Attribute, ...]
+) -> tuple[tuple[str, Attribute], ...]:
+    """Let the keys of an aggregation be NULL where its groups' are: it stores those too that a filter above it hides."""
+    null = {
+        passed.name for passed, key in zip(carried, keys, strict=True) if key.nullable
+    }  # what a filter tells of them holds for the visible rows only
+    return tuple((stored, replace(a, nullable=a.nullable or a.name in null)) for stored, a in outputs)
 
 
 def one_row_per(plan: Plan, keys: tuple[Attribute, ...]) -> bool:
