@@ -53,6 +53,9 @@ exception when others then
 end $$;
 """
 
+CATALOGUE = ("items", "inventory", "excluded_items")
+"""What rank_available_items follows; no list is computed for it."""
+
 
 def deploy(dsn: str, project: Project) -> None:
     """Create every model as what its materialization says, in the order in which they read each other."""
@@ -113,6 +116,8 @@ class Shop:
             ),
             given,
         )
+        if table in CATALOGUE:
+            self.connection.execute("refresh materialized view rank_available_items")
 
     def item(self, item_id: str, category: str = "cake", stock: int = 9, **columns: Any) -> None:
         """An active item, named after its id in capitals, with stock."""
