@@ -20,6 +20,7 @@ TOGETHER = ("cli", "demo", "project", "serving")
 """Folders whose tests share something that takes long to make: one process runs all of them."""
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Say what goes to one process when tests run in parallel: a folder of `TOGETHER`, else a file."""
     for item in items:

@@ -33,6 +33,7 @@ class Replay:
         self.replayed: Any = None
         self.error: BaseException | None = None
         self.thread = threading.Thread(target=self._run, name="replay")
+        self.done = threading.Event()  # Ctrl-C in Thread.join makes Python 3.11 believe that the thread has ended
 
     def __enter__(self) -> Self:
         self.thread.start()
@@ -42,12 +43,13 @@ class Replay:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop.set()
+        self.done.wait()
         self.thread.join()
 
     @property
     def running(self) -> bool:
         """Whether events are still to come."""
-        return self.thread.is_alive()
+        return not self.done.is_set()
 
     def _run(self) -> None:
         try:
@@ -61,6 +63,8 @@ class Replay:
             )
         except Exception as error:  # noqa: BLE001 - told by whoever waits for the thread
             self.error = error
+        finally:
+            self.done.set()
 
     def _since(self) -> datetime:
         """Where to go on: at the last line of the log that is there."""
@@ -110,7 +114,7 @@ def pace(owner: psycopg.Connection) -> dict[str, Any]:
 def watch(replay: Replay, owner: psycopg.Connection, reader: psycopg.Connection, console: Console) -> None:
     """Print every few seconds who acted last and what that household is recommended now, until the replay ends."""
     while replay.running:
-        replay.thread.join(LOOK_SECONDS)
+        replay.done.wait(LOOK_SECONDS)
         figures = pace(owner)
         acted = owner.execute(
             "select user_id from rank_user_list order by computed_at desc limit 1"
