@@ -95,6 +95,8 @@ def test_the_previous_image_of_a_bag_keeps_its_duplicates(databases: Databases, 
 def test_a_group_with_a_null_key_that_a_filter_hides_is_kept_like_any_other(
     databases: Databases, oracle_dsn: str
 ) -> None:
-    sql = "select s.v0 as c0, s.n as c1 from (select v0, count(*) as n from t0 group by v0) as s where s.v0 = 1"
+    sql = (
+        "select s.v0 as c0, s.n as c1 from (select v0, count(*) as n from t0 group by v0) as s where s.v0 = 1"
+    )
     rows = Insert("t0", ((1, None), (2, None), (1, 1)))
     check(sql, (rows, tick(), rows, tick(), Delete("t0", "k", 1), tick()), databases, oracle_dsn)

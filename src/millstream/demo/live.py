@@ -33,7 +33,7 @@ class Replay:
         self.replayed: Any = None
         self.error: BaseException | None = None
         self.thread = threading.Thread(target=self._run, name="replay")
-        self.done = threading.Event()  # Ctrl-C in Thread.join makes Python 3.11 believe that the thread has ended
+        self.done = threading.Event()  # after a Ctrl-C in Thread.join, Python 3.11 takes the thread for ended
 
     def __enter__(self) -> Self:
         self.thread.start()
