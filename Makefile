@@ -6,16 +6,20 @@ READY := $(VENV)/.installed
 ONCE ?=
 ARGS ?=
 JOBS ?= 2
+SECONDS ?= 1800
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: demo test check bench up down clean help
+.PHONY: demo test prove check bench up down clean help
 
 demo: $(READY) ## load real purchases, build every view, replay live (ONCE=1: end after showing it)
 	@millstream demo $(if $(ONCE),--once) $(ARGS)
 
 test: $(READY) ## run every test, in two processes (JOBS=4: in four)
 	pytest -q --numprocesses $(JOBS) --dist loadgroup $(ARGS)
+
+prove: $(READY) ## random histories of random views against two oracles, for SECONDS (1800)
+	python -m tests.equivalence.prove --seconds $(SECONDS) $(ARGS)
 
 check: $(READY) ## lint, types, import layers, both dbt targets (the tests lint the SQL)
 	ruff check .
