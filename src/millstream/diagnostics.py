@@ -234,6 +234,40 @@ CATALOGUE: dict[str, tuple[str, str, str]] = {
     ),
 }
 
+# Refused when something is deployed, before or after its SQL is compiled; the texts say more in each case.
+DEPLOYMENT: dict[str, tuple[str, str, str]] = {
+    "MS030": (
+        "source table, sink",
+        "the declaration has a part that this engine does not read",
+        "keep columns, PRIMARY KEY, ON CONFLICT and WITH VERSION COLUMN; keep connectors in the other target",
+    ),
+    "MS031": (
+        "struct field",
+        "a field of a Python function's type is a name and a type",
+        "write  struct<item_id varchar, score double precision>",
+    ),
+    "MS032": (
+        "name in use",
+        "something of another kind is deployed under that name",
+        "drop it or choose another name",
+    ),
+    "MS033": (
+        "function",
+        "its signature changed, and RisingWave never replaces a function",
+        "give it a new name with a higher version and change the models that call it",
+    ),
+    "MS034": (
+        "sink",
+        "its source, its target or their columns do not fit",
+        "select exactly the columns of a source table from one materialized view",
+    ),
+    "MS035": (
+        "source table that holds rows",
+        "only new nullable columns at the end can be added to it",
+        "load into a table of a new name, or rebuild with --full-refresh, which empties it",
+    ),
+}
+
 
 def place(node: exp.Expr | None) -> tuple[int | None, int | None]:
     """Return the 1-based line and column of the first token that sqlglot placed in or under a node."""

@@ -1,0 +1,205 @@
+"""Joins, set operations and subqueries."""
+
+from __future__ import annotations
+
+from millstream.support.construct import Construct, Group
+
+JOINS = Group(
+    "Joins",
+    "https://docs.risingwave.com/processing/sql/joins",
+    (
+        Construct(
+            "inner join on an equality",
+            "select e.event_id, i.category from events as e join items as i on i.item_id = e.item_id",
+        ),
+        Construct(
+            "with more than an equality",
+            "select e.event_id from events as e join items as i on i.item_id = e.item_id and i.price < e.amount",
+        ),
+        Construct(
+            "comma and WHERE",
+            "select e.event_id, i.price from events as e, items as i where i.item_id = e.item_id",
+        ),
+        Construct(
+            "USING",
+            "select event_id, category from events join items using (item_id)",
+            postgres="select event_id, category from events join items using (item_id)",
+        ),
+        Construct(
+            "self join",
+            "select a.event_id, b.event_id as other_id from events as a join events as b on b.user_id = a.user_id and b.event_id > a.event_id",
+        ),
+        Construct(
+            "three relations",
+            "select e.event_id, c.seconds from events as e join items as i on i.item_id = e.item_id join clicks as c on c.item_id = i.item_id",
+        ),
+        Construct(
+            "LEFT JOIN",
+            "select e.event_id, i.category from events as e left join items as i on i.item_id = e.item_id",
+        ),
+        Construct(
+            "RIGHT JOIN",
+            "select e.event_id, i.item_id from events as e right join items as i on i.item_id = e.item_id",
+        ),
+        Construct(
+            "FULL JOIN",
+            "select c.seconds, i.category from clicks as c full join items as i on i.item_id = c.item_id",
+        ),
+        Construct(
+            "cross join with one row",
+            "select i.item_id, m.top from items as i cross join (select max(amount) as top from events) as m",
+        ),
+        Construct(
+            "dynamic filter",
+            "select i.item_id from items as i, (select avg(amount) as middle from events) as m where i.price > m.middle",
+            note="one side has one row",
+        ),
+        Construct(
+            "ASOF JOIN",
+            "select c.item_id, c.seconds, e.event_id from clicks as c asof left join events as e on e.user_id = c.user_id and e.amount <= c.seconds",
+            postgres="select c.item_id, c.seconds, l.event_id from clicks as c left join lateral (select e.event_id from events as e where e.user_id = c.user_id and e.amount <= c.seconds order by e.amount desc, e.event_id limit 1) as l on true",
+            note="rows that tie are chosen by their key",
+        ),
+        Construct(
+            "unnest with ordinality",
+            "select i.item_id, t.tag, t.place from items as i cross join unnest(i.tags) with ordinality as t (tag, place)",
+            note="RisingWave has it without LATERAL",
+        ),
+        Construct(
+            "LATERAL subquery",
+            "select i.item_id, l.n from items as i cross join lateral (select count(*) as n from events as e where e.item_id = i.item_id) as l",
+        ),
+        Construct(
+            "LATERAL top-N",
+            "select i.item_id, l.event_id from items as i left join lateral (select e.event_id from events as e where e.item_id = i.item_id order by e.amount desc, e.event_id limit 2) as l on true",
+        ),
+        Construct(
+            "process-time join",
+            "select e.event_id, i.category from events as e join items for system_time as of proctime() as i on i.item_id = e.item_id",
+            postgres="select e.event_id, i.category from events as e join items as i on i.item_id = e.item_id",
+            note="the right side as of the previous tick; PostgreSQL answers alike while it does not change",
+        ),
+        Construct(
+            "process-time left join",
+            "select e.event_id, i.category from events as e left join items for system_time as of proctime() as i on i.item_id = e.item_id",
+            postgres="select e.event_id, i.category from events as e left join items as i on i.item_id = e.item_id",
+            note="as above",
+        ),
+        Construct(
+            "process-time join by something else than the key",
+            "select e.event_id, i.item_id from events as e join items for system_time as of proctime() as i on i.category = e.note",
+            postgres="select e.event_id, i.item_id from events as e join items as i on i.category = e.note",
+        ),
+        Construct(
+            "process-time join on the right of a RIGHT JOIN",
+            "select e.event_id from events as e right join items for system_time as of proctime() as i on i.item_id = e.item_id",
+            "MS016",
+            "refused",
+        ),
+        Construct(
+            "process-time join with a CTE",
+            "with cheap as (select item_id from items) select e.event_id from events as e join cheap for system_time as of proctime() as c on c.item_id = e.item_id",
+            "MS016",
+            "refused",
+        ),
+        Construct(
+            "join without an equality",
+            "select e.event_id, i.item_id from events as e join items as i on i.price < e.amount",
+            "MS015",
+            "refused: nested-loop join",
+        ),
+        Construct("NATURAL JOIN", "select event_id from events natural join items", "MS040", "incremental"),
+    ),
+)
+
+SETS = Group(
+    "Set operations",
+    "https://docs.risingwave.com/sql/query-syntax/set-operations",
+    (
+        Construct(
+            "UNION ALL", "select item_id, price from items union all select item_id, amount from events"
+        ),
+        Construct("UNION", "select item_id from items union select item_id from events"),
+        Construct("INTERSECT", "select item_id from items intersect select item_id from events"),
+        Construct("EXCEPT", "select item_id from items except select item_id from clicks"),
+        Construct("INTERSECT ALL", "select item_id from events intersect all select item_id from clicks"),
+        Construct("EXCEPT ALL", "select item_id from clicks except all select item_id from events"),
+        Construct(
+            "branches of unequal width",
+            "select item_id, price from items union all select item_id from events",
+            "MS022",
+            "refused",
+        ),
+    ),
+)
+
+SUBQUERIES = Group(
+    "Subqueries",
+    "https://docs.risingwave.com/sql/query-syntax/where-clause",
+    (
+        Construct(
+            "EXISTS",
+            "select i.item_id from items as i where exists (select 1 from events as e where e.item_id = i.item_id and e.amount > 1)",
+        ),
+        Construct(
+            "NOT EXISTS",
+            "select i.item_id from items as i where not exists (select 1 from events as e where e.item_id = i.item_id)",
+        ),
+        Construct(
+            "IN", "select event_id from events where item_id in (select item_id from items where price > 2)"
+        ),
+        Construct(
+            "NOT IN",
+            "select event_id from events where item_id not in (select item_id from items where price > 2)",
+        ),
+        Construct(
+            "IN with several columns",
+            "select c.seconds from clicks as c where (c.user_id, c.item_id) in (select user_id, item_id from events)",
+        ),
+        Construct(
+            "EXISTS as a value",
+            "select i.item_id, exists (select 1 from events as e where e.item_id = i.item_id) as seen from items as i",
+        ),
+        Construct(
+            "scalar subquery", "select item_id, price - (select min(price) from items) as above from items"
+        ),
+        Construct(
+            "correlated scalar subquery",
+            "select i.item_id, (select count(*) from events as e where e.item_id = i.item_id) as n from items as i",
+        ),
+        Construct(
+            "comparison with a scalar subquery",
+            "select item_id from items where price > (select avg(amount) from events)",
+        ),
+        Construct(
+            "HAVING with a subquery",
+            "select item_id, count(*) as n from events group by item_id having count(*) * 2 >= (select count(*) from items)",
+        ),
+        Construct(
+            "correlated subquery beside an aggregate",
+            "select e.user_id, count(*) as n, (select count(*) from clicks as c where c.user_id = e.user_id) as clicks from events as e group by e.user_id",
+        ),
+        Construct(
+            "subquery in a FILTER clause",
+            "select count(*) filter (where exists (select 1 from items as i where i.item_id = e.item_id)) as known from events as e",
+        ),
+        Construct(
+            "ANY and ALL",
+            "select event_id from events where amount > all (select price from items)",
+            "MS021",
+            "refused",
+        ),
+        Construct(
+            "scalar subquery of many rows",
+            "select item_id, (select e.amount from events as e where e.item_id = i.item_id) as a from items as i",
+            "MS044",
+            "refused",
+        ),
+        Construct(
+            "correlated by something else than equality",
+            "select i.item_id from items as i where exists (select 1 from events as e where e.amount > i.price)",
+            "MS015",
+            "refused: nested-loop join",
+        ),
+    ),
+)

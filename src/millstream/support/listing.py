@@ -1,0 +1,19 @@
+"""All groups, in the order of the page."""
+
+from __future__ import annotations
+
+from millstream.support import grouping, joining, rows, timing
+from millstream.support.construct import Group
+
+GROUPS: tuple[Group, ...] = (
+    rows.SELECT,
+    rows.FUNCTIONS,
+    rows.FAILURES,
+    joining.JOINS,
+    joining.SETS,
+    joining.SUBQUERIES,
+    grouping.AGGREGATES,
+    grouping.WINDOWS,
+    grouping.TOP,
+    timing.TIME,
+)
