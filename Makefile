@@ -16,7 +16,7 @@ demo: $(READY) ## load real purchases, build every view, replay live (ONCE=1: en
 	@millstream demo $(if $(ONCE),--once) $(ARGS)
 
 test: $(READY) ## run every test, in two processes (JOBS=4: in four)
-	pytest -q --numprocesses $(JOBS) --dist loadgroup $(ARGS)
+	pytest -q --numprocesses $(JOBS) $(ARGS)
 
 prove: $(READY) ## random histories of random views against two oracles, for SECONDS (1800)
 	python -m tests.equivalence.prove --seconds $(SECONDS) $(ARGS)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 import millstream.server
 from tests.databases import Databases
@@ -15,18 +16,21 @@ from tests.databases import Databases
 # Tests press Ctrl-C in programs that they start. A shell that runs tests in the background has it ignored, for all below.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-HERE = Path(__file__).parent
 TOGETHER = ("cli", "demo", "project", "serving")
 """Folders whose tests share something that takes long to make: one process runs all of them."""
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say what goes to one process when tests run in parallel: a folder of `TOGETHER`, else a file."""
-    for item in items:
-        path = item.path.relative_to(HERE)
-        together = path.parts[0] if path.parts[0] in TOGETHER else str(path)
-        item.add_marker(pytest.mark.xdist_group(together))
+class Scheduler(LoadScopeScheduling):
+    """Gives what belongs together to one process: a folder of `TOGETHER`, else a file."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.split("::", maxsplit=1)[0]
+        folder = file.removeprefix("tests/").split("/")[0]
+        return folder if folder in TOGETHER else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduler:
+    return Scheduler(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -180,7 +180,7 @@ FAULTS = (
     Fault(
         "NaN stays in a sum",
         accumulators("= 'NaN'", "= 'NaN' AND _w > 0"),
-        ("global_aggregate",),
+        ("aggregate",),
         finite=False,
     ),
     Fault(

@@ -7,6 +7,7 @@ falls exactly on a row.
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
@@ -30,17 +31,19 @@ _DOMAINS: dict[str, tuple[Value, ...]] = {
     "integer": (1, 2, 0),
     "varchar": ("a", "", "ä'b", "7"),  # one of them is a number as text
     # 0.1 has no finite binary expansion; 2**40 + 0.25 is exact; so a sum that retracts by subtraction shows its drift.
-    "double precision": (0.5, 0.1, -2.5, 2.0**40 + 0.25, float("nan"), float("inf"), float("-inf")),
+    "double precision": (0.5, 0.1, -2.5, 2.0**40 + 0.25),
     "boolean": (True, False),
     "timestamptz": tuple(EPOCH + timedelta(minutes=30 * step) for step in (0, -1, 1, -2, 3)),
 }
 
+_UNBOUNDED: tuple[Value, ...] = (0.5, math.nan, 0.1, math.inf, -math.inf)
+
 
 def values(type_name: str, *, nullable: bool, finite: bool = True) -> st.SearchStrategy[Value]:
-    """Values of one column; `finite=False` adds NaN and the infinities to doubles."""
+    """Values of one column; `finite=False` makes most doubles NaN or infinite."""
     domain = _DOMAINS[type_name]
-    if type_name == "double precision" and finite:
-        domain = domain[:4]
+    if type_name == "double precision" and not finite:
+        domain = _UNBOUNDED
     return st.sampled_from((*domain, None) if nullable else domain)
 
 
