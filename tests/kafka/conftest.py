@@ -1,0 +1,58 @@
+"""Fixtures: a broker, and a database with the relations that messages pass through."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from jinja2 import Environment
+
+from millstream.runtime import deploy
+from tests.databases import Databases
+from tests.kafka.broker import Broker
+from tests.kafka.shop import Shop
+
+ROOT = Path(__file__).parents[2]
+RAW = "stg_events_raw_decoded"  # ephemeral: a part of the text of its readers
+
+
+def model(folder: str, name: str) -> str:
+    """The text of one of the project's models, as dbt renders it."""
+    settings = yaml.safe_load((ROOT / "dbt_project.yml").read_text())["vars"]
+    return (
+        Environment(autoescape=False)  # noqa: S701 (SQL, not HTML)
+        .from_string((ROOT / "sql" / folder / f"{name}.sql").read_text())
+        .render(this=name, ref=str, var=settings.__getitem__, config=lambda **_: "")
+    )
+
+
+@pytest.fixture(scope="session")
+def deployed(databases: Databases) -> str:
+    """Name of a database with the relations, still empty."""
+    name = databases.create()
+    with deploy.connect(databases.dsn(name)) as conn:
+        for source in ("events", "events_raw"):
+            deploy.deploy_table(conn, source, model("sources", source))
+        for view in ("stg_events_raw_parsed", "stg_events_rejected"):
+            text = f"with {RAW} as ({model('staging', RAW)}) {model('staging', view)}"
+            deploy.deploy_view(conn, view, text)
+        deploy.deploy_sink(conn, "events_from_raw", model("sources", "events_from_raw"))
+    return name
+
+
+@pytest.fixture
+def shop(databases: Databases, deployed: str, tmp_path: Path) -> Iterator[Shop]:
+    """A copy of the database for the test alone; its worker runs when the test says so."""
+    name = databases.create(template=deployed)
+    with Shop(databases.dsn(name), tmp_path / "home") as made:
+        yield made
+    databases.drop(name)
+
+
+@pytest.fixture
+def broker() -> Iterator[Broker]:
+    made = Broker()
+    yield made.start()
+    made.kill()
