@@ -1,4 +1,4 @@
-{{ config(materialized='materialized_view') }}
+{{ config(materialized='materialized_view', change_feed='1D') }}
 -- The recommended items of a user, recomputed when that user acts and at no other time. What
 -- the blend was given is kept beside its result, in the order of the SQL score, for the day it
 -- fails.

@@ -1,0 +1,3 @@
+{% macro rw_execute(text) -%}
+    {% call statement('rw_execute') %}{{ text }}{% endcall %}
+{%- endmacro %}

@@ -1,0 +1,3 @@
+{% macro rw_literal(value) -%}
+    {{ return("'" ~ (value | string | replace("'", "''")) ~ "'") }}
+{%- endmacro %}

@@ -1,0 +1,3 @@
+{% materialization source, adapter='risingwave' %}
+    {{ return(rw_deploy_table('source')) }}
+{% endmaterialization %}

@@ -1,0 +1,3 @@
+{% materialization table_with_connector, adapter='risingwave' %}
+    {{ return(rw_deploy_table('table')) }}
+{% endmaterialization %}

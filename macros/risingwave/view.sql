@@ -1,0 +1,3 @@
+{% materialization view, adapter='risingwave' %}
+    {{ return(rw_deploy_view('view')) }}
+{% endmaterialization %}

@@ -1,0 +1,18 @@
+-- A message per person whenever the list changes; the key is the person, so a compacted topic keeps the newest.
+create sink {{ this }} as
+select
+    user_id,
+    computed_at,
+    variant,
+    model_version,
+    tier,
+    item_ids,
+    scores,
+    recommended
+from {{ ref('rank_user_list') }}
+with (
+    connector = 'kafka',
+    properties.bootstrap.server = '{{ env_var("MILLSTREAM_KAFKA", "localhost:9092") }}',
+    topic = '{{ env_var("MILLSTREAM_KAFKA_RECOMMENDATIONS", "recommendations") }}',
+    primary_key = 'user_id'
+) format upsert encode json

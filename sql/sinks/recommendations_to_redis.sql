@@ -1,0 +1,16 @@
+-- The lists as JSON in Redis, one key per person.
+create sink {{ this }} as
+select
+    user_id,
+    computed_at,
+    variant,
+    model_version,
+    tier,
+    item_ids,
+    scores
+from {{ ref('rank_user_list') }}
+with (
+    connector = 'redis',
+    redis.url = '{{ env_var("MILLSTREAM_SINK_REDIS", "redis://localhost:6379/") }}',
+    primary_key = 'user_id'
+) format upsert encode json
