@@ -1,6 +1,6 @@
 """Orders one user's candidates: what SQL says of them, how close they are to the user, and variety.
 
-The file stands alone, because two servers load it: the embedded engine in its worker, and `udfs/server.py` for
+The file stands alone, because two servers load it: the embedded engine in its worker, and `udfs/server` for
 RisingWave. A change that alters answers belongs in a `blend_v2`, as RisingWave never replaces a function.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 import os
 import re
+import threading
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,9 +42,13 @@ class ItemVectors:
 
     rows: dict[str, int]
     matrix: NDArray[np.float32]
+    stamp: tuple[int, int]
+    """Time of change (nanoseconds) and size (bytes) of the file that was read."""
 
 
 _loaded: OrderedDict[Path, ItemVectors] = OrderedDict()
+_lock = threading.Lock()
+"""Held while `_loaded` changes: a server calls from several threads."""
 
 
 def blend_v1(
@@ -167,20 +172,77 @@ def item_vectors(model_version: str | None) -> ItemVectors | None:
     """
     if not model_version or not VERSION_NAME.fullmatch(model_version):
         return None
-    path = Path(os.environ.get("MILLSTREAM_HOME", ".millstream"), "models", f"{model_version}.npz")
-    loaded = _loaded.get(path)
-    if loaded is not None:
-        _loaded.move_to_end(path)
-        return loaded
-    if not path.is_file():
-        return None
+    path = models_folder() / f"{model_version}.npz"
+    with _lock:
+        loaded = _loaded.get(path)
+        if loaded is None:
+            if not path.is_file():
+                return None
+            loaded = read_vectors(path)
+        keep(path, loaded)
+    return loaded
+
+
+def models_folder() -> Path:
+    """Where the files of the versions are."""
+    return Path(os.environ.get("MILLSTREAM_HOME", ".millstream"), "models")
+
+
+def keep(path: Path, vectors: ItemVectors) -> None:
+    """Put a version in memory as the last one used, and the one that was not used for longest out of it."""
+    _loaded[path] = vectors
+    _loaded.move_to_end(path)
+    while len(_loaded) > VERSIONS_IN_MEMORY:
+        _loaded.popitem(last=False)
+
+
+def read_vectors(path: Path) -> ItemVectors:
+    """Read one version's file. Raises OSError, ValueError, KeyError or BadZipFile for a file that is not one."""
+    stamp = stamp_of(path)
     with np.load(path, allow_pickle=False) as arrays:
         item_ids = [str(item_id) for item_id in arrays["item_ids"]]
         vectors = arrays["vectors"].astype(np.float32)
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     lengths[lengths == 0.0] = 1.0
-    loaded = ItemVectors({item_id: row for row, item_id in enumerate(item_ids)}, vectors / lengths)
-    _loaded[path] = loaded
-    while len(_loaded) > VERSIONS_IN_MEMORY:
-        _loaded.popitem(last=False)
-    return loaded
+    return ItemVectors({item_id: row for row, item_id in enumerate(item_ids)}, vectors / lengths, stamp)
+
+
+def stamp_of(path: Path) -> tuple[int, int]:
+    """What changes when a file does: its time of change (nanoseconds) and its size (bytes)."""
+    found = path.stat()
+    return found.st_mtime_ns, found.st_size
+
+
+def model_versions() -> dict[str, int]:
+    """The versions in memory, the one used last at the end, and how many items each has a vector for."""
+    with _lock:
+        return {path.stem: len(vectors.rows) for path, vectors in _loaded.items()}
+
+
+def refresh_models(*, everything: bool = False) -> list[str]:
+    """Read the newest version's file if it is not in memory, and those in memory whose file changed; return their names.
+
+    With `everything` all files in memory are read again, changed or not. Calls go on with the old vectors meanwhile,
+    and for good where a file cannot be read: then an ExceptionGroup is raised after the others were read.
+    """
+    with _lock:
+        known = {path: vectors.stamp for path, vectors in _loaded.items()}
+    newest = max(models_folder().glob("*.npz"), key=stamp_of, default=None)
+    wanted = [path for path in known if path.is_file() and (everything or stamp_of(path) != known[path])]
+    if newest is not None and newest not in known:
+        wanted.append(newest)
+    errors: list[Exception] = []
+    read = []
+    for path in wanted:
+        try:
+            vectors = read_vectors(path)
+        except Exception as error:  # noqa: BLE001 - a file may be anything: the vectors in memory stay
+            error.add_note(str(path))
+            errors.append(error)
+            continue
+        with _lock:
+            keep(path, vectors)
+        read.append(path.stem)
+    if errors:
+        raise ExceptionGroup("model files cannot be read", errors)
+    return read

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tests.project.compiled import Project, compile_project
+from tests.project.compiled import ROOT, Project, compile_project
 
 DATABASE = re.compile(r'"\w+"\."public"\.')
 
@@ -21,7 +21,7 @@ def test_both_targets_compile_to_the_same_sql_without_a_server(project: Project,
 
 def test_the_function_is_declared_as_it_is_served(project: Project) -> None:
     """The types that RisingWave compares when it creates the function."""
-    from udfs.server import FUNCTIONS
+    from udfs.server.declarations import read_functions
 
     arrow = {
         "varchar": "string",
@@ -41,11 +41,11 @@ def test_the_function_is_declared_as_it_is_served(project: Project) -> None:
         for node in project.manifest["functions"].values()
     }
     served = {
-        function.__name__: (
-            list(function.__annotations__)[:-1],
-            [str(kind) for kind in input_types],
-            str(result_type),
+        function.name: (
+            function.arguments.names,
+            [str(field.type) for field in function.arguments],
+            str(function.result),
         )
-        for function, input_types, result_type in FUNCTIONS
+        for function in read_functions(ROOT)
     }
     assert served == declared

@@ -19,6 +19,7 @@ from millstream.cli import (
     replay,
     rerank,
     status,
+    udf_server,
     up,
 )
 from millstream.cli.group import make_group
@@ -37,6 +38,7 @@ COMMANDS = (
     recommend.command,
     rerank.command,
     explain.command,
+    udf_server.command,
 )
 
 main = make_group(COMMANDS)
