@@ -22,6 +22,7 @@ from millstream.emit import statements as writing
 from millstream.emit.names import table
 from millstream.emit.statements import NodeSql
 from millstream.front import correlate, ordering, subqueries
+from millstream.plan import best
 from millstream.runtime import session as sessions
 from millstream.runtime.source import Source
 
@@ -182,6 +183,11 @@ FAULTS = (
         accumulators("= 'NaN'", "= 'NaN' AND _w > 0"),
         ("aggregate",),
         finite=False,
+    ),
+    Fault(
+        "a branch of a union stops a row too early",
+        wrapped(best, "stopping", lambda original: lambda window, count: original(window, count - 1)),
+        ("union_top_n",),
     ),
     Fault(
         "HAVING hides nothing",

@@ -37,6 +37,7 @@ BUILDERS: dict[str, Builder] = {
     "comma_join": join_blocks.comma_join_block,
     "window": rank_blocks.window_block,
     "limit": rank_blocks.limit_block,
+    "union_top_n": rank_blocks.union_top_n_block,
     "union": rank_blocks.union_block,
     "outer_join": join_blocks.outer_join_block,
     "using": join_blocks.using_block,

@@ -55,6 +55,37 @@ def top_n_block(writer: Statement, depth: int) -> Query:
     return Query(f"select {outer} from ({inner}) as {alias} where {alias}.rn {cut}", columns)
 
 
+def union_top_n_block(writer: Statement, depth: int) -> Query:
+    """ROW_NUMBER over the columns of several relations as they are, cut at k: each branch may be read from its best row."""
+    draw = writer.draw
+    items = [choose_item(writer, depth) for _ in range(3 if sometimes(draw) else 2)]
+    shared = set.intersection(*({each.column.type for each in item.comparable()} for item in items))
+    if not shared:
+        return select_block(writer, depth)
+    types = [pick(draw, sorted(shared)) for _ in range(2)]
+    branches = []
+    for item in items:
+        chosen = [
+            draw(st.sampled_from([each for each in item.comparable() if each.column.type == type_name]))
+            for type_name in types
+        ]
+        listing = ", ".join(f"{each.text} as c{position}" for position, each in enumerate(chosen))
+        branches.append(f"select {listing} from {item.sql}{where_clause(conditions(writer, item.scope))}")
+    union, ranked = writer.alias(), writer.alias()
+    columns = tuple(Column(f"c{position}", type_name) for position, type_name in enumerate(types))
+    order = total_order(draw, [f"{union}.c0", f"{union}.c1"])
+    over = pick(draw, (f"partition by {union}.c0 ", ""))
+    inner = (
+        f"select {union}.c0 as c0, {union}.c1 as c1, row_number() over ({over}order by {order}) as rn"
+        f" from ({' union all '.join(branches)}) as {union}"
+    )
+    cut = pick(draw, ("<= 1", "<= 2", "< 3", "= 1"))
+    return Query(
+        f"select {ranked}.c0 as c0, {ranked}.c1 as c1 from ({inner}) as {ranked} where {ranked}.rn {cut}",
+        columns,
+    )
+
+
 def window_block(writer: Statement, depth: int) -> Query:
     """rank, lag, lead and running aggregates; ranks with ties, the others over a total order."""
     draw = writer.draw

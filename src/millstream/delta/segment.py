@@ -13,7 +13,7 @@ from millstream.diagnostics import refuse
 from millstream.errors import Refused
 from millstream.plan.distribute import distribute
 from millstream.plan.expression import Attribute, Names, column, plain
-from millstream.plan.lineage import carry, copies
+from millstream.plan.lineage import carry, copies, origins
 from millstream.plan.nodes import (
     Aggregate,
     Filter,
@@ -29,6 +29,7 @@ from millstream.plan.nodes import (
     Values,
     Window,
     inputs,
+    names,
     scans,
     walk,
     with_inputs,
@@ -210,10 +211,24 @@ class Segmentation:
                 return plan
             return replace(plan, input=self.isolate(child))
         if is_linear(child):
-            # A top-N reads k rows of an index on (partition, order), which only a stored relation can have.
-            ranks = isinstance(plan, Window) and bool(plan.order) and not over_one_scan(child)
+            # A top-N reads k rows of an index on (partition, order), which only stored relations can have.
+            ranks = isinstance(plan, Window) and bool(plan.order) and not indexable(plan)
             return replace(plan, input=self.isolate(child)) if ranks else plan
         return plan if same_keys(child, keys) else replace(plan, input=self.isolate(child))
+
+
+def indexable(plan: Window) -> bool:
+    """Tell whether every partition can be read in its order from indexes: of one relation, or of each branch of a union."""
+    if over_one_scan(plan.input):
+        return True
+    columns = [key.name for key in plan.partition]
+    columns += [plain(t.this if isinstance(t, exp.Ordered) else t) or "" for t in plan.order]
+    return (
+        all(isinstance(p, (Scan, Filter, Project, UnionAll)) for p in walk(plan.input))
+        and bool(plan.partition)
+        and not any(key.nullable for key in plan.partition)
+        and all(name in names(plan.input) and None not in origins(plan.input, name) for name in columns)
+    )
 
 
 def merged(plan: Plan) -> bool:
@@ -343,7 +358,6 @@ def one_row_per(plan: Plan, keys: tuple[Attribute, ...]) -> bool:
 def matches_one(join: Join) -> bool:
     """Tell whether a left row meets at most one right row: the equality covers the right side's key."""
     from millstream.plan.expression import equalities
-    from millstream.plan.nodes import names
 
     if not isinstance(join.right, Scan):
         return False

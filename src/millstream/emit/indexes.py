@@ -10,8 +10,20 @@ from millstream.delta.dynamic_filter import compared
 from millstream.delta.node import Node, Rule
 from millstream.emit.names import quote
 from millstream.plan.expression import column, equalities, plain, references
-from millstream.plan.lineage import source_of
-from millstream.plan.nodes import Aggregate, Filter, Join, Plan, Scan, TimeFilter, Window, names, walk
+from millstream.plan.lineage import origins, source_of
+from millstream.plan.nodes import (
+    Aggregate,
+    Filter,
+    Join,
+    Plan,
+    Scan,
+    TimeFilter,
+    UnionAll,
+    Window,
+    names,
+    scans,
+    walk,
+)
 from millstream.plan.restrict import restrict
 
 
@@ -37,7 +49,16 @@ def needed(node: Node) -> list[Index]:
             found.update(dict.fromkeys(for_extremes(operator)))
     if node.rule is Rule.KEYED:
         found.update(dict.fromkeys(for_keys(node)))
-    return list(found)
+    return [index for index in found if not any(begins(other, index) for other in found)]
+
+
+def begins(longer: Index, index: Index) -> bool:
+    """Tell whether another index begins with the same columns and so serves as well."""
+    return (
+        longer != index
+        and longer.relation == index.relation
+        and longer.expressions[: len(index.expressions)] == index.expressions
+    )
 
 
 def for_column(plan: Plan, name: str | None) -> Index | None:
@@ -84,13 +105,21 @@ def for_keys(node: Node) -> list[Index]:
         if isinstance(operator, Filter) and isinstance(operator.input, Scan):
             made += at_leaf(operator, operator.input, (), node)
         elif isinstance(operator, Window):
-            below: Plan = operator.input
-            while not isinstance(below, Scan) and not isinstance(below, (Join,)) and hasattr(below, "input"):
-                if isinstance(below, Filter) and isinstance(below.input, Scan):
-                    made += at_leaf(below, below.input, operator.order, node, operator.input)
-                    break
-                below = below.input
+            if not node.keys:
+                made += whole_order(operator)
+            for leaf in restricted_leaves(operator.input):
+                made += at_leaf(leaf, leaf.input, operator.order, node, operator.input)  # type: ignore[arg-type]
     return made
+
+
+def restricted_leaves(plan: Plan) -> list[Filter]:
+    """The filters on the scans below row-wise operators, one for each branch of a union."""
+    if isinstance(plan, UnionAll):
+        return [leaf for branch in plan.inputs for leaf in restricted_leaves(branch)]
+    if isinstance(plan, Filter) and isinstance(plan.input, Scan):
+        return [plan]
+    below = getattr(plan, "input", None)
+    return restricted_leaves(below) if below is not None else []
 
 
 def at_leaf(
@@ -113,11 +142,26 @@ def at_leaf(
         whole = len(pinned) == len(node.keys)
         return [Index(scan.relation.name, (f"hash_record_extended(ROW({row}), 0)",))] if whole else []
     columns = [quote(name) for name in dict.fromkeys(pinned)]
+    if over is not None:
+        columns += order_at(over, scan, order)
+    return [Index(scan.relation.name, tuple(columns))]
+
+
+def order_at(plan: Plan, scan: Scan, order: tuple[exp.Expr, ...]) -> list[str]:
+    """The order of a top-N over a plan as columns of one of its scans, as far as it has them."""
+    columns = []
     for term in order:
-        ordered = term.this if isinstance(term, exp.Ordered) else term
-        source = source_of(over, plain(ordered) or "") if over is not None and plain(ordered) else None
-        if source is None or source[0].instance != scan.instance:
+        name = plain(term.this if isinstance(term, exp.Ordered) else term)
+        found = origins(plan, name) if name is not None else frozenset()
+        source = next((origin[1] for origin in found if origin and origin[0] == scan.instance), None)
+        if source is None:
             break
         descending = isinstance(term, exp.Ordered) and term.args.get("desc")
-        columns.append(quote(source[1]) + (" DESC" if descending else ""))
-    return [Index(scan.relation.name, tuple(columns))]
+        columns.append(quote(source) + (" DESC" if descending else ""))
+    return columns
+
+
+def whole_order(window: Window) -> list[Index]:
+    """Indexes for a top-N over everything, in its order."""
+    made = [(scan, order_at(window.input, scan, window.order)) for scan in scans(window.input)]
+    return [Index(scan.relation.name, tuple(columns)) for scan, columns in made if columns]

@@ -185,7 +185,11 @@ def render_branch(union: UnionAll, branch: Plan, images: Images) -> str:
     items = [
         f"{quote(b.name)} AS {quote(u.name)}" for b, u in zip(branch.columns, union.columns, strict=True)
     ]
-    return f"SELECT {listing(items)} FROM ({render(branch, images)}) AS s"
+    rows = f"SELECT {listing(items)} FROM ({render(branch, images)}) AS s"
+    if union.best is None:
+        return rows
+    order, count = union.best
+    return f"({rows} ORDER BY {listing([scalar(term) for term in order])} LIMIT {count})"
 
 
 def render_aggregate(plan: Aggregate, images: Images) -> str:

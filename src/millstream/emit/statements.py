@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 from millstream.delta.differentiate import AFTER, BEFORE, Term, differentiate
 from millstream.delta.linearity import is_linear
 from millstream.delta.node import KEY_HASH, Rule
+from millstream.emit.accumulate import ROWS
 from millstream.emit.names import addends, arguments, changes, quote, results, table
 from millstream.emit.render import listing, render, scalar, surplus
 from millstream.emit.rewrite import Position, as_of, udf_calls
 from millstream.emit.stored import StoredNode, hashed
+from millstream.plan.best import best_of_branches
 from millstream.plan.expression import WEIGHT, column, references
 from millstream.plan.lineage import replace_node, trace
 from millstream.plan.nodes import (
@@ -250,20 +252,24 @@ class NodeSql(StoredNode):
         key_hash = hashed([quote(key) for key in keys]) if keys else "0::bigint"
         hash_item = f", {key_hash} AS {KEY_HASH}" if self.has_key_hash else ""
         accumulators = [(quote(a.column), a.zero) for a in self.accumulation.accumulators]
-        merged = [f"coalesce(t.{a}, {zero}) + c.{a} AS {a}" for a, zero in accumulators]
-        alive = "true" if not keys else f"coalesce(t.{quote('_n')}, 0) + c.{quote('_n')} > 0"
+        columns = self.all_columns()
+        before = {
+            name: f"m._b{number}" for number, name in enumerate(columns)
+        }  # the stored row, if there is one
+        merged = [f"coalesce({before[a]}, {zero}) + m.{a} AS {a}" for a, zero in accumulators]
+        rows = quote(ROWS)
+        alive = f"coalesce({before[rows]}, 0) + m.{rows} > 0" if keys else "true"
         changed = " OR ".join(f"s.{a} <> {zero}" for a, zero in accumulators)
         new = self.evaluate(
-            f"SELECT {listing([f'c.{quote(key)}' for key in keys] + merged)} FROM c "
-            f"LEFT JOIN LATERAL ({stored_row}) AS t ON true WHERE {alive}"
+            f"SELECT {listing([f'm.{quote(key)}' for key in keys] + merged)} FROM m WHERE {alive}"
         )
-        columns = listing(self.all_columns())
-        old = listing([f"t.{name}" for name in self.all_columns()])
+        old = [f"t.{name} AS {name_before.removeprefix('m.')}" for name, name_before in before.items()]
         return (
             f"INSERT INTO {changes(node.name)} WITH c AS MATERIALIZED (SELECT s.*{hash_item} FROM "
-            f"({self.grouped(source)}) AS s WHERE {changed}) "
-            f"SELECT {old}, -1 FROM c CROSS JOIN LATERAL ({stored_row}) AS t "
-            f"UNION ALL SELECT {columns}, 1 FROM ({new}) AS s"
+            f"({self.grouped(source)}) AS s WHERE {changed}), "
+            f"m AS MATERIALIZED (SELECT c.*, {listing(old)} FROM c LEFT JOIN LATERAL ({stored_row}) AS t ON true) "
+            f"SELECT {listing(list(before.values()))}, -1 FROM m WHERE {before[rows]} IS NOT NULL "
+            f"UNION ALL SELECT {listing(columns)}, 1 FROM ({new}) AS s"
         )
 
     def key_columns(self) -> list[str]:
@@ -287,8 +293,10 @@ class NodeSql(StoredNode):
             )
             keys[name] = column(key, "k")
         if self.node.nullable_key:
-            return f"{render(restrict_nullable(plan, keys, column(KEY_HASH, 'k')))} OFFSET 0"
-        return f"{render(restrict(plan, keys))} OFFSET 0"
+            return (
+                f"{render(best_of_branches(restrict_nullable(plan, keys, column(KEY_HASH, 'k'))))} OFFSET 0"
+            )
+        return f"{render(best_of_branches(restrict(plan, keys)))} OFFSET 0"
 
     def derive_keyed(self, keys: str, rows: str) -> str:
         """Compute the affected keys again; what differs from the stored rows is the change."""

@@ -163,10 +163,14 @@ class Unnest:
 
 @dataclass(frozen=True)
 class UnionAll:
-    """⊎: the rows of all inputs; input columns correspond by position."""
+    """⊎: the rows of all inputs; input columns correspond by position.
+
+    With `best` (an order, N), readers need no more than the first N rows of each input.
+    """
 
     inputs: tuple[Plan, ...]
     columns: tuple[Attribute, ...]
+    best: tuple[tuple[exp.Expr, ...], int] | None = None
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,9 @@ BATCH = 1000  # queued rows of each source that one tick takes at most
 IDLE_SECONDS = 1.0  # how often time alone makes a tick
 HOUSEKEEPING_SECONDS = 2.0  # how often figures are stored and grown tables analyzed
 VACUUM_TICKS = 100  # session tables are vacuumed every so many ticks
+VACUUM_ROWS = (
+    50_000  # and after so many rows that passed through them: what is dead there is read by every tick
+)
 LOG_TICKS = 10_000  # how many ticks the log keeps
 
 # Errors that the values of a row can cause; anything else concerns the whole database and stops the worker.
@@ -96,6 +99,7 @@ class Worker:
         self.functions = Functions({})
         self.epoch = -1
         self.ticks = 0
+        self.passed = 0  # rows through the session tables since they were vacuumed
         self.grown: dict[str, int] = {}
         self.stats: dict[str, tuple[int, int, float]] = {}
         self.conn.execute("listen millstream_queue")
@@ -290,6 +294,7 @@ class Worker:
             ticks, all_rows, all_milliseconds = self.stats.get(relation.name, (0, 0, 0.0))
             self.stats[relation.name] = (ticks + 1, all_rows + rows, all_milliseconds + milliseconds)
             if rows:
+                self.passed += rows
                 self.grown[relation.name] = self.grown.get(relation.name, 0) + rows
 
     def run(self, stop: threading.Event) -> None:
@@ -300,7 +305,7 @@ class Worker:
             tick = self.tick(batch=size)
             size = next_size(size, tick)
             self.ticks += 1
-            if self.ticks % VACUUM_TICKS == 0:
+            if self.ticks % VACUUM_TICKS == 0 or self.passed > VACUUM_ROWS:
                 self.vacuum()
             if time.monotonic() - housekeeping > HOUSEKEEPING_SECONDS:
                 self.housekeep()
@@ -322,6 +327,7 @@ class Worker:
         """Keep the session tables small: every tick fills and empties them."""
         assert self.program is not None
         self.conn.execute("vacuum (skip_locked) " + ", ".join(self.session_tables()))
+        self.passed = 0
 
     def session_tables(self) -> list[str]:
         """Every session table of the program."""
