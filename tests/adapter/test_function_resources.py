@@ -50,6 +50,76 @@ class TestErrorForUnsupportedType(ErrorForUnsupportedType):
         assert "only scalar functions can be deployed; price_for_xlarge is table" in results[0].message
 
 
+BAND_DECLARATION = """
+functions:
+  - name: band
+    arguments:
+      - {name: price, data_type: double precision}
+    returns:
+      data_type: varchar
+"""
+
+BAND = "select case when price < {limit} then 'low' else 'high' end"
+
+BANDS = """
+{{ config(materialized='materialized_view') }}
+select
+    {{ function('band') }}(price) as band,
+    count(*) as sales
+from {{ ref('prices') }}
+group by {{ function('band') }}(price)
+"""
+
+
+class TestSqlFunction:
+    """A SQL function is put in place of its calls, so a materialized view with it is kept like any other."""
+
+    @pytest.fixture(scope="class")
+    def models(self) -> dict[str, str]:
+        prices = "create table {{ this }} (sale_id varchar primary key, price double precision)"
+        return {
+            "prices.sql": "{{ config(materialized='table_with_connector') }}\n" + prices,
+            "bands.sql": BANDS,
+        }
+
+    @pytest.fixture(scope="class")
+    def functions(self) -> dict[str, str]:
+        return {"band.sql": BAND.format(limit=5), "band.yml": BAND_DECLARATION}
+
+    def bands(self, project: Any, dsn: str) -> dict[str, int]:
+        with psycopg.connect(dsn, autocommit=True) as conn:
+            conn.execute("call millstream.flush()")
+            return dict(conn.execute(f'select band, sales from "{project.test_schema}".bands').fetchall())
+
+    def test_a_view_follows_what_it_computes(self, project: Any, dsn: str) -> None:
+        run_dbt(["build"])
+        with psycopg.connect(dsn, autocommit=True) as conn:
+            conn.execute(
+                f"insert into \"{project.test_schema}\".prices values ('a', 1), ('b', 7), ('c', 9)".encode()
+            )
+        assert self.bands(project, dsn) == {"low": 1, "high": 2}
+
+    def test_an_unchanged_function_is_left_alone(self, project: Any) -> None:
+        results = run_dbt(["build", "--select", "band"])
+        assert results[0].message == "unchanged: sql function"
+
+    def test_a_changed_body_rebuilds_the_views_that_call_it(self, project: Any, dsn: str) -> None:
+        write_file(BAND.format(limit=8), project.project_root, "functions", "band.sql")
+        results = run_dbt(["build", "--select", "band"])
+        assert "rebuilt bands" in results[0].message
+        assert self.bands(project, dsn) == {"low": 2, "high": 1}
+
+    def test_what_cannot_be_put_in_place_is_refused_with_its_file(self, project: Any) -> None:
+        write_file(
+            f"select count(*) from {project.test_schema}.prices",
+            project.project_root,
+            "functions",
+            "band.sql",
+        )
+        results = run_dbt(["build", "--select", "band"], expect_pass=False)
+        assert "error[MS059] functions/band.sql" in results[0].message
+
+
 DOUBLE = '''
 def double_v1(quantity):
     """Twice the quantity; NULL stays NULL."""

@@ -166,6 +166,16 @@ class MillstreamAdapter(PostgresAdapter):
                 )
             )
 
+    @available.parse_none
+    def deploy_sql_function(self, relation: BaseRelation, model: Node, ddl: str) -> DeployResponse:
+        """Deploy CREATE FUNCTION … LANGUAGE sql; the models that call it are rebuilt when its body changes."""
+        from millstream.runtime.sql_functions import deploy_sql_function
+
+        schema, _ = self._name(relation)
+        path = model["original_file_path"]
+        with told_in_project(model, {}, self.project_root):
+            return response_of(self._deploy(deploy_sql_function, ddl, schema=schema, path=path))
+
     @available.parse_list
     def python_functions_of(
         self, model: Node, nodes: Mapping[str, Node], functions: Mapping[str, Node]

@@ -1,6 +1,6 @@
 {#
   A function resource. Python: the engine calls the function in udfs/ in process. SQL: a PostgreSQL function, which the
-  compiler calls by name.
+  compiler puts in place of its calls.
 #}
 {% materialization function, adapter='millstream', supported_languages=['sql', 'python'] %}
   {%- set target_relation = this.incorporate(type=this.Function) -%}
@@ -14,10 +14,11 @@
   {% if function.language == 'python' %}
     {% do store_result('main', response=adapter.deploy_python_function(target_relation, model)) %}
   {% elif function.language == 'sql' %}
-    {% call statement('main') %}
-      {{ millstream__scalar_function_sql(target_relation) }}
-    {% endcall %}
+    {% set declaration = millstream__scalar_function_sql(target_relation) %}
+    {% set deployed = adapter.deploy_sql_function(target_relation, model, declaration) %}
+    {% call statement() %}{{ declaration }}{% endcall %}
     {% do adapter.end_transaction() %}
+    {% do store_result('main', response=deployed) %}
   {% else %}
     {{ exceptions.raise_compiler_error("functions are written in sql or python; " ~ model.name ~ " is in " ~ function.language) }}
   {% endif %}
