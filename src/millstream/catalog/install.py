@@ -9,7 +9,8 @@ import psycopg
 
 from millstream.errors import MillstreamError
 
-VERSION = "1"
+VERSION = "2"
+MIGRATIONS = {"1": ("2", "migrate_1_to_2.sql")}  # from a version to the next
 INSTALL_LOCK = 0x6D696C6C  # advisory lock: 'mill'
 MINIMUM_SERVER = 180000
 
@@ -26,6 +27,7 @@ def install(conn: psycopg.Connection) -> None:
         found = conn.execute("select to_regclass('millstream.setting')").fetchone()
         if found is None or found[0] is None:
             conn.execute(resource("schema.sql"))
+        migrate(conn)
         row = conn.execute("select value from millstream.setting where name = 'version'").fetchone()
         if row is None or row[0] != VERSION:
             raise MillstreamError(
@@ -33,6 +35,17 @@ def install(conn: psycopg.Connection) -> None:
                 "  hint: use the release that made it, or load into a new home directory"
             )
         replace_functions(conn)
+
+
+def migrate(conn: psycopg.Connection) -> None:
+    """Bring the schema from the version that it has to this one, step by step."""
+    while True:
+        row = conn.execute("select value from millstream.setting where name = 'version'").fetchone()
+        if row is None or row[0] not in MIGRATIONS:
+            return
+        version, file = MIGRATIONS[row[0]]
+        conn.execute(resource(file))
+        conn.execute("update millstream.setting set value = %s where name = 'version'", [version])
 
 
 def replace_functions(conn: psycopg.Connection) -> None:

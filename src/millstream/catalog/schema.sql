@@ -1,4 +1,4 @@
--- The engine's own tables and functions. Version 1.
+-- The engine's own tables and functions. Version 1; install.py applies migrate_*.sql to it.
 
 create schema millstream;
 create schema millstream_data;

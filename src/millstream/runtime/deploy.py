@@ -38,8 +38,12 @@ from millstream.runtime.upgrade import signature
 def connect(dsn: str) -> psycopg.Connection:
     """Connect for deploying; installs the catalogue in a database that has none."""
     conn = psycopg.connect(dsn, autocommit=True)
-    conn.execute("set timezone = 'UTC'")
-    install(conn)
+    try:
+        conn.execute("set timezone = 'UTC'")
+        install(conn)
+    except BaseException:
+        conn.close()
+        raise
     return conn
 
 

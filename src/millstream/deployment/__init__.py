@@ -1,0 +1,1 @@
+"""`millstream deploy`: what would change, the change itself, and the way back, on either engine."""

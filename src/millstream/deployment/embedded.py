@@ -1,0 +1,223 @@
+"""The embedded engine: what runs there, deploying to it with dbt, and going back."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from sqlglot import exp
+
+from millstream.catalog import store
+from millstream.deployment.definition import Definition, in_order
+from millstream.deployment.plan import HELD, Difference, Plan, Running, Say, Step, make_plan
+from millstream.errors import MillstreamError, Refused
+from millstream.front.ddl import parse_table
+from millstream.front.parse import parse
+from millstream.runtime import deploy
+
+TARGET = "embedded"
+REBUILT = ("materialized_view",)
+TRANSPARENT = ("view", "table")  # a plain view is expanded where a materialized one reads it
+IGNORED = ("subscription",)  # of which the adapter says that it skips them
+DEPLOYING = 0x6D696C6D  # advisory lock: one deployment at a time
+
+
+def lock(conn: psycopg.Connection) -> None:
+    """Take the only place of a deployment; it is free again when the connection ends."""
+    row = conn.execute("select pg_try_advisory_lock(%s)", [DEPLOYING]).fetchone()
+    if row is None or not row[0]:
+        raise MillstreamError(
+            "another `millstream deploy` is at work\n  hint: wait for its end, then try again"
+        )
+
+
+def running(conn: psycopg.Connection, schemas: Collection[str]) -> dict[str, Running]:
+    """Everything deployed in the project's schemas, each after what it reads."""
+    found = [each for each in snapshot(conn) if each.schema in schemas]
+    return {each.key: Running(each.key, each.kind, each) for each in in_order(found)}
+
+
+def snapshot(conn: psycopg.Connection) -> list[Definition]:
+    """The definitions of everything deployed, as they can be deployed again."""
+    catalogue = store.load(conn)
+    found = []
+    for each in catalogue.relations.values():
+        state = catalogue.states.get(each.state or "")
+        text, reads, options = each.definition, set[str](), {}
+        if each.kind in ("view", "materialized_view"):
+            tree = parse(text, each.path)
+            reads = {f"{t.db or 'public'}.{t.name}" for t in tree.find_all(exp.Table)}
+            reads |= {f"public.{call.name}" for call in tree.find_all(exp.Anonymous)}
+            options = {"indexes": state.detail.get("indexes", []) if state is not None else []}
+        elif each.kind == "sink":
+            described = json.loads(text)
+            text = described["ddl"]
+            target = catalogue.states[described["target"]]
+            reads = {f"{s.schema}.{s.relation}" for s in (target, state) if s is not None}
+        elif each.kind == "function":
+            options = json.loads(text)
+        key = f"{each.schema}.{each.name}"
+        known = tuple(sorted(read for read in reads - {key} if _split(read) in catalogue.relations))
+        found.append(Definition(each.schema, each.name, each.kind, text, each.path, known, options))
+    return found
+
+
+def plan(wanted: Sequence[Definition], found: Mapping[str, Running], root: Path) -> Plan:
+    """What a deploy of these definitions would do."""
+    asked = [each for each in wanted if each.kind not in IGNORED]
+    return make_plan(TARGET, asked, found, lambda d, r: compare(d, r, root), REBUILT, TRANSPARENT)
+
+
+def compare(wanted: Definition, current: Running, root: Path | None) -> Difference:
+    """Why a definition is not what runs. With no `root` both are definitions that ran."""
+    before: Definition = current.detail
+    if wanted.kind == "rows":
+        return Difference()
+    if wanted.kind != current.kind:
+        if {wanted.kind, current.kind} <= {"view", "materialized_view"}:
+            return Difference(f"was a {current.kind}")
+        return Difference(f"is deployed as a {current.kind}", remedy="drop it, or choose another name")
+    match wanted.kind:
+        case "table":
+            return _compare_tables(wanted, before)
+        case "function":
+            return _compare_functions(wanted, before, root)
+    if wanted.text.split() != before.text.split():
+        return Difference("its definition changed")
+    if wanted.kind == "materialized_view" and _columns(wanted) != _columns(before):
+        return Difference("its indexes changed")
+    return Difference()
+
+
+def _columns(definition: Definition) -> list[list[str]]:
+    indexes: Sequence[Any] = definition.options.get("indexes") or []
+    return [list(each["columns"] if isinstance(each, Mapping) else each) for each in indexes]
+
+
+def _compare_tables(wanted: Definition, before: Definition) -> Difference:
+    new, old = parse_table(wanted.text, wanted.path), parse_table(before.text, before.path)
+    if new == old:
+        return Difference()
+    added = new.columns[len(old.columns) :]
+    rules = (new.key, new.conflict, new.version) == (old.key, old.conflict, old.version)
+    if not rules or new.columns[: len(old.columns)] != old.columns or not all(c.nullable for c in added):
+        return Difference(
+            "its declaration changed by more than new nullable columns at the end",
+            remedy="load into a table of a new name, or dbt run --full-refresh, which empties it",
+        )
+    return Difference(
+        f"gains {', '.join(column.name for column in added)}" if added else "its defaults changed"
+    )
+
+
+def _compare_functions(wanted: Definition, before: Definition, root: Path | None) -> Difference:
+    if root is None:
+        return Difference()  # the code is read from its file, which no deploy changes
+    from dbt.adapters.millstream.functions import python_entry
+
+    node = wanted.options["node"]
+    if node.get("language") != "python":
+        return Difference()
+    arguments = [[a["name"], a["data_type"]] for a in node["arguments"]]
+    if (arguments, node["returns"]["data_type"]) != (before.options["arguments"], before.options["returns"]):
+        return Difference(
+            "its signature changed, and RisingWave never replaces a function",
+            remedy="give it a new name with a higher version, and let the models call that",
+        )
+    module, entry = python_entry(node, root)
+    code = hashlib.sha256(module.read_bytes()).hexdigest()[:16]
+    if (code, entry) != (before.options["code"], before.options["entry"]):
+        return Difference("its code changed; lists follow at their next action", readers=False)
+    return Difference()
+
+
+def counts(conn: psycopg.Connection, steps: Sequence[Step]) -> dict[str, int]:
+    """Rows of the materialized views among some steps, where they are there."""
+    found = {}
+    for step in steps:
+        if step.kind == "materialized_view":
+            name = sql.Identifier(*_split(step.name))
+            try:
+                row = conn.execute(sql.SQL("select count(*) from {}").format(name)).fetchone()
+            except psycopg.errors.UndefinedTable:
+                continue
+            found[step.name] = int(row[0]) if row is not None else 0
+    return found
+
+
+def drop(conn: psycopg.Connection, steps: Sequence[Step], say: Say) -> None:
+    """Drop what left the project. Raises MillstreamError where something still reads it."""
+    for step in steps:
+        schema, name = _split(step.name)
+        deploy.drop(conn, name, schema=schema)
+        say(f"dropped {step.name}")
+
+
+def restore(conn: psycopg.Connection, wanted: Sequence[Definition], made: Plan, say: Say) -> None:
+    """Deploy definitions that ran before, as the plan says, each beside what runs and swapped."""
+    by_key = {each.key: each for each in wanted}
+    waiting = [step for step in made.of("create", "change", "rebuild") if step.name in by_key]
+    while waiting:
+        step = waiting.pop(0)
+        definition = by_key[step.name]
+        try:
+            _deploy(conn, definition, {_split(each.name) for each in waiting})
+        except Refused as refused:
+            raise MillstreamError(
+                f"{step.name} cannot go back: {refused}\n"
+                "  hint: what was restored before it stays; deploy the project of that time from its sources"
+            ) from refused
+        say(f"restored {step.name}")
+
+
+def _deploy(conn: psycopg.Connection, each: Definition, later: set[tuple[str, str]]) -> None:
+    place: dict[str, Any] = {"schema": each.schema, "path": each.path}
+    match each.kind:
+        case "table":
+            deploy.deploy_table(conn, each.name, each.text, **place)
+        case "sink":
+            deploy.deploy_sink(conn, each.name, each.text, **place)
+        case "function":
+            if each.options.get("language") == "python":
+                arguments = [(str(n), str(t)) for n, t in each.options["arguments"]]
+                deploy.deploy_function(
+                    conn,
+                    each.name,
+                    arguments,
+                    each.options["returns"],
+                    schema=each.schema,
+                    module=each.options["module"],
+                    entry=each.options["entry"],
+                )
+        case _:
+            materialized = each.kind == "materialized_view"
+            deploy.deploy_view(
+                conn,
+                each.name,
+                each.text,
+                **place,
+                materialized=materialized,
+                indexes=_columns(each),
+                later=later,
+            )
+
+
+def plan_restore(wanted: Sequence[Definition], found: Mapping[str, Running]) -> Plan:
+    """What going back to these definitions would do. Columns that a table gained stay: they hold what came since."""
+
+    def compare_back(definition: Definition, current: Running) -> Difference:
+        if definition.kind in HELD and current.kind == definition.kind:
+            return Difference()
+        return compare(definition, current, None)
+
+    return make_plan(TARGET, in_order(wanted), found, compare_back, REBUILT, TRANSPARENT)
+
+
+def _split(key: str) -> tuple[str, str]:
+    schema, _, name = key.partition(".")
+    return schema, name
