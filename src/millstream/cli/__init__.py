@@ -7,7 +7,9 @@ and its place in `COMMANDS`.
 from __future__ import annotations
 
 from millstream.cli import (
+    consume,
     demo,
+    deploy,
     down,
     dsn,
     embed,
@@ -30,10 +32,12 @@ COMMANDS = (
     down.command,
     status.command,
     metrics.command,
+    deploy.command,
     psql.command,
     dsn.command,
     load.command,
     replay.command,
+    consume.command,
     embed.command,
     recommend.command,
     rerank.command,
