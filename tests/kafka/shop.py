@@ -7,8 +7,7 @@ import os
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +20,7 @@ from psycopg.rows import dict_row
 from millstream.ingest.client import Settings
 from millstream.ingest.consumer import Consumed, Consumer
 from millstream.ingest.report import Report
+from millstream.runtime.locks import WORKER_LOCK
 from millstream.runtime.worker import Worker
 from millstream.server.process import wait_until
 from tests.kafka.broker import Broker
@@ -28,6 +28,10 @@ from tests.kafka.broker import Broker
 SECONDS = 20
 SESSION = {"session.timeout.ms": "6000"}  # the test broker's group join takes long with others
 ROUTE = "events=events_raw"
+WORKERS = f"""
+select count(*) from pg_locks where locktype = 'advisory' and objid = {WORKER_LOCK}
+and database = (select oid from pg_database where datname = current_database())
+"""
 
 
 def event(number: int, user: str = "ann", **fields: Any) -> bytes:
@@ -53,6 +57,7 @@ class Told(Report):
     def __init__(self) -> None:
         super().__init__(as_json=True)
         self.lines: list[dict[str, Any]] = []
+        self.has_ended = threading.Event()
 
     def _print_json(self, fields: dict[str, Any]) -> None:
         self.lines.append(fields)
@@ -107,7 +112,7 @@ class Shop:
     def __init__(self, dsn: str, home: Path) -> None:
         self.dsn = dsn
         self.home = home
-        self.conn = psycopg.connect(dsn, autocommit=True, row_factory=dict_row)
+        self.conn: psycopg.Connection[Any] = psycopg.connect(dsn, autocommit=True, row_factory=dict_row)
         self._started: list[Running] = []
 
     def __enter__(self) -> Self:
@@ -157,6 +162,7 @@ class Shop:
                 self.consume(broker, *topics, told=told, stop=stop, once=False, **options)
             except Exception as error:  # noqa: BLE001 (shown when the block ends)
                 failed.append(error)
+            told.has_ended.set()
 
         thread = threading.Thread(target=run)
         thread.start()
@@ -188,6 +194,7 @@ class Shop:
 
     def tick(self) -> None:
         """Let a worker show all that is queued."""
+        assert wait_until(lambda: not self.values(WORKERS)[0], SECONDS)  # the one before may still end
         with Worker(self.dsn) as worker:
             while worker.tick().rows:
                 pass
@@ -217,8 +224,3 @@ class Shop:
             "select payload, reason from stg_events_rejected order by source_offset::int"
         ).fetchall()
         return [(row["payload"], row["reason"]) for row in rows]
-
-
-def settle(seconds: float, holds: Sequence[Any] | None = None) -> None:
-    """Give what must not happen the time to happen."""
-    time.sleep(seconds)

@@ -1,7 +1,8 @@
-"""A Kafka message as a row of its relation. Whatever came is kept: nothing here looks into a message or refuses one."""
+"""A Kafka message as a row of its relation. Whatever came is kept; staging judges it."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Protocol
@@ -19,20 +20,38 @@ class Message(Protocol):
 
 Value = Callable[[Message], object]
 
+# Deeper JSON ends the statement that reads it, in every engine: a parser's stack is finite.
+DEEPEST = 500
+BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
+
 
 def text_of(content: bytes | None) -> str | None:
     r"""Give the text of a payload or a key.
 
-    What no text column can hold (bytes that are not UTF-8, NUL) is written as \x and hexadecimal digits, as RisingWave's
-    sink writes it: that loses nothing, and is never JSON, so staging rejects it with its content.
+    What no text column can hold (bytes that are not UTF-8, NUL) and what no parser can read (JSON nested more than 500
+    deep) is written as \x and hexadecimal digits, as RisingWave's sink writes it: that loses nothing, and is never
+    JSON, so staging rejects it with its content.
     """
     if content is None:
         return None
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError:
+        text = None
+    if text is None or "\x00" in text or is_deep(content):
         return "\\x" + content.hex()
-    return "\\x" + content.hex() if "\x00" in text else text
+    return text
+
+
+def is_deep(content: bytes) -> bool:
+    """Tell whether brackets are nested deeper than a parser may be asked to follow. Brackets in strings do not count."""
+    if content.count(b"[") + content.count(b"{") <= DEEPEST:
+        return False
+    depth = deepest = 0
+    for found in BRACKETS.finditer(content):
+        depth += {b"[": 1, b"{": 1, b"]": -1, b"}": -1}.get(found[0], 0)
+        deepest = max(deepest, depth)
+    return deepest > DEEPEST
 
 
 def payload(message: Message) -> object:

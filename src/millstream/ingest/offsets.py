@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from typing import NamedTuple
 
 import psycopg
 
 from millstream.catalog.install import INSTALL_LOCK, install
 
 
-@dataclass(frozen=True, order=True)
-class Partition:
-    """One partition of a topic."""
+class Partition(NamedTuple):
+    """One partition of a topic; kafka-python's TopicPartition has the same values."""
 
     topic: str
     number: int

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import psycopg
@@ -21,11 +21,12 @@ class Batch:
     """What one poll gave of one topic: the messages, and how far each of their partitions moves on."""
 
     route: Route
+    offsets: Offsets
     messages: Sequence[Message]
     moves: Sequence[Move]
 
 
-def write(conn: psycopg.Connection, batches: Sequence[Batch], offsets: Mapping[Route, Offsets]) -> int:
+def write(conn: psycopg.Connection, batches: Sequence[Batch]) -> int:
     """Queue the messages and move their offsets; returns how many the relation refused.
 
     Refused ones become dead rows, as rows that make a tick fail do. Raises Fenced, having changed nothing, where
@@ -34,7 +35,7 @@ def write(conn: psycopg.Connection, batches: Sequence[Batch], offsets: Mapping[R
     refused = 0
     with conn.transaction():
         for batch in batches:
-            offsets[batch.route].move(batch.moves)
+            batch.offsets.move(batch.moves)
         for batch in batches:
             try:
                 with conn.transaction():
