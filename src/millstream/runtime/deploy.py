@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -144,15 +145,17 @@ def deploy_view(
 
 
 def collect(conn: psycopg.Connection) -> None:
-    """Drop old versions, in a transaction of its own: whoever still reads one makes them wait for the next deploy."""
-    try:
-        with conn.transaction():
+    """Drop old versions; one that somebody still reads is left to the next deploy.
+
+    Each goes in a transaction of its own: a reader of two views may hold one old version and ask for another.
+    """
+    for state in views.idle(store.load(conn)):
+        with suppress(psycopg.errors.LockNotAvailable), conn.transaction():
             conn.execute("set local lock_timeout = '2s'")
             begin(conn)
-            if views.collect(conn):
-                store.raise_epoch(conn)
-    except psycopg.errors.LockNotAvailable:
-        return
+            conn.execute("set local lock_timeout = '100ms'")
+            if state in views.idle(store.load(conn)):
+                views.remove(conn, state)
 
 
 def materialize(

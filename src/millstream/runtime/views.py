@@ -340,14 +340,10 @@ def drop(conn: psycopg.Connection, catalogue: Catalogue, schema: str, name: str,
     conn.execute("delete from millstream.relation where schema_name = %s and name = %s", [schema, name])
 
 
-def collect(conn: psycopg.Connection) -> bool:
-    """Drop the state that nothing deployed needs any more; tell whether there was any."""
-    catalogue = store.load(conn)
+def idle(catalogue: Catalogue) -> list[State]:
+    """The state that nothing deployed needs any more."""
     needed = catalogue.needed()
-    idle = [state for state in catalogue.states.values() if state.name not in needed]
-    for state in idle:
-        remove(conn, state)
-    return bool(idle)
+    return [state for state in catalogue.states.values() if state.name not in needed]
 
 
 def remove(conn: psycopg.Connection, state: State) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
+from contextlib import ExitStack
 
 import psycopg
 
@@ -32,6 +34,7 @@ class Reader:
                     if not read(connection):
                         self.wrong = f"wrong rows at read {self.reads}"
                     self.reads += 1
+                    time.sleep(0.005)  # eight of them would leave no processor to the deployment
         except psycopg.Error as error:
             self.wrong = f"{type(error).__name__}: {error}"
 
@@ -103,3 +106,43 @@ def test_a_reader_in_a_long_transaction_keeps_its_rows_and_does_not_stop_the_dep
         assert reader.execute("fetch all from slow").rowcount == 50
     engine.deploy(V.format(2))
     assert engine.states() == ["serve_v@3", "t"]
+
+
+def of_one_version(connection: psycopg.Connection) -> bool:
+    """Two views that are swapped together must be of one version and of one tick in a statement."""
+    row = connection.execute(
+        "select n, oldest, newest, (select count(*) from serve_v), (select min(version) from serve_v),"
+        " (select max(version) from serve_v) from serve_total",
+        prepare=True,
+    ).fetchone()
+    return row is not None and row[:3] == row[3:] and row[1] == row[2]
+
+
+def test_eight_readers_and_a_writer_notice_nothing_of_deployments(engine: Engine) -> None:
+    versioned = "create materialized view serve_v as select k, {0} as version from t"
+    total = "create materialized view serve_total as select count(*) as n, min(version) as oldest, max(version) as newest from serve_v"
+    engine.deploy_all(T, versioned.format(0), total)
+    engine.write("insert into t values (0, 0)")
+    engine.release()
+    written, stop = [0], threading.Event()
+
+    def write() -> None:
+        with psycopg.connect(engine.dsn, autocommit=True) as connection:
+            while not stop.is_set():
+                connection.execute("insert into t values (%s, 0)", [len(written)])
+                written.append(len(written))
+
+    with running(engine.dsn), ExitStack() as stack:
+        readers = [stack.enter_context(Reader(engine.dsn, of_one_version)) for _ in range(8)]
+        writer = threading.Thread(target=write)
+        writer.start()
+        try:
+            for version in range(1, 7):
+                assert engine.deploy(versioned.format(version)).rebuilt == ("serve_total",)
+        finally:
+            stop.set()
+            writer.join(PATIENCE)
+        engine.execute("call millstream.flush()")
+        assert engine.all("serve_total") == [(len(written), 6, 6)]
+    assert [reader.wrong for reader in readers] == [None] * 8
+    assert min(reader.reads for reader in readers) > 8
