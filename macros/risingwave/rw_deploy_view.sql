@@ -25,6 +25,7 @@
         {% set built = relation if current is none else beside %}
         {% do rw_execute('create ' ~ keyword ~ ' ' ~ built ~ ' as\n' ~ sql) %}
         {% if kind == 'materialized_view' %}{% do rw_create_indexes(built, version) %}{% endif %}
+        {% if current is not none %}{% do rw_copy_grants(relation, built, kind) %}{% endif %}
         {% do apply_grants(built, config.get('grants'), should_revoke=False) %}
         {% if current is none %}
             {% do rw_mark(relation, kind, stamp) %}

@@ -1,4 +1,4 @@
-{% macro rw_drop_replaced(keep_previous=var('keep_previous', false)) -%}
+{% macro rw_drop_replaced(keep_previous=env_var('MILLSTREAM_KEEP_PREVIOUS', '')) -%}
     {% if not execute or target.type != 'risingwave' or flags.WHICH not in ('run', 'build', 'run-operation') %}
         {{ return('') }}
     {% endif %}

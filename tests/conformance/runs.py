@@ -30,9 +30,9 @@ class Project:
     root: Path
     server: RisingWave
 
-    def run(self, *arguments: str) -> list[str]:
+    def run(self, *arguments: str, **environment: str) -> list[str]:
         """`dbt run`, which must succeed; what it sent after making its registry."""
-        outcome = self.dbt("run", *arguments)
+        outcome = self.dbt("run", *arguments, **environment)
         assert outcome.success, outcome.error
         assert outcome.sent[0].startswith('create table if not exists "dev"."public"."millstream_registry"')
         return outcome.sent[1:]

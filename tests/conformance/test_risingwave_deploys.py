@@ -133,16 +133,25 @@ def test_nothing_without_rows_replaces_something_with_rows(small: Project) -> No
     small.server.empty = {"counts__2"}
     outcome = small.fails()
     assert "counts was not replaced: its new version has no rows" in outcome.messages["counts"]
-    assert "allow_empty: true" in outcome.messages["counts"]
+    assert "MILLSTREAM_ALLOW_EMPTY=1" in outcome.messages["counts"]
     assert not [text for text in outcome.sent if "swap with" in text]
     small.server.empty = {"counts__2", "counts__3"}
-    assert "swap with" in " ".join(small.run("--vars", "{allow_empty: true}"))
+    assert "swap with" in " ".join(small.run(MILLSTREAM_ALLOW_EMPTY="1"))
+
+
+def test_who_could_read_the_old_version_can_read_the_new_one_from_the_swap_on(small: Project) -> None:
+    small.server.relations["serve_popular"].users = ("root", "shop_reader")
+    small.edit("serve_popular", "select item_id", "select item_id || '' as item_id")
+    sent = short(small.run())
+    granted = "grant select on view serve_popular__2 to shop_reader"
+    assert sent.index(granted) < sent.index("alter view serve_popular swap with serve_popular__2")
+    assert len([text for text in sent if text.startswith("grant")]) == 1
 
 
 def test_the_previous_version_is_kept_when_asked(small: Project) -> None:
     for n in (1, 2):
         small.edit("counts", "count(*)", f"{n} * count(*)")
-        small.run("--vars", "{keep_previous: true}")
+        small.run(MILLSTREAM_KEEP_PREVIOUS="1")
     relations = small.server.relations
     kept = {name for name in relations if re.search(r"__\d+$", name)}
     assert kept == {"counts__3", "popular__3", "serve_popular__3"}

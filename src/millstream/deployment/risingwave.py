@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -180,15 +181,17 @@ class RisingWave:
         steps = plan.of("change", "rebuild")
         before = self.counts(steps)
         if replaced(self.server.objects()):
-            self.run("run-operation", "rw_drop_replaced", "--args", "{keep_previous: false}")
+            self.run("run-operation", "rw_drop_replaced", "--args", "{keep_previous: ''}")
 
         def heard(event: Any) -> None:
             if event.info.name == "NodeFinished" and event.data.node_info.node_status == "success":
                 say(f"done {event.data.node_info.node_name}")
 
-        result = dbt.invoke(
-            self.root, self.home, TARGET, "run", "--vars", "{keep_previous: true}", heard=heard
-        )
+        os.environ["MILLSTREAM_KEEP_PREVIOUS"] = "1"
+        try:
+            result = dbt.invoke(self.root, self.home, TARGET, "run", heard=heard)
+        finally:
+            del os.environ["MILLSTREAM_KEEP_PREVIOUS"]
         if plan.of("drop"):
             self.run("run-operation", "rw_drop_removed", "--args", "{dry_run: false}")
         after = self.counts(plan.of("create", "change", "rebuild"))
