@@ -22,8 +22,6 @@ from millstream.server.launch import die_with_parent
 
 log = logging.getLogger("millstream.work")
 
-NICE = 5  # of 19: about a third of a busy core's time beside a process of ordinary priority
-
 
 @click.command(help="Run the worker (started by `millstream up`).")
 @click.option("--home", required=True, help="The home directory.")
@@ -37,10 +35,7 @@ def main(home: str, parent: int, clock: str | None, tell: int | None) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     teller = Teller(tell)
     try:
-        found = server.connect(home)
-        with Worker(found.dsn("owner"), clock) as worker:
-            if not found.external:
-                give_way(os.getpid(), worker.conn.info.backend_pid)
+        with Worker(server.connect(home).dsn("owner"), clock) as worker:
             teller.tell(ready=True)
             log.info("the worker runs")
             worker.run(stop)
@@ -49,15 +44,6 @@ def main(home: str, parent: int, clock: str | None, tell: int | None) -> None:
         log.error("%s", error)
         teller.tell(error=str(error))
         sys.exit(1)
-
-
-def give_way(*processes: int) -> None:
-    """Let everything else on the machine run first: a tick can wait for a read, a read should not wait for a tick."""
-    for process in processes:
-        try:
-            os.setpriority(os.PRIO_PROCESS, process, NICE)
-        except OSError as error:
-            log.warning("process %s keeps its priority, reads may be slower during ticks: %s", process, error)
 
 
 if __name__ == "__main__":
