@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -17,18 +19,22 @@ import click
 from psycopg.errors import InsufficientPrivilege, InvalidSchemaName, UndefinedColumn, UndefinedTable
 
 from loaders import raw
-from loaders.address import find_home, writer_dsn
+from loaders.address import VARIABLE, find_home, writer_dsn
 from loaders.embeddings import EVENT_TYPES, NEIGHBOURS, RELATION, Embedded
 from loaders.embeddings import embed as embed_events
 from loaders.errors import LoaderError
 from loaders.formats import open_source
 from loaders.item_vectors import Parameters
-from loaders.load import CHUNK, FLUSH_EVERY, STOCK, Loaded
+from loaders.kafka_address import KafkaAddress
+from loaders.kafka_send import Produced, send_to_kafka
+from loaders.kafka_topic import KafkaTopic, read_properties
+from loaders.load import CHUNK, FLUSH_EVERY, STOCK, Loaded, load_catalogue
 from loaders.load import load as load_source
-from loaders.options import TO_EVENTS_RAW, Moment, Speed, log, output, rejected, server, with_formats
+from loaders.options import TO_EVENTS_RAW, Moment, Speed, kafka, log, output, rejected, server, with_formats
 from loaders.rejects import Rejects, RejectsFile, RejectsRelation
-from loaders.replay import BATCH, Replayed
+from loaders.replay import BATCH, Replayed, Schedule
 from loaders.replay import replay as replay_source
+from loaders.shift import offset_to
 from loaders.source import Source
 from loaders.target import Target
 
@@ -60,6 +66,10 @@ from loaders.target import Target
     show_default=True,
     help="Events after which to wait until the views show them.",
 )
+@click.option(
+    "--rate", type=click.FloatRange(min=0, min_open=True), help="With --to: most events per second."
+)
+@kafka
 @rejected
 @server
 @output
@@ -74,6 +84,10 @@ def load(
     stock: int,
     chunk: int,
     flush_every: int,
+    rate: float | None,
+    to: KafkaAddress | None,
+    partitions: int | None,
+    properties: Path | None,
     rejects_to: str | None,
     dsn: str | None,
     home: Path | None,
@@ -83,10 +97,29 @@ def load(
     """Load the event log at PATH, catalogue first, and wait until every view shows it.
 
     Loading is exactly once: repeat the command after an interruption and it goes on where it stopped. Rows that are
-    no events are kept apart with their place and the reason.
+    no events are kept apart with their place and the reason. With --to the events go to a Kafka topic, keyed by person;
+    the catalogue goes to the server then only if --dsn says where it is.
     """
     with _errors():
         folder = find_home(home)
+        if to is not None:
+            source = open_source(source_format, path, since=since, until=until, limit=limit)
+            schedule = Schedule(None, rate) if rate else None
+            offset = offset_to(source, shift_to) if shift_to else timedelta(0)
+            rejects = _rejects_file(rejects_to, folder, source)
+            with _topic(to, partitions, properties) as topic, rejects, _stop_on_interrupt() as stop:
+                if catalogue and (known := dsn or os.environ.get(VARIABLE)):
+                    load_catalogue(
+                        known, source, offset, stock, flush_every=flush_every, show_progress=progress
+                    )
+                produced = send_to_kafka(
+                    topic, source, schedule=schedule, offset=offset, rejects=rejects, stop=stop,
+                    show_progress=progress,
+                )  # fmt: skip
+            _print_produced(produced, to, rejects, as_json=as_json)
+            return
+        if rate or partitions or properties:
+            raise LoaderError("--rate, --partitions and --properties are for Kafka: give the topic with --to")
         address = writer_dsn(dsn, folder)
         if source_format == raw.NAME:
             if path is None:
@@ -127,6 +160,7 @@ load.help = with_formats(load.help, (raw.NAME, raw.SUMMARY))
     show_default=True,
     help="Most events in one INSERT.",
 )
+@kafka
 @rejected
 @server
 @output
@@ -141,6 +175,9 @@ def replay(
     stamp_now: bool,
     shift_to: datetime | None,
     batch: int,
+    to: KafkaAddress | None,
+    partitions: int | None,
+    properties: Path | None,
     rejects_to: str | None,
     dsn: str | None,
     home: Path | None,
@@ -151,10 +188,23 @@ def replay(
 
     Events that are there already are left out, so a replay goes on after the last one, and a replay after a load starts
     where the load ended, moved by the same offset. The schedule does not wait for the server: a lag is shown, not hidden.
-    Ctrl-C stops after the events that are under way.
+    Ctrl-C stops after the events that are under way. With --to the events go to a Kafka topic, from --since on.
     """
     with _errors(), _stop_on_interrupt() as stop:
         folder = find_home(home)
+        if to is not None:
+            source = open_source(source_format, path, since=since, until=until, limit=limit)
+            schedule = Schedule(speed if speed or rate else 1.0, rate)
+            rejects = _rejects_file(rejects_to, folder, source)
+            with _topic(to, partitions, properties) as topic, rejects:
+                produced = send_to_kafka(
+                    topic, source, schedule=schedule, stamp_now=stamp_now, rejects=rejects, stop=stop,
+                    begin_at=shift_to, show_progress=progress,
+                )  # fmt: skip
+            _print_produced(produced, to, rejects, as_json=as_json)
+            return
+        if partitions or properties:
+            raise LoaderError("--partitions and --properties are for Kafka: give the topic with --to")
         address = writer_dsn(dsn, folder)
         source = open_source(source_format, path, since=since, until=until, limit=limit)
         with Target(address) as target, _rejects(rejects_to, folder, source, target) as rejects:
@@ -236,10 +286,23 @@ def embed(
             _print_embedded(result)
 
 
+def _topic(to: KafkaAddress, partitions: int | None, properties: Path | None) -> KafkaTopic:
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # what matters is raised
+    return KafkaTopic(
+        to, partitions=partitions, properties=read_properties(properties) if properties else None
+    )
+
+
+def _rejects_file(place: str | None, home: Path, source: Source) -> RejectsFile:
+    if place == TO_EVENTS_RAW:
+        raise LoaderError(f"--rejects {TO_EVENTS_RAW} writes to the server and --to to Kafka: give a file")
+    return RejectsFile(Path(place) if place else home / "rejects" / f"{source.name}.jsonl")
+
+
 def _rejects(place: str | None, home: Path, source: Source, target: Target) -> Rejects:
     if place == TO_EVENTS_RAW:
         return RejectsRelation(target)
-    return RejectsFile(Path(place) if place else home / "rejects" / f"{source.name}.jsonl")
+    return _rejects_file(place, home, source)
 
 
 @contextmanager
@@ -304,6 +367,19 @@ def _print_replay(replayed: Replayed, rejects: Rejects | None, *, as_json: bool)
         )
     _print_moved(replayed.offset)
     _print_rejected(replayed.rejected, replayed.reasons, rejects)
+
+
+def _print_produced(produced: Produced, to: KafkaAddress, rejects: Rejects, *, as_json: bool) -> None:
+    if as_json:
+        _print_json(produced, rejects)
+        return
+    rate = produced.sent / produced.seconds if produced.seconds else 0.0
+    until = " until stopped" if produced.stopped else ""
+    click.echo(
+        f"{produced.sent:,} events sent to {to}{until} ({produced.seconds:,.1f} s, {rate:,.0f} events/s)"
+    )
+    _print_moved(produced.offset)
+    _print_rejected(produced.rejected, produced.reasons, rejects)
 
 
 def _print_moved(offset: timedelta) -> None:

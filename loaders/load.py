@@ -84,6 +84,20 @@ def load(
     return loaded
 
 
+def load_catalogue(
+    dsn: str, source: Source, offset: timedelta, stock: int, *, flush_every: int, show_progress: bool
+) -> Loaded:
+    """Load the items, stock and users of a source whose events go elsewhere. Raises LoaderError like `load`."""
+    loaded = Loaded(offset=offset)
+    try:
+        with Target(dsn) as target, Pace(dsn, flush_every) as pace, progress_bars(show=show_progress) as bars:
+            _load_catalogue(target, source, loaded, stock, bars, pace)
+            pace.catch_up()
+    except psycopg.OperationalError as error:
+        raise gone(loaded.items + loaded.users, "items and users", error) from error
+    return loaded
+
+
 def _offset(target: Target, source: Source, shift_to: datetime | None, *, resumes: bool) -> timedelta:
     there = offset_in_database(target, source) if resumes else None
     if there is not None:

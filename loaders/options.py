@@ -12,7 +12,9 @@ from typing import Any
 import click
 
 from loaders.address import HOME_VARIABLE, VARIABLE
+from loaders.errors import LoaderError
 from loaders.formats import FORMATS
+from loaders.kafka_address import KafkaAddress, read_address
 
 Command = Callable[..., None]
 TO_EVENTS_RAW = "events_raw"
@@ -64,6 +66,21 @@ class Speed(click.ParamType[float]):
             self.fail(f"{value!r} is not a speed such as 60x", param, ctx)
 
 
+class ToKafka(click.ParamType[KafkaAddress]):
+    """Brokers and a topic, such as kafka://localhost:9092/events."""
+
+    name = "address"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> KafkaAddress:
+        """Read the address."""
+        if isinstance(value, KafkaAddress):
+            return value
+        try:
+            return read_address(value)
+        except LoaderError as error:
+            self.fail(str(error), param, ctx)
+
+
 def options(*decorators: Callable[[Command], Command]) -> Callable[[Command], Command]:
     """Join option decorators into one; they show in the help in this order."""
     return lambda command: reduce(lambda made, decorate: decorate(made), reversed(decorators), command)
@@ -100,3 +117,21 @@ rejected = click.option(
     "--rejects", "rejects_to", metavar="PATH",
     help=f"Where rejected rows go: a file, or '{TO_EVENTS_RAW}'.  [HOME/rejects/FORMAT.jsonl]",
 )  # fmt: skip
+kafka = options(
+    click.option(
+        "--to",
+        type=ToKafka(),
+        metavar="ADDRESS",
+        help="Send the events to Kafka instead of the server: kafka://HOST:PORT/TOPIC.",
+    ),
+    click.option(
+        "--partitions",
+        type=click.IntRange(min=1),
+        help="With --to: make the topic with so many partitions if there is none.",
+    ),
+    click.option(
+        "--properties",
+        type=click.Path(exists=True, path_type=Path, dir_okay=False),
+        help="With --to: file of NAME=VALUE settings of the Kafka client, the place for passwords.",
+    ),
+)

@@ -38,7 +38,7 @@ def deployed(databases: Databases) -> str:
     """Name of a database with the relations, still empty."""
     name = databases.create()
     with deploy.connect(databases.dsn(name)) as conn:
-        for source in ("events", "events_raw"):
+        for source in ("events", "events_raw", "items", "inventory", "users"):
             deploy.deploy_table(conn, source, model("sources", source))
         for view in ("stg_events_raw_parsed", "stg_events_rejected"):
             text = f"with {RAW} as ({model('staging', RAW)}) {model('staging', view)}"

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import signal
 import threading
+from pathlib import Path
 
 import pytest
 
 from millstream.errors import MillstreamError
+from millstream.ingest.client import Settings, read_properties
 from millstream.server.process import wait_until
 from tests.engine.running import running
 from tests.kafka import LEFT_BY_KAFKA_PYTHON
@@ -133,3 +135,25 @@ def test_the_command_tells_programs_what_it_does_and_ends_when_asked(broker: Bro
     assert (done["kind"], done["messages"], done["refused"]) == ("done", 5, 0)
     assert json.loads(json.dumps(command.of("assigned"))) == ["reading events/0 from offset 0"]
     shop.shows(0, 5)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("group.id=mine", "is set by millstream"),
+        ("no.such.setting=1", "has no setting no_such_setting"),
+        ("session.timeout.ms=soon", "must be a whole number"),
+        ("security.protocol", "is not NAME=VALUE"),
+    ],
+)
+def test_settings_that_are_none_are_refused(tmp_path: Path, line: str, said: str) -> None:
+    file = tmp_path / "kafka.properties"
+    file.write_text(f"# comment\n\n{line}\n")
+    with pytest.raises(MillstreamError, match=said):
+        Settings("localhost:9092", "millstream", read_properties([], file)).consumer(1, grouped=True)
+
+
+def test_the_command_line_goes_before_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "kafka.properties"
+    file.write_text("client.id = shop \nsasl.plain.password=a=b\n")
+    assert read_properties(["client-id=mine"], file) == {"client_id": "mine", "sasl_plain_password": "a=b"}
