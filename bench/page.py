@@ -54,6 +54,9 @@ def figures(folder: Path) -> str:
     sections = [("Live", live, "live"), ("Backfill", backfill, "backfill")]
     sections += [
         ("Ticks against full refreshes", ratios, "incremental_vs_full"),
+        ("Engine against SQL written by hand", overhead, "overhead"),
+        ("Bursts and hot keys", bursts, "bursts"),
+        ("Long run", soak, "soak"),
         ("Ticks", ticks, "tick_profile"),
     ]
     made = []
@@ -117,6 +120,39 @@ def ticks(found: Record) -> str:
         for size, each in found["sizes"].items()
     ]
     return table(["events", "tick p50, ms", "p99", "costliest relations, ms"], lines)
+
+
+def overhead(found: Record) -> str:
+    """Ticks of both, by size."""
+    lines = [
+        (int(size), each["engine_ms"]["p50"], each["hand_ms"]["p50"], each["ratio"])
+        for size, each in found["sizes"].items()
+    ]
+    return table(["events", "engine p50, ms", "by hand p50, ms", "ratio"], lines)
+
+
+def bursts(found: Record) -> str:
+    """What each rush does."""
+    lines = [
+        (name, each["events"], each["caught_up_seconds"], each["tick_ms"]["max"])
+        + (each["read_ms"]["p50"], each["read_ms"]["p99"], each["memory_mib_so_far"])
+        for name, each in found.items()
+    ]
+    header = ["rush", "events", "caught up, s", "longest tick, ms", "read p50, ms", "read p99, ms", "MiB"]
+    return table(header, lines)
+
+
+def soak(found: Record) -> str:
+    """The state at the start, at each quarter and at the end."""
+    samples = found["samples"]
+    last = len(samples) - 1
+    chosen = [samples[place] for place in sorted({0, last // 4, last // 2, 3 * last // 4, last})]
+    stuck = found["stuck_reader"]
+    return (
+        f"{found['rate']:g} events a second come and as many go, for {found['minutes']:g} minutes.\n\n"
+        f"{table(list(chosen[0]), [tuple(each.values()) for each in chosen])}\n\n"
+        f"A reader that stayed in its transaction was ended after {stuck['seconds']:.0f} s: {stuck['message']}."
+    )
 
 
 def costliest(relations: dict[str, float]) -> str:
