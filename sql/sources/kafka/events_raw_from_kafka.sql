@@ -5,7 +5,7 @@ create sink {{ this }} into {{ ref('events_raw') }} (
 ) as
 select
     coalesce(
-        convert_from(payload, 'utf8'), '\x' || encode(payload, 'hex')
+        convert_from(payload, 'UTF8'), '\x' || encode(payload, 'hex')
     ) as payload,
     source_partition,
     source_offset,
