@@ -7,6 +7,7 @@ ONCE ?=
 ARGS ?=
 JOBS ?= 2
 SECONDS ?= 1800
+TARGET ?= embedded
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
@@ -34,11 +35,11 @@ bench: $(READY) ## measure backfill, live load, and ticks against full refreshes
 	python -m bench.live $(ARGS)
 	python -m bench.incremental_vs_full $(ARGS)
 
-up: $(READY) ## start the server and the worker in the background
-	@millstream up $(ARGS)
+up: $(READY) ## start server and worker in the background (TARGET=risingwave: the containers)
+	@$(if $(filter risingwave,$(TARGET)),deploy/up,millstream up $(ARGS))
 
-down: $(READY) ## stop them; the data stays
-	@millstream down
+down: $(READY) ## stop them; the data stays (TARGET=risingwave: likewise)
+	@$(if $(filter risingwave,$(TARGET)),deploy/down,millstream down)
 
 clean: ## stop the server, delete its data, the environment and what was built
 	@if [ -x $(BIN)/millstream ]; then $(BIN)/millstream down; fi
