@@ -7,10 +7,13 @@ import signal
 import threading
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from millstream.errors import MillstreamError
 from millstream.ingest.client import Settings, read_properties
+from millstream.runtime import status
+from millstream.runtime.metrics import EngineCollector
 from millstream.server.process import wait_until
 from tests.engine.running import running
 from tests.kafka import LEFT_BY_KAFKA_PYTHON
@@ -105,10 +108,24 @@ def test_the_lag_can_be_watched(broker: Broker, shop: Shop) -> None:
     broker.create("events")
     broker.produce("events", events(0, 30))
     shop.consume(broker, batch=10)
-    rows = shop.conn.execute(
-        "select topic, partition, next_offset, log_end, messages from millstream.kafka_partition"
-    ).fetchall()
-    assert rows == [{"topic": "events", "partition": 0, "next_offset": 30, "log_end": 30, "messages": 30}]
+    broker.produce("events", events(30, 40))
+    shop.conn.execute(
+        "update millstream.kafka_partition set log_end = 40"
+    )  # as a consumer that is busy sees it
+    with psycopg.connect(shop.dsn) as conn:
+        state = status.read(conn)
+    assert state["kafka"] == [
+        {"relation": "events_raw", "topic": "events", "partition": 0, "messages": 30, "lag": 10}
+    ]
+    found = {
+        sample.name: sample.value
+        for family in EngineCollector(lambda: state).collect()
+        for sample in family.samples
+        if sample.name.startswith("millstream_kafka")
+    }
+    assert found == {"millstream_kafka_lag": 10, "millstream_kafka_messages_total": 30}
+    shop.consume(broker)
+    assert shop.values("select log_end - next_offset from millstream.kafka_partition") == [0]
 
 
 @pytest.mark.parametrize(

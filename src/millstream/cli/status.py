@@ -122,6 +122,10 @@ def _add_engine(table: Table, engine: dict[str, Any]) -> None:
         table.add_row("tick", f"p50 {engine['tick_ms_p50']:,.1f} ms, p99 {engine['tick_ms_p99']:,.1f} ms")
     waiting = [f"{escape(name)} {rows:,} rows" for name, rows in engine["queued"].items() if rows]
     table.add_row("queued", f"[yellow]{', '.join(waiting)}[/]" if waiting else "nothing")
+    if engine["kafka"]:
+        behind = sum(place["lag"] or 0 for place in engine["kafka"])
+        read = sum(place["messages"] for place in engine["kafka"])
+        table.add_row("Kafka", f"{read:,} messages read, {behind:,} behind when a consumer last looked")
     if engine["dead_rows"]:
         table.add_row("dead rows", f"[yellow]{engine['dead_rows']:,}[/]; see millstream.dead_row")
     if engine["evaluation_errors"]:

@@ -41,6 +41,7 @@ class EngineCollector(Collector):
         for source, rows in state["queued"].items():
             queued.add_metric([source], rows)
         yield queued
+        yield from kafka(state["kafka"])
         yield gauge(
             "dead_rows", "Rows that were set aside because a tick failed on them.", state["dead_rows"]
         )
@@ -55,6 +56,25 @@ class EngineCollector(Collector):
             state["oldest_reader_seconds"],
         )
         yield from views(state["views"])
+
+
+def kafka(found: list[dict[str, Any]]) -> Iterator[Metric]:
+    """How far each Kafka partition is read."""
+    labels = ["topic", "partition", "source"]
+    lag = GaugeMetricFamily(
+        "millstream_kafka_lag",
+        "Messages behind the end of the log when a consumer last looked.",
+        labels=labels,
+    )
+    messages = CounterMetricFamily(
+        "millstream_kafka_messages", "Messages read into the queue.", labels=labels
+    )
+    for place in found:
+        label = [place["topic"], str(place["partition"]), place["relation"]]
+        messages.add_metric(label, place["messages"])
+        if place["lag"] is not None:
+            lag.add_metric(label, place["lag"])
+    yield from (lag, messages)
 
 
 def views(found: list[dict[str, Any]]) -> Iterator[Metric]:

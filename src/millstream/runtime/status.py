@@ -36,6 +36,7 @@ def read(conn: psycopg.Connection) -> dict[str, Any]:
         "tick_ms_p50": ticks[1],
         "tick_ms_p99": ticks[2],
         "queued": queued(conn),
+        "kafka": kafka(conn),
         "views": views(conn),
         "dead_rows": scalar(conn, "select count(*) from millstream.dead_row"),
         "evaluation_errors": scalar(
@@ -74,6 +75,21 @@ def queued(conn: psycopg.Connection) -> dict[str, int]:
         row = conn.execute(f"select count(*) from {queue}".encode()).fetchone()
         found[str(name)] = int(row[0]) if row else 0
     return found
+
+
+def kafka(conn: psycopg.Connection) -> list[dict[str, Any]]:
+    """How far each partition is read: messages ever, and those behind the end of its log when a consumer last looked."""
+    made = scalar(conn, "select to_regclass('millstream.kafka_partition') is not null")
+    if not made:
+        return []
+    rows = conn.execute(
+        "select relation_name, topic, partition, messages, greatest(log_end - next_offset, 0)"
+        " from millstream.kafka_partition order by topic, partition, relation_name"
+    ).fetchall()
+    return [
+        {"relation": row[0], "topic": row[1], "partition": row[2], "messages": row[3], "lag": row[4]}
+        for row in rows
+    ]
 
 
 def views(conn: psycopg.Connection) -> list[dict[str, Any]]:
