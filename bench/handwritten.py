@@ -195,11 +195,15 @@ TICK = (
 )
 
 
+VACUUM_TICKS = 5
+
+
 class Handwritten:
     """The tables and the session that ticks them."""
 
     def __init__(self, dsn: str, settings: dict[str, str]) -> None:
         """Make the tables; `settings` are those of the engine's worker session."""
+        self.ticks = 0
         self.conn = psycopg.connect(dsn, autocommit=True)
         for name, value in settings.items():
             self.conn.execute("select set_config(%s, %s, false)", [name, value])
@@ -211,14 +215,13 @@ class Handwritten:
         """Let go of the database."""
         self.conn.close()
 
-    def vacuum(self) -> None:
-        """Forget what the session tables held."""
-        self.conn.execute("vacuum new_purchases, new_session_items, touched, recent_change")
-
     def tick(self, now: datetime) -> float:
-        """Apply what is queued as of `now`; return the milliseconds."""
+        """Apply what is queued as of `now`; return the milliseconds, the session's vacuum now and then included."""
         began = time.perf_counter()
+        self.ticks += 1
         with self.conn.pipeline(), self.conn.transaction():
             for statement in TICK:
                 self.cursor.execute(statement.encode(), [now] if "$1" in statement else None, prepare=True)
+        if self.ticks % VACUUM_TICKS == 0:
+            self.conn.execute("vacuum new_purchases, new_session_items, touched, recent_change")
         return (time.perf_counter() - began) * 1000

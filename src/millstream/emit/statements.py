@@ -361,7 +361,7 @@ class NodeSql(StoredNode):
             f"CROSS JOIN LATERAL (SELECT t.ctid FROM {table(node.name)} AS t WHERE {match_on} LIMIT -d.{WEIGHT}) AS t "
             f"WHERE d.{WEIGHT} < 0))"
         )
-        return (
-            f"WITH gone AS ({gone}) INSERT INTO {table(node.name)} ({columns}) SELECT {columns} FROM "
-            f"(SELECT d.*, generate_series(1, d.{WEIGHT}) FROM {changes(node.name)} AS d WHERE d.{WEIGHT} > 0) AS d"
-        )
+        added = f"SELECT d.* FROM {changes(node.name)} AS d WHERE d.{WEIGHT} > 0"
+        if not node.unique:
+            added = added.replace("d.*", f"d.*, generate_series(1, d.{WEIGHT})")
+        return f"WITH gone AS ({gone}) INSERT INTO {table(node.name)} ({columns}) SELECT {columns} FROM ({added}) AS d"

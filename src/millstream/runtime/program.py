@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from millstream.delta.differentiate import BEFORE
 from millstream.delta.node import Node
-from millstream.emit.names import taken
+from millstream.emit.names import changes, taken
 from millstream.emit.statements import NodeSql, NodeStatements
 from millstream.runtime.source import Source
 
@@ -25,6 +25,13 @@ class Relation:
     @property
     def node(self) -> Node | None:
         return self.sql.node if self.sql is not None else None
+
+    @property
+    def session_tables(self) -> list[str]:
+        """The tables of the worker's session that a tick fills with the relation's changes, and empties."""
+        if self.sql is not None:
+            return self.sql.session_tables()
+        return [taken(self.name), changes(self.name)]
 
 
 @dataclass(frozen=True)

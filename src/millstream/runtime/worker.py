@@ -27,10 +27,7 @@ from millstream.runtime.upgrade import Outdated, build_again
 BATCH = 1000  # queued rows of each source that one tick takes at most
 IDLE_SECONDS = 1.0  # how often time alone makes a tick
 HOUSEKEEPING_SECONDS = 2.0  # how often figures are stored and grown tables analyzed
-VACUUM_TICKS = 100  # session tables are vacuumed every so many ticks
-VACUUM_ROWS = (
-    50_000  # and after so many rows that passed through them: what is dead there is read by every tick
-)
+DEAD_ROWS = 2_000  # how many emptied rows a relation's session tables may have: every tick reads past them
 LOG_TICKS = 10_000  # how many ticks the log keeps
 
 # Errors that the values of a row can cause; anything else concerns the whole database and stops the worker.
@@ -98,8 +95,7 @@ class Worker:
         self.program: Program | None = None
         self.functions = Functions({})
         self.epoch = -1
-        self.ticks = 0
-        self.passed = 0  # rows through the session tables since they were vacuumed
+        self.passed: dict[str, int] = {}  # rows through a relation's session tables since they were vacuumed
         self.grown: dict[str, int] = {}
         self.stats: dict[str, tuple[int, int, float]] = {}
         self.conn.execute("listen millstream_queue")
@@ -267,7 +263,7 @@ class Worker:
                     json.dumps({n: c for n, c in zip(names, counts, strict=True) if c}),
                 ],
             )
-        self.note(changes, spent)
+        self.note(changes, addends, spent)
         row = execute("select now from millstream.clock").fetchone() if reading != "-infinity" else None
         return Tick(number, row[0] if row else None, total, milliseconds)
 
@@ -287,14 +283,16 @@ class Worker:
         assert row is not None
         return str(row[0])
 
-    def note(self, changes: list[int], spent: list[float]) -> None:
-        """Add up what each relation cost, for status and explain."""
+    def note(self, changes: list[int], addends: list[int], spent: list[float]) -> None:
+        """Add up what each relation cost, for status and explain, and what passed through its session tables."""
         assert self.program is not None
-        for relation, rows, milliseconds in zip(self.program.relations, changes, spent, strict=True):
+        figures = zip(self.program.relations, changes, addends, spent, strict=True)
+        for relation, rows, added, milliseconds in figures:
             ticks, all_rows, all_milliseconds = self.stats.get(relation.name, (0, 0, 0.0))
             self.stats[relation.name] = (ticks + 1, all_rows + rows, all_milliseconds + milliseconds)
+            if rows or added:
+                self.passed[relation.name] = self.passed.get(relation.name, 0) + max(rows, added)
             if rows:
-                self.passed += rows
                 self.grown[relation.name] = self.grown.get(relation.name, 0) + rows
 
     def run(self, stop: threading.Event) -> None:
@@ -304,9 +302,7 @@ class Worker:
         while not stop.is_set():
             tick = self.tick(batch=size)
             size = next_size(size, tick)
-            self.ticks += 1
-            if self.ticks % VACUUM_TICKS == 0 or self.passed > VACUUM_ROWS:
-                self.vacuum()
+            self.vacuum()
             if time.monotonic() - housekeeping > HOUSEKEEPING_SECONDS:
                 self.housekeep()
                 housekeeping = time.monotonic()
@@ -326,21 +322,12 @@ class Worker:
     def vacuum(self) -> None:
         """Keep the session tables small: every tick fills and empties them."""
         assert self.program is not None
-        self.conn.execute("vacuum (skip_locked) " + ", ".join(self.session_tables()))
-        self.passed = 0
-
-    def session_tables(self) -> list[str]:
-        """Every session table of the program."""
-        from millstream.emit.names import changes, taken
-
-        assert self.program is not None
-        found: list[str] = []
-        for relation in self.program.relations:
-            if relation.sql is not None:
-                found += relation.sql.session_tables()
-            else:
-                found += [taken(relation.name), changes(relation.name)]
-        return found
+        full = [r for r in self.program.relations if self.passed.get(r.name, 0) > DEAD_ROWS]
+        if full:
+            tables = [name for relation in full for name in relation.session_tables]
+            self.conn.execute(f"vacuum (skip_locked) {', '.join(tables)}".encode())
+            for relation in full:
+                del self.passed[relation.name]
 
     def housekeep(self) -> None:
         """Analyze what has grown, so that plans made for small tables are made again; store figures; trim the log."""

@@ -237,9 +237,24 @@ def test_session_tables_are_emptied_after_every_tick(engine: Engine) -> None:
     for number in range(5):
         put(engine, number, minute(number))
         engine.tick()
-    for name in engine.worker.session_tables():
+    assert engine.worker.program is not None
+    for name in [table for relation in engine.worker.program.relations for table in relation.session_tables]:
         row = engine.worker.conn.execute(f"select count(*) from {name}".encode()).fetchone()
         assert row == (0,), name
+
+
+def test_session_tables_are_small_again_after_many_rows(engine: Engine) -> None:
+    """Emptied rows stay where they are until a vacuum, and every later tick would read past them."""
+    engine.deploy("create table t (k integer primary key)")
+    engine.deploy("create materialized view v as select k, k + 1 as next from t")
+    worker = engine.worker
+    for thousand in range(3):
+        engine.write(f"insert into t select generate_series(1, 1000) + {1000 * thousand}")
+    worker.vacuum()
+    assert worker.program is not None
+    tables = [name for relation in worker.program.relations for name in relation.session_tables]
+    sizes = {n: worker.conn.execute("select pg_relation_size(%s::regclass)", [n]).fetchone() for n in tables}
+    assert set(sizes.values()) == {(0,)}, sizes
 
 
 def test_housekeeping_passes_over_a_table_that_was_dropped(engine: Engine) -> None:
