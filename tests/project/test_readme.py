@@ -37,7 +37,7 @@ def test_the_two_commands_are_the_first_targets_of_a_short_makefile() -> None:
 def test_named_commands_exist_and_every_command_is_named() -> None:
     assert set(readme.millstream_commands()) <= COMMAND_NAMES
     table = re.findall(r"^\| (`.+?) \|", readme.text(), re.MULTILINE)
-    named = {word for row in table for word in re.findall(r"`([a-z]+)", row)}
+    named = {word for row in table for word in re.findall(r"`([a-z-]+)", row)}
     assert named >= COMMAND_NAMES
 
 

@@ -31,14 +31,17 @@ DEAD_ROWS = 2_000  # how many emptied rows a relation's session tables may have:
 LOG_TICKS = 10_000  # how many ticks the log keeps
 
 # Errors that the values of a row can cause; anything else concerns the whole database and stops the worker.
-ROW_ERRORS = (psycopg.errors.DataError, psycopg.errors.IntegrityError, psycopg.errors.ProgramLimitExceeded)
+ROW_ERRORS = (
+    psycopg.errors.DataError,
+    psycopg.errors.IntegrityError,
+    psycopg.errors.ProgramLimitExceeded,
+    psycopg.errors.StatementTooComplex,  # JSON that is nested too deeply for the parser's stack
+)
 
 log = logging.getLogger("millstream.worker")
 
 
-TICK_MILLISECONDS = (
-    250.0  # how long a tick of a backlog should take: reads stay fresh, and fixed costs stay small
-)
+TICK_MILLISECONDS = 250.0  # how long a tick of a backlog should take: long, for its fixed costs, and fresh
 SMALLEST, LARGEST = 100, 20_000  # bounds of what one tick takes of each source
 
 

@@ -37,6 +37,19 @@ def test_the_bad_rows_of_any_source_are_set_aside(table: str, engine: Engine) ->
     assert (30, 2) in engine.all("doubled")
 
 
+def test_json_that_is_nested_too_deeply_stops_nothing(engine: Engine) -> None:
+    engine.deploy_all(
+        "create table t (k integer primary key, payload varchar)",
+        "create materialized view fields as select k, payload::jsonb ->> 'a' as a from t",
+    )
+    deep = "[" * 200_000 + "]" * 200_000
+    with engine.client.cursor() as cursor:
+        cursor.executemany("insert into t values (%s, %s)", [(1, '{"a": "x"}'), (2, deep), (3, '{"a": "y"}')])
+    engine.tick()
+    assert engine.all("fields") == [(1, "x"), (3, "y")]
+    assert [row[:2] for row in dead(engine)] == [("t", "2")]
+
+
 def test_an_update_that_cannot_be_computed_leaves_the_row_as_it_was(engine: Engine) -> None:
     engine.deploy_all(KEYED, "create materialized view doubled as select k, a * 2 as x from t")
     put(engine, (1, 0, 5))
