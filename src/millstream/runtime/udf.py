@@ -19,7 +19,7 @@ log = logging.getLogger("millstream.udf")
 
 @dataclass
 class Functions:
-    """The registered Python functions, loaded on first use; `errors` counts failed rows by function."""
+    """The registered Python functions; `errors` counts failed rows by function."""
 
     definitions: dict[str, str]
     loaded: dict[str, Callable[..., Any]] = field(default_factory=dict)
@@ -32,6 +32,17 @@ class Functions:
             definition = json.loads(self.definitions[name])
             self.loaded[name] = load_function(Path(definition["module"]), definition["entry"])
         return self.loaded[name]
+
+    def load(self) -> None:
+        """Import every function now: the first tick that calls one need not wait for its libraries.
+
+        One that cannot be imported is told of here, and raises when it is called.
+        """
+        for name in self.definitions:
+            try:
+                self.get(name)
+            except Exception as error:  # noqa: BLE001 - a module may raise anything, and nobody has called it yet
+                log.warning("%s cannot be loaded: %s", name, error)
 
     def call(self, name: str, rows: Iterable[Sequence[Any]]) -> list[Any]:
         """Call a function once per row."""

@@ -34,6 +34,21 @@ def test_a_function_is_called_once_for_each_changed_row(engine: Engine, file: Pa
     assert calls.read_text() == "1 2 3 "
 
 
+def test_a_worker_loads_functions_before_an_event_waits_for_them(
+    engine: Engine, file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    loaded = file.parent.parent / "loaded"
+    engine.deploy_python(file, "f", "k integer", "integer", "def f(k):\n    return k\n")
+    engine.release()
+    file.write_text(f"open({str(loaded)!r}, 'w').close()\ndef f(k):\n    return k\n")
+    engine.tick()
+    assert loaded.exists()
+    engine.release()
+    file.write_text("import there_is_no_such_module\n")
+    engine.tick()
+    assert "f cannot be loaded: No module named 'there_is_no_such_module'" in caplog.text
+
+
 def test_a_bad_row_gives_null_for_that_row_only(
     engine: Engine, file: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
