@@ -153,6 +153,7 @@ class Worker:
         self.functions = Functions(
             {d.name: d.definition for d in catalogue.relations.values() if d.kind == "function"}
         )
+        self.functions.load()
 
     def tick(self, now: datetime | None = None, batch: int | None = None) -> Tick:
         """Run one tick. `now` sets the clock, for tests and replays; by default it is read."""
