@@ -18,6 +18,8 @@ PROJECT = Path(__file__).resolve().parents[2]
 GRACE = 8.0
 """Seconds that calls under way have to finish in; RisingWave gives up on a call after 5."""
 
+SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+
 
 @click.command(name="udf-server", epilog="Example: millstream udf-server --host 0.0.0.0 --threads 4")
 @click.option(
@@ -83,25 +85,23 @@ def command(
 def run(
     host: str, port: int, metrics_port: int, *, threads: int, batch: int, watch: float, project: Path
 ) -> None:
-    """Serve until SIGTERM or SIGINT. Raises ServerError where that cannot begin."""
-    from udfs.server.declarations import (
-        read_functions,
-    )  # pyarrow is slow to import, and --help needs none of it
+    """Serve until SIGTERM or SIGINT, then end the process. Raises ServerError where that cannot begin."""
+    # Waited for below, in one place, and blocked before the imports: they start threads, which must not take them.
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+
+    from udfs.server.declarations import read_functions  # pyarrow is slow, and --help needs none of it
     from udfs.server.flight import FlightServer, answers
     from udfs.server.models import Models
     from udfs.server.observed import Metrics, ObservedServer
 
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stopping = threading.Event()
     functions = read_functions(project)
     metrics = Metrics([function.name for function in functions])
     models = Models([function.module for function in functions], metrics, watch)
-    signal.signal(signal.SIGHUP, lambda *_: models.reload())
     served = FlightServer(functions, metrics, host=host, port=port, threads=threads, batch=batch)
 
     def health() -> str | None:
-        return "the server is stopping" if stop.is_set() else answers(host, served.port)
+        return "the server is stopping" if stopping.is_set() else answers(host, served.port)
 
     try:
         observed = ObservedServer(host, metrics_port, metrics, models.show, health)
@@ -110,15 +110,19 @@ def run(
         raise
     names = ", ".join(function.name for function in functions)
     log.info("serving %s on %s:%d; metrics on %s:%d", names, host, served.port, host, observed.port)
-    stop.wait()
+    while signal.sigwait(SIGNALS) == signal.SIGHUP:
+        models.reload()
+    stopping.set()
     log.info("stopping after the calls that are under way")
     closing = threading.Thread(target=served.close, daemon=True)
     closing.start()
     closing.join(GRACE)
     if closing.is_alive():
         log.warning("a call did not end within %.0f seconds and is cut off", GRACE)
-        logging.shutdown()
-        os._exit(0)
-    models.close()
-    observed.close()
-    log.info("stopped")
+    else:
+        models.close()
+        observed.close()
+        log.info("stopped")
+    # Everything is closed. Taking the interpreter apart around gRPC's threads can hang, so it ends here.
+    logging.shutdown()
+    os._exit(0)

@@ -34,7 +34,7 @@ class Models:
         self._thread.start()
 
     def reload(self) -> None:
-        """Have all model files read again, soon; safe in a signal handler."""
+        """Have all model files read again, soon."""
         self._everything = True
         self._wake.set()
 
