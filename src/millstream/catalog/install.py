@@ -9,8 +9,12 @@ import psycopg
 
 from millstream.errors import MillstreamError
 
-VERSION = "2"
-MIGRATIONS = {"1": ("2", "migrate_1_to_2.sql")}  # from a version to the next
+VERSION = "3"
+MIGRATIONS = {  # from a version to the next
+    "1": ("2", "migrate_1_to_2.sql"),
+    "2": ("3", "migrate_2_to_3.sql"),
+}
+FUNCTIONS = ("functions.sql", "guards.sql", "evaluation_errors.sql", "feeds.sql")
 INSTALL_LOCK = 0x6D696C6C  # advisory lock: 'mill'
 MINIMUM_SERVER = 180000
 
@@ -50,7 +54,7 @@ def migrate(conn: psycopg.Connection) -> None:
 
 def replace_functions(conn: psycopg.Connection) -> None:
     """Make the functions again if a release changed them; nothing depends on more than their names."""
-    text = b"\n".join(resource(name) for name in ("functions.sql", "guards.sql", "evaluation_errors.sql"))
+    text = b"\n".join(resource(name) for name in FUNCTIONS)
     mark = hashlib.sha256(text).hexdigest()[:16]
     row = conn.execute("select value from millstream.setting where name = 'functions'").fetchone()
     if row is None or row[0] != mark:

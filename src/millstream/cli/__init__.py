@@ -23,6 +23,7 @@ from millstream.cli import (
     status,
     udf_server,
     up,
+    watch,
 )
 from millstream.cli.group import make_group
 
@@ -42,6 +43,7 @@ COMMANDS = (
     recommend.command,
     rerank.command,
     explain.command,
+    watch.command,
     udf_server.command,
 )
 

@@ -24,8 +24,8 @@ from millstream.errors import Diagnostic, MillstreamError, Refused
 from millstream.front.ddl import Table, parse_sink, parse_table
 from millstream.front.parse import DIALECT
 from millstream.front.portable import refuse_unportable
+from millstream.runtime import feed, views
 from millstream.runtime import functions as function_types
-from millstream.runtime import views
 from millstream.runtime.build import build
 from millstream.runtime.clock import enter
 from millstream.runtime.compile import compile_view, describer, fingerprint
@@ -313,6 +313,7 @@ def rebuild(
         except Refused:
             done.append(f"{state.relation} (stays on the old version until it is deployed again)")
     views.repoint_sinks(conn)
+    feed.follow(conn)
     return tuple(done)
 
 
@@ -436,6 +437,7 @@ def drop(conn: psycopg.Connection, name: str, *, schema: str = "public", cascade
     with conn.transaction():
         catalogue = begin(conn)
         views.drop(conn, catalogue, schema, name, cascade)
+        feed.follow(conn)
         store.raise_epoch(conn)
     collect(conn)
 

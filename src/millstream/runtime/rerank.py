@@ -25,6 +25,7 @@ from millstream.plan.nodes import Scan
 from millstream.runtime.build import call
 from millstream.runtime.compile import compile_view, describer
 from millstream.runtime.deploy import begin, deploy_view
+from millstream.runtime.feed import record_between_ticks
 from millstream.runtime.session import SETTINGS
 from millstream.runtime.udf import Functions
 from millstream.runtime.views import readers_of
@@ -221,6 +222,7 @@ def run_batch(conn: psycopg.Connection, sql: NodeSql, python: Functions, first: 
     call(conn, node, python)
     conn.execute(statements.derive.encode())
     row = conn.execute(f"SELECT count(*) FROM {changes(node.name)} WHERE {WEIGHT} > 0".encode()).fetchone()
+    record_between_ticks(conn, node.name)
     conn.execute(statements.apply.encode())
     for name in (*sql.session_tables(), BATCH_KEYS):
         conn.execute(f"DROP TABLE {name}".encode())

@@ -16,6 +16,7 @@ from millstream.catalog.install import install
 from millstream.catalog.store import setting
 from millstream.emit.names import queue, table
 from millstream.errors import MillstreamError
+from millstream.runtime import feed
 from millstream.runtime.build import call
 from millstream.runtime.clock import advance, text
 from millstream.runtime.locks import WORKER_LOCK, enter_turn
@@ -97,6 +98,7 @@ class Worker:
             raise
         self.program: Program | None = None
         self.functions = Functions({})
+        self.feeds = feed.Feeds()
         self.epoch = -1
         self.passed: dict[str, int] = {}  # rows through a relation's session tables since they were vacuumed
         self.grown: dict[str, int] = {}
@@ -217,11 +219,12 @@ class Worker:
         execute = self.conn.execute
         started = time.perf_counter()
         enter_turn(self.conn)
-        row = execute("select tick, now::text, epoch from millstream.clock").fetchone()
+        row = execute("select tick, now::text, epoch, feeds from millstream.clock").fetchone()
         assert row is not None
         if row[2] != self.epoch or self.program is None:
             self.epoch = row[2]
             raise Redeployed
+        self.feeds.refresh(self.conn, row[3])
         taken = execute(
             "select counts, latest::text from pg_temp.millstream_take(%s)",
             [limits(len(self.program.sources))],
@@ -253,6 +256,11 @@ class Worker:
                 call(self.conn, segment.node.node, self.functions)
                 spent[places_of[segment.node.name]] += (time.perf_counter() - begun) * 1000
         total = sum(counts)
+        if self.feeds.feeds:
+            counts_of = {
+                relation.name: changes[place] for place, relation in enumerate(self.program.relations)
+            }
+            self.feeds.record(self.conn, number, reading, counts_of)
         execute("select pg_temp.millstream_clear(%s, %s)", [changes, addends])
         execute("update millstream.clock set tick = %s, now = %s", [number, reading])
         milliseconds = (time.perf_counter() - started) * 1000
@@ -346,6 +354,8 @@ class Worker:
                 elif rows > 1000 and rows > max(row[0], 0):
                     self.conn.execute(f"analyze {table(name)}".encode())
                     self.grown[name] = 0
+            if self.feeds.feeds:
+                feed.trim(self.conn)
         with self.conn.transaction(), self.conn.cursor() as cursor:
             cursor.executemany(
                 "insert into millstream.node_stats (node, ticks, rows, milliseconds) values (%s, %s, %s, %s)"
