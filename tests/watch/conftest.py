@@ -19,12 +19,12 @@ CHEAP = "create materialized view cheap as select item_id, category, price from 
 PAGES = "create materialized view pages as select page from visits"
 COUNTS = """create materialized view counts as
 select category, count(*) as items, sum(price) as total from items group by category having count(*) > 1"""
-BEST = """create materialized view best as
+DEAREST = """create materialized view dearest as
 select category, item_id, price from (
     select category, item_id, price, row_number() over (partition by category order by price desc, item_id) as place
     from items
 ) as ranked where place <= 2"""
-VIEWS = ("cheap", "counts", "best", "pages")
+VIEWS = ("cheap", "counts", "dearest", "pages")
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def engine(databases: Databases, on_event_clock: str) -> Iterator[Engine]:  # no
     """An engine with two sources and a view of every rule, nothing in them."""
     name = databases.create(template=on_event_clock)
     with Engine(databases.dsn(name)) as made:
-        made.deploy_all(ITEMS, VISITS, CHEAP, COUNTS, BEST, PAGES)
+        made.deploy_all(ITEMS, VISITS, CHEAP, COUNTS, DEAREST, PAGES)
         made.tick()
         yield made
     databases.drop(name)
