@@ -14,14 +14,16 @@ from millstream.ingest.assignment import Lost
 from millstream.ingest.offsets import Offsets, Partition
 from millstream.runtime import deploy
 from millstream.server.process import wait_until
+from tests.kafka import LEFT_BY_KAFKA_PYTHON
 from tests.kafka.broker import Broker
 from tests.kafka.shop import SECONDS, Shop, Told, event, events
+
+pytestmark = pytest.mark.filterwarnings(LEFT_BY_KAFKA_PYTHON)
 
 WORKER = """
 import sys, threading
 from millstream.runtime.worker import Worker
 
-pytestmark = pytest.mark.filterwarnings(LEFT_BY_KAFKA_PYTHON)
 with Worker(sys.argv[1]) as worker:
     worker.run(threading.Event())
 """
@@ -81,6 +83,7 @@ def test_a_killed_consumer_and_a_killed_worker_lose_and_double_nothing(broker: B
             assert wait_until(lambda before=before: shop.values(read)[0] > before, SECONDS)
             command.end(signal.SIGKILL)
         assert 0 < shop.values(read)[0] < 3_000
+        assert worker.poll() is None
     finally:
         worker.kill()
         worker.wait()
