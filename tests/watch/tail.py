@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import Counter
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, Self
 
@@ -17,12 +18,14 @@ from tests.engine.running import PATIENCE, eventually
 class Tail:
     """Collects batches until the block ends; an error of the watcher fails the test unless `error` is looked at."""
 
-    def __init__(self, dsn: Dsn, model: str, **options: Any) -> None:
+    def __init__(
+        self, dsn: Dsn, model: str, follow: Callable[..., Iterator[Batch]] = batches, **options: Any
+    ) -> None:
         self.batches: list[Batch] = []
         self.said: list[str] = []
         self.error: Exception | None = None
         self.stop = threading.Event()
-        self._found = batches(dsn, model, stop=self.stop, say=self.said.append, **options)
+        self._found = follow(dsn, model, stop=self.stop, say=self.said.append, **options)
         self._thread = threading.Thread(target=self._run, name=f"watch {model}")
 
     def _run(self) -> None:
@@ -64,7 +67,12 @@ class Tail:
 
     def reaches(self, tick: int) -> None:
         """Wait until the changes of a tick have come."""
-        eventually(lambda: self.error is not None or any(b.tick >= tick for b in list(self.batches)))
+        eventually(
+            lambda: (
+                self.error is not None
+                or any(b.tick is not None and b.tick >= tick for b in list(self.batches))
+            )
+        )
         assert self.error is None, self.error
 
     def replayed(self) -> Counter[str]:

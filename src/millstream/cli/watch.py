@@ -2,26 +2,45 @@
 
 from __future__ import annotations
 
+import json
+import os
 import sys
+import threading
+from argparse import Namespace
+from collections.abc import Iterator
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from millstream import server
 from millstream.cli.rerank import span
 from millstream.cli.signals import stop_on_signals
 from millstream.server import Home
 
+if TYPE_CHECKING:
+    from millstream.serve.watch import Batch, Say
+
+ANEW = {"tick": None, "time": None, "op": "anew", "row": None}
+
 
 @click.command(name="watch")
 @click.argument("model", metavar="MODEL")
+@click.option(
+    "--target",
+    type=click.Choice(["embedded", "risingwave"]),
+    default="embedded",
+    show_default=True,
+    help="Where MODEL runs: a target of profiles.yml. On risingwave it needs change_feed in its config.",
+)
 @click.option("--snapshot", is_flag=True, help="Print the rows of now first, as additions.")
 @click.option(
     "--from",
     "after",
     type=click.IntRange(0),
     metavar="TICK",
-    help="Go on after that tick (the last one that was printed), with what is still kept.",
+    help="Go on after that tick (the last one that was printed), with what is still kept. On risingwave a tick is an rw_timestamp.",
 )
 @click.option(
     "--keep",
@@ -29,13 +48,14 @@ from millstream.server import Home
     default="1h",
     show_default=True,
     metavar="SPAN",
-    help="How long changes are kept, and the feed after its last watcher.",
+    help="How long changes are kept, and the feed after its last watcher. On risingwave change_feed says it.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines: tick, time, op, row.")
-@click.pass_obj
+@click.pass_context
 def command(
-    home: Home,
+    context: click.Context,
     model: str,
+    target: str,
     snapshot: bool,
     after: int | None,
     keep: timedelta,
@@ -47,28 +67,93 @@ def command(
     materialized view. Ends with Ctrl-C; when the server goes away this waits for it and goes on where it was. What
     concerns the feed itself is said on standard error.
 
+    On RisingWave this reads the subscription that `millstream deploy` makes of a model with change_feed='1D' in its
+    config. A deployment that changes the model begins anew with the rows of its new version; with --json a line whose
+    op is anew comes before them.
+
     \b
     Example:
       millstream watch feat_user_recent --snapshot
       millstream watch feat_user_recent --json --from 4711 | python send_reminders.py
+      millstream watch rank_user_list --target risingwave --snapshot --json | python fill_cache.py
     """
     from millstream.serve import watch
 
     if snapshot and after is not None:
         raise click.UsageError("--snapshot begins anew and --from goes on: give one of them")
+    if target == "risingwave" and context.get_parameter_source("keep") is not ParameterSource.DEFAULT:
+        raise click.UsageError(
+            "--keep is for the embedded engine: RisingWave keeps changes for as long as change_feed in the model's "
+            "config says. Change it there and deploy"
+        )
     stop = stop_on_signals()
     line = watch.as_json if as_json else watch.as_text
-    found = watch.batches(
+    if target == "risingwave":
+        found = on_risingwave(model, after, snapshot, stop, tell)
+    else:
+        found = on_embedded(context.obj, model, after, snapshot, keep, stop, tell)
+    for batch in found:
+        if batch.anew and as_json:
+            sys.stdout.write(f"{json.dumps(ANEW)}\n")
+        sys.stdout.write("".join(f"{line(change)}\n" for change in batch.changes))
+        sys.stdout.flush()
+        if stop.is_set():
+            break
+
+
+def on_embedded(
+    home: Home,
+    model: str,
+    after: int | None,
+    snapshot: bool,
+    keep: timedelta,
+    stop: threading.Event,
+    say: Say,
+) -> Iterator[Batch]:
+    """The feed of the embedded engine."""
+    from millstream.serve import watch
+
+    return watch.batches(
         lambda: server.connect(home.path).dsn("owner"),
         model,
         after=after,
         snapshot=snapshot,
         keep=keep,
         stop=stop,
-        say=lambda text: click.echo(text, err=True),
+        say=say,
     )
-    for batch in found:
-        sys.stdout.write("".join(f"{line(change)}\n" for change in batch.changes))
-        sys.stdout.flush()
-        if stop.is_set():
-            break
+
+
+def on_risingwave(
+    model: str, after: int | None, snapshot: bool, stop: threading.Event, say: Say
+) -> Iterator[Batch]:
+    """The subscription, at the place that profiles.yml says for target risingwave."""
+    from dbt.flags import set_from_args
+    from dbt_common.context import set_invocation_context
+    from psycopg.conninfo import make_conninfo
+
+    from millstream.deployment.risingwave import profile
+    from millstream.project import find_project
+    from millstream.serve import subscription
+
+    root = find_project()
+    set_invocation_context(os.environ)  # what dbt does before it reads a profile
+    set_from_args(
+        Namespace(project_dir=str(root), profiles_dir=str(root)), None
+    )  # where it looks for the profile
+    given = profile(root)
+    dsn = make_conninfo(
+        host=given.host,
+        port=given.port,
+        user=given.user,
+        password=given.password or None,
+        dbname=given.database,
+    )
+    return subscription.batches(
+        dsn, model, schema=given.schema, after=after, snapshot=snapshot, stop=stop, say=say
+    )
+
+
+def tell(text: str) -> None:
+    """What concerns the feed itself."""
+    click.echo(text, err=True)

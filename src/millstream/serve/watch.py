@@ -31,12 +31,13 @@ PART = 1000  # rows of one batch of a snapshot, and changes of one read
 
 @dataclass(frozen=True)
 class Change:
-    """One row that appeared (+) or went away (-): in which tick, at what reading of the engine's clock (if it has one).
+    """One row that appeared (+) or went away (-): at which position, at what reading of the engine's clock (if it has one).
 
-    Values of `row` are what JSON has: numbers, text, true, false, None, lists; moments are ISO 8601 text in UTC.
+    The position is the tick; on RisingWave it is the rw_timestamp, which a row of a snapshot has not. Values of `row`
+    are what JSON has: numbers, text, true, false, None, lists; moments are ISO 8601 text in UTC.
     """
 
-    tick: int
+    tick: int | None
     time: datetime | None
     op: Literal["+", "-"]
     row: dict[str, Any]
@@ -44,11 +45,16 @@ class Change:
 
 @dataclass(frozen=True)
 class Batch:
-    """The changes of one tick, whole and in order, or a part of the snapshot: its last part is `complete`."""
+    """The changes of one tick, whole and in order, or a part of the snapshot: its last part is `complete`.
 
-    tick: int
+    Where `anew` is set a snapshot begins that was not asked for (RisingWave, after a deployment): what came before is
+    not the model's any more.
+    """
+
+    tick: int | None
     changes: tuple[Change, ...]
     complete: bool = True
+    anew: bool = False
 
 
 class Gone(MillstreamError):
@@ -213,6 +219,7 @@ class Watcher:
                 continue
             for batch in found:
                 yield batch
+                assert batch.tick is not None
                 self.position = batch.tick
             if not found:
                 try:
