@@ -65,6 +65,11 @@ class Tail:
         assert self.error is None, self.error
         assert self.lines == list(lines)
 
+    def reaches_lines(self, *lines: str) -> None:
+        """Wait until the last changes are these, in any order."""
+        eventually(lambda: self.error is not None or sorted(self.lines[-len(lines) :]) == sorted(lines))
+        assert self.error is None, self.error
+
     def reaches(self, tick: int) -> None:
         """Wait until the changes of a tick have come."""
         eventually(
