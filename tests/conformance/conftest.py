@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import copy
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
+from millstream.runtime import deploy
+from millstream.runtime.worker import Worker
 from tests.conformance.recorder import RisingWave
 from tests.conformance.runs import ROOT, Project
+from tests.conformance.shipped import Shipped
+from tests.databases import Databases
 
 PROJECT = """
 name: millstream
@@ -52,6 +56,53 @@ create sink {{ this }} from {{ ref('popular') }} with (
 ) format upsert encode json
 """,
 }
+
+
+EVERYTHING_ON = {
+    "MILLSTREAM_KAFKA": "kafka:19092",
+    "MILLSTREAM_SINK_POSTGRES_HOST": "shop",
+    "MILLSTREAM_SINK_POSTGRES_PASSWORD": "it's secret",
+    "MILLSTREAM_SINK_REDIS": "redis://cache:6379/",
+    "MILLSTREAM_UDF_LINK": "http://udf-server:8815",
+}
+
+
+@pytest.fixture(scope="session")
+def whole_project(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, list[str]]:
+    """A copy of the whole project, deployed on a recorder, and the statements that were sent."""
+    root = tmp_path_factory.mktemp("whole") / "project"
+    root.mkdir()
+    for name in ("dbt_project.yml", "profiles.yml"):
+        shutil.copy(ROOT / name, root)
+    for name in ("sql", "macros", "udfs"):
+        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+    made = Project(root, RisingWave())
+    return made, made.run(**EVERYTHING_ON)
+
+
+@pytest.fixture(scope="session")
+def shipped_server(whole_project: tuple[Project, list[str]]) -> RisingWave:
+    """The recorder as the first run left it."""
+    return copy.deepcopy(whole_project[0].server)
+
+
+@pytest.fixture(scope="session")
+def shipped(whole_project: tuple[Project, list[str]]) -> Shipped:
+    return Shipped.of(whole_project[1])
+
+
+@pytest.fixture(scope="session")
+def shipped_database(
+    databases: Databases, shipped: Shipped, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """Name of a database of an embedded engine on the event clock with the whole project in it, to be copied."""
+    name = databases.create()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MILLSTREAM_HOME", str(tmp_path_factory.mktemp("home")))  # without files of vectors
+        Worker(databases.dsn(name), clock="event").close()
+        with deploy.connect(databases.dsn(name)) as conn:
+            shipped.deploy(conn)
+        yield name
 
 
 @pytest.fixture(scope="module")

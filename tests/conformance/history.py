@@ -1,7 +1,7 @@
 """What both engines are put through: sources, models, and steps. A step is some statements and a FLUSH, which is a tick.
 
-Times are ages in seconds at the start of the history, and every comparison with now() is decided by 5 seconds or more, so
-that a cluster's wall clock and the tests' clock agree.
+Times are ages in seconds at the start of the history, and every comparison with now() is decided by more than LATE, so that
+a cluster's wall clock and the tests' clock agree.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from datetime import datetime, timedelta
 from tests.equivalence.cases import Change, Delete, Insert, Update
 from tests.equivalence.schema import Column, Table
 
-WINDOW = 30
+WINDOW = 60
 """Seconds of the temporal filter."""
+LATE = 20.0
+"""Seconds that a cluster's clock may be ahead of the history's before a row leaves the window too early."""
 
 EVENTS = Table(
     "events",
@@ -111,6 +113,10 @@ class Step:
     changes: tuple[Change, ...] = ()
     seconds: float = 0
     expected: dict[str, set[tuple[object, ...]]] = field(default_factory=dict)  # by hand, where it matters
+
+    def after(self, now: datetime) -> datetime:
+        """The moment of this step's tick, when `now` is that of the step before."""
+        return now + max(timedelta(seconds=self.seconds), timedelta(milliseconds=1))
 
 
 def steps(start: datetime) -> tuple[Step, ...]:

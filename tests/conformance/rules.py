@@ -1,7 +1,7 @@
 """What RisingWave refuses or does silently, as rules about one statement; from its documentation, tests and source (3.0).
 
 A query that a streaming job keeps is also given to the embedded compiler, which refuses the rest (front/portable.py and
-diagnostics MS0xx): `test_risingwave_ddl.py` does that. Here is what only statements have, or what PostgreSQL accepts.
+diagnostics MS0xx): `test_shipped.py` does that. Here is what only statements have, or what PostgreSQL accepts.
 """
 
 from __future__ import annotations

@@ -53,7 +53,11 @@ class Project:
                     command,
                     *("--target", "risingwave", "--project-dir", str(self.root)),
                     *("--profiles-dir", str(self.root), "--target-path", str(target)),
-                    *("--log-path", str(target), "--quiet", "--log-level", "none", *arguments),
+                    *("--log-path", str(target), "--quiet", "--log-level", "none"),
+                    *(
+                        "--no-write-json",
+                        *arguments,
+                    ),  # nobody reads them, and writing takes most of a short run
                 ]
             )
         results: Any = [each for each in getattr(outcome.result, "results", ()) if hasattr(each, "node")]

@@ -1,44 +1,32 @@
 """The same history on two engines: after each step, equal rows in every model.
 
 Set RISINGWAVE_DSN (postgresql://root@localhost:4566/dev) to compare with a RisingWave, and RISINGWAVE_UDF_LINK to the
-address of a server of `shaky_v1` to include its function.
+address of a server of `shaky_v1` and `blend_v1` to include their models. The project's own models are in
+test_shipped.py.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from contextlib import ExitStack
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 
 from tests.conformance.history import MODELS, steps
-from tests.conformance.targets import Batch, Embedded, RisingWave, Target
+from tests.conformance.targets import Batch, Embedded, Target, compare, play, rows, small_risingwave
 from tests.equivalence.compare import difference
-
-DSN = "RISINGWAVE_DSN"
 
 
 def run(one: Target, other: Target) -> int:
     """Run the history on both; returns how many comparisons were made. Fails at the first step that differs."""
-    names = [model.name for model in one.models if model.name in {each.name for each in other.models}]
-    now = start = datetime.now(UTC)
+    start = datetime.now(UTC)
     compared = 0
-    for step in steps(start):
-        now = max(now + timedelta(seconds=step.seconds), now + timedelta(milliseconds=1))
-        for target in (one, other):
-            for change in step.changes:
-                target.execute(change)
-            target.flush(now)
-        for name in names:
-            wrong = difference(one.rows(name), other.rows(name))
-            assert wrong is None, f"{step.name}: {name} differs\n{wrong}"
-            compared += 1
-        for name, rows in step.expected.items():
-            if name in {model.name for model in one.models}:
-                wrong = difference(rows, one.rows(name))
-                assert wrong is None, f"{step.name}: {name} is not what was reckoned\n{wrong}"
+    for step, _ in play(steps(start), start, (one, other)):
+        compared += compare(step, one, other)
+        for name in step.expected.keys() & set(one.models):
+            wrong = difference(step.expected[name], rows(one, name))
+            assert wrong is None, f"{step.name}: {name} is not what was reckoned\n{wrong}"
     return compared
 
 
@@ -48,18 +36,9 @@ def test_the_embedded_engine_agrees_with_a_batch_engine(database: str) -> None:
         assert run(embedded, batch) == len(steps(datetime.now(UTC))) * len(deterministic)
 
 
-def risingwave() -> RisingWave:
-    dsn = os.environ.get(DSN)
-    if not dsn:
-        pytest.skip(
-            f"{DSN} is not set: nothing is compared with a RisingWave server, only its statements are checked"
-        )
-    return RisingWave(dsn)
-
-
 @pytest.mark.parametrize("other", [Embedded, Batch])
 def test_risingwave_agrees_with(other: Callable[..., Embedded | Batch], database: str) -> None:
-    server = risingwave()
+    server = small_risingwave()
     with ExitStack() as stack:
         stack.enter_context(server)
         target = stack.enter_context(other(database) if other is Embedded else other())
@@ -72,7 +51,7 @@ def test_a_difference_is_found(database: str) -> None:
     class Forgetful(Batch):
         def flush(self, now: datetime) -> None:
             super().flush(now)
-            self._duckdb.execute("delete from events where event_id = 'e2'")
+            self.duckdb.execute("delete from events where event_id = 'e2'")
 
     with (
         Embedded(database) as embedded,

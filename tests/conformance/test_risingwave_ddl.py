@@ -1,33 +1,21 @@
 """Every statement that a deploy to RisingWave sends, checked by the rules of that engine without a server.
 
 The whole project is deployed to a recorder: new, with a change near the source, and with a sink turned off. Each
-statement passes tests/conformance/rules.py; each query that a streaming job would keep also passes the embedded
-compiler, which refuses what RisingWave refuses.
+statement passes tests/conformance/rules.py. In test_shipped.py each query that a streaming job would keep also passes the
+embedded compiler, which refuses what RisingWave refuses.
 """
 
 from __future__ import annotations
 
-import json
 import re
-import shutil
 from dataclasses import dataclass
 
-import psycopg
 import pytest
-import yaml
 
-from millstream.runtime import deploy
+from tests.conformance.conftest import EVERYTHING_ON
 from tests.conformance.recorder import RisingWave
 from tests.conformance.rules import violations
 from tests.conformance.runs import ROOT, Project
-
-EVERYTHING_ON = {
-    "MILLSTREAM_KAFKA": "kafka:19092",
-    "MILLSTREAM_SINK_POSTGRES_HOST": "shop",
-    "MILLSTREAM_SINK_POSTGRES_PASSWORD": "it's secret",
-    "MILLSTREAM_SINK_REDIS": "redis://cache:6379/",
-    "MILLSTREAM_UDF_LINK": "http://udf-server:8815",
-}
 
 
 @dataclass
@@ -38,7 +26,6 @@ class Deployed:
     changed: list[str]
     dropped: list[str]
     server: RisingWave
-    functions: list[dict[str, object]]
 
     @property
     def statements(self) -> list[str]:
@@ -46,24 +33,17 @@ class Deployed:
 
 
 @pytest.fixture(scope="module")
-def deployed(tmp_path_factory: pytest.TempPathFactory) -> Deployed:
+def deployed(whole_project: tuple[Project, list[str]]) -> Deployed:
     """The whole project on a recorder."""
-    root = tmp_path_factory.mktemp("project") / "project"
-    root.mkdir()
-    for name in ("dbt_project.yml", "profiles.yml"):
-        shutil.copy(ROOT / name, root)
-    for name in ("sql", "macros", "udfs"):
-        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
-    project = Project(root, RisingWave())
-    first = project.run(**EVERYTHING_ON)
+    project, first = whole_project
+    root = project.root
     staged = root / "sql/staging/stg_events.sql"
     staged.write_text(staged.read_text().replace("<> 'bot'", "not in ('bot', 'crawler')"))
     changed = project.run(**EVERYTHING_ON)
     without = EVERYTHING_ON | {"MILLSTREAM_SINK_REDIS": ""}
     gone = project.dbt("run-operation", "rw_drop_removed", "--args", "{dry_run: false}", **without)
     assert gone.success, gone.error
-    manifest = json.loads((root / "target/manifest.json").read_text())
-    return Deployed(first, changed, gone.sent, project.server, list(manifest["functions"].values()))
+    return Deployed(first, changed, gone.sent, project.server)
 
 
 def test_every_statement_keeps_the_rules(deployed: Deployed) -> None:
@@ -111,46 +91,6 @@ def test_a_sink_that_is_turned_off_is_dropped(deployed: Deployed) -> None:
         'drop sink "public"."recommendations_to_redis"',
         """delete from "dev"."public"."millstream_registry" where name = 'public.recommendations_to_redis'""",
     ]
-
-
-def test_the_embedded_compiler_accepts_every_query_that_a_streaming_job_keeps(
-    deployed: Deployed, database: str
-) -> None:
-    """With portable=True it refuses what RisingWave refuses; the text is the one that was sent there."""
-    with deploy.connect(database) as conn:
-        for text in deployed.first:
-            deploy_embedded(conn, text, deployed.functions)
-        rows = conn.execute("select count(*) from millstream.relation where kind = 'materialized_view'")
-        assert rows.fetchone() == (len(deployed.server.names("materialized view")),)
-
-
-def deploy_embedded(conn: psycopg.Connection, text: str, functions: list[dict[str, object]]) -> None:
-    """Deploy what a statement creates, on the embedded engine."""
-    found = re.match(r'create (materialized view|view|table|function) (?:"dev"\.)?"public"\."(\w+)"', text)
-    if found is None or "connector = 'kafka'" in text:
-        return
-    kind, name = found[1], found[2]
-    if kind == "table":
-        deploy.deploy_table(conn, name, text.replace('"dev"."public".', ""))
-    elif kind == "function":
-        arguments, returns = re.findall(r"\((.*?)\)\nreturns (.*)\n", text)[0]
-        split = [tuple(argument.split(" ", 1)) for argument in arguments.split(", ")]
-        deploy.deploy_function(conn, name, split, returns, module=str(ROOT / f"udfs/{name}.py"), entry=name)
-    else:
-        query = text.split(" as\n", 1)[1].replace('"dev"."public".', "")
-        indexes: list[list[str]] = []
-        if kind == "materialized view":
-            indexes = declared_indexes(name)
-        deploy.deploy_view(
-            conn, name, query, materialized=kind == "materialized view", indexes=indexes, portable=True
-        )
-
-
-def declared_indexes(name: str) -> list[list[str]]:
-    """The indexes in a model's config."""
-    [path] = (ROOT / "sql").rglob(f"{name}.sql")
-    found = re.search(r"indexes=(\[.*?\])\s*\)\s*}}", path.read_text(), re.S)
-    return [list(each["columns"]) for each in yaml.safe_load(found[1])] if found else []
 
 
 def test_what_a_list_is_read_by_is_indexed_or_the_key(deployed: Deployed) -> None:
