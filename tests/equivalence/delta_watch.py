@@ -38,7 +38,7 @@ class DeltaWatch:
         text = query.decode() if isinstance(query, bytes) else str(query)
         if text.startswith("select") and "millstream_take(" in text:
             self._before = {relation.name: self._stored(relation) for relation in self._relations()}
-        elif text.startswith("select") and "millstream_clear(" in text:
+        elif text.startswith("select") and "millstream_finish(" in text:
             self._compare()
         return self._connection.execute(query, *arguments, **options)
 

@@ -280,7 +280,7 @@ FAULTS = (
     ),
     Fault(
         "a tick's changes stay",
-        edited(sessions, "clear_function", "DELETE FROM [^;]+;", "PERFORM 1;"),
+        edited(sessions, "finish_function", "DELETE FROM [^;]+;", "PERFORM 1;"),
         ("select",),
     ),
 )

@@ -16,6 +16,14 @@ return (
     from millstream.setting as s cross join millstream.clock as c where s.name = 'clock'
 );
 
+-- Wait for the turn, which the transaction keeps; then tell how things stand, as of then.
+create or replace function millstream.enter_tick(turn bigint, out tick bigint, out epoch bigint, out feeds bigint)
+language plpgsql as $$
+begin
+    perform pg_advisory_xact_lock(turn);
+    select c.tick, c.epoch, c.feeds into tick, epoch, feeds from millstream.clock as c;
+end $$;
+
 -- Called by every source view after a statement, and heard by the worker when the transaction commits.
 create or replace function millstream.wake() returns trigger
 language plpgsql as $$ begin perform pg_notify('millstream_queue', ''); return null; end $$;

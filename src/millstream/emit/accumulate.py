@@ -16,6 +16,7 @@ from millstream.plan.expression import WEIGHT, plain
 from millstream.plan.nodes import Aggregate
 
 ROWS = "_n"
+PLACE = "_at"  # where the stored row of a changed group is, within a tick
 UNBOUNDED = ("real", "double precision", "numeric")  # types with NaN and infinities
 ZERO = {"bigint": "0", "numeric": "0", "interval": "interval '0'"}
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from millstream.delta.differentiate import AFTER, BEFORE, Term, differentiate
 from millstream.delta.linearity import is_linear
 from millstream.delta.node import KEY_HASH, Rule
-from millstream.emit.accumulate import ROWS
+from millstream.emit.accumulate import PLACE, ROWS
 from millstream.emit.names import addends, arguments, changes, quote, results, table
 from millstream.emit.render import listing, render, scalar, surplus
 from millstream.emit.rewrite import Position, as_of, udf_calls
@@ -63,7 +63,7 @@ class NodeSql(StoredNode):
         """Create the session tables of a tick: changes, and addends where terms come at different moments."""
         node = self.node
         made = [
-            f"CREATE TEMPORARY TABLE {changes(node.name)} AS SELECT {listing(self.all_columns())}, 0 AS {WEIGHT} "
+            f"CREATE TEMPORARY TABLE {changes(node.name)} AS SELECT {listing(self.change_row())} "
             f"FROM {table(node.name)} LIMIT 0"
         ]
         if not self.inline:
@@ -90,6 +90,11 @@ class NodeSql(StoredNode):
             made.append(f"CREATE INDEX ON {results(node.name)} (_r)")
         return made
 
+    def change_row(self) -> list[str]:
+        """The columns of the changes table; groups say besides where their row is stored, if it is to be replaced."""
+        place = [f"NULL::tid AS {PLACE}"] if self.node.rule is Rule.AGGREGATE else []
+        return [*self.all_columns(), *place, f"0 AS {WEIGHT}"]
+
     def session_tables(self) -> list[str]:
         """The session tables to clear after a tick."""
         node = self.node
@@ -104,8 +109,14 @@ class NodeSql(StoredNode):
 
     @property
     def inline(self) -> bool:
-        """Whether one leaf alone causes changes, so that no addends need to be kept between moments."""
+        """Whether all terms can run at once when the node is derived, so that no addends need to be kept.
+
+        They can where one leaf alone causes changes, and where they read nothing but changes: those stay for the tick.
+        """
         if self.node.on_act:
+            return True
+        parts = list(walk(self.linear))
+        if self.node.leaves and not any(isinstance(p, (Join, TimeFilter)) for p in parts):
             return True
         if len(self.node.leaves) != 1:
             return False
@@ -114,7 +125,7 @@ class NodeSql(StoredNode):
             isinstance(p, Join)
             and not p.process_time
             and leaf.instance in {s.instance for s in scans(p.right)}
-            for p in walk(self.linear)
+            for p in parts
         )
 
     @property
@@ -175,8 +186,12 @@ class NodeSql(StoredNode):
         node = self.node
         here = position(node.name)
         if self.inline:
-            leaf = self.linear if isinstance(self.linear, Scan) else node.leaves[0]
-            terms = differentiate(self.placed(self.linear, position, leaf), leaf.instance, AFTER)
+            leaves = (self.linear,) if isinstance(self.linear, Scan) else self.node.leaves
+            terms = [
+                term
+                for leaf in leaves
+                for term in differentiate(self.placed(self.linear, position, leaf), leaf.instance, AFTER)
+            ]
             source = " UNION ALL ".join(self.term(t) for t in terms)
             stored_terms: tuple[Statement, ...] = ()
         else:
@@ -230,7 +245,10 @@ class NodeSql(StoredNode):
         )
 
     def derive_aggregate(self, source: str) -> str:
-        """Old and new row of every group whose accumulators change."""
+        """Old and new row of every group whose accumulators change.
+
+        The new row has the place of the old one, which it replaces; an old row has its place where none replaces it.
+        """
         assert self.accumulation is not None
         node = self.node
         keys = [key.name for key in node.aggregate.keys]
@@ -248,7 +266,7 @@ class NodeSql(StoredNode):
             match_on += "".join(
                 f" AND t.{quote(outputs[key])} IS NOT DISTINCT FROM c.{quote(key)}" for key in keys
             )
-        stored_row = f"SELECT * FROM {table(node.name)} AS t WHERE {match_on} LIMIT 1"
+        stored_row = f"SELECT *, t.ctid AS {PLACE} FROM {table(node.name)} AS t WHERE {match_on} LIMIT 1"
         key_hash = hashed([quote(key) for key in keys]) if keys else "0::bigint"
         hash_item = f", {key_hash} AS {KEY_HASH}" if self.has_key_hash else ""
         accumulators = [(quote(a.column), a.zero) for a in self.accumulation.accumulators]
@@ -261,15 +279,16 @@ class NodeSql(StoredNode):
         alive = f"coalesce({before[rows]}, 0) + m.{rows} > 0" if keys else "true"
         changed = " OR ".join(f"s.{a} <> {zero}" for a, zero in accumulators)
         new = self.evaluate(
-            f"SELECT {listing([f'm.{quote(key)}' for key in keys] + merged)} FROM m WHERE {alive}"
+            f"SELECT {listing([f'm.{quote(key)}' for key in keys] + merged)}, m.{PLACE} FROM m WHERE {alive}",
+            (PLACE,),
         )
         old = [f"t.{name} AS {name_before.removeprefix('m.')}" for name, name_before in before.items()]
         return (
             f"INSERT INTO {changes(node.name)} WITH c AS MATERIALIZED (SELECT s.*{hash_item} FROM "
             f"({self.grouped(source)}) AS s WHERE {changed}), "
-            f"m AS MATERIALIZED (SELECT c.*, {listing(old)} FROM c LEFT JOIN LATERAL ({stored_row}) AS t ON true) "
-            f"SELECT {listing(list(before.values()))}, -1 FROM m WHERE {before[rows]} IS NOT NULL "
-            f"UNION ALL SELECT {listing(columns)}, 1 FROM ({new}) AS s"
+            f"m AS MATERIALIZED (SELECT c.*, {listing(old)}, t.{PLACE} FROM c LEFT JOIN LATERAL ({stored_row}) AS t ON true) "
+            f"SELECT {listing(list(before.values()))}, CASE WHEN NOT ({alive}) THEN m.{PLACE} END, -1 FROM m "
+            f"WHERE {before[rows]} IS NOT NULL UNION ALL SELECT {listing(columns)}, s.{PLACE}, 1 FROM ({new}) AS s"
         )
 
     def key_columns(self) -> list[str]:
@@ -350,6 +369,8 @@ class NodeSql(StoredNode):
     def apply(self) -> str:
         """Take the removed rows out of the table and put the added ones in."""
         node = self.node
+        if node.rule is Rule.AGGREGATE:
+            return self.apply_in_place()
         columns = listing(self.all_columns())
         match_on = self.same(self.identity, "t", "d")
         if not node.unique:
@@ -365,3 +386,18 @@ class NodeSql(StoredNode):
         if not node.unique:
             added = added.replace("d.*", f"d.*, generate_series(1, d.{WEIGHT})")
         return f"WITH gone AS ({gone}) INSERT INTO {table(node.name)} ({columns}) SELECT {columns} FROM ({added}) AS d"
+
+    def apply_in_place(self) -> str:
+        """Write the new rows of groups over the old ones, which their changes know the places of."""
+        node = self.node
+        stored, changed = table(node.name), changes(node.name)
+        columns = self.all_columns()
+        written = [name for name in columns if name not in {quote(key) for key in node.keys}]
+        return (
+            f"WITH gone AS (DELETE FROM {stored} WHERE ctid = ANY (ARRAY(SELECT d.{PLACE} FROM {changed} AS d "
+            f"WHERE d.{WEIGHT} < 0 AND d.{PLACE} IS NOT NULL))), "
+            f"moved AS (UPDATE {stored} AS t SET {listing([f'{name} = d.{name}' for name in written])} "
+            f"FROM {changed} AS d WHERE t.ctid = d.{PLACE} AND d.{WEIGHT} > 0) "
+            f"INSERT INTO {stored} ({listing(columns)}) SELECT {listing([f'd.{name}' for name in columns])} "
+            f"FROM {changed} AS d WHERE d.{WEIGHT} > 0 AND d.{PLACE} IS NULL"
+        )

@@ -120,14 +120,14 @@ class StoredNode:
             )
         return f"SELECT {listing(items)} FROM ({rows}) AS s{group}"
 
-    def evaluate(self, accumulated: str) -> str:
-        """Compute the stored columns from keys and accumulators."""
+    def evaluate(self, accumulated: str, carried: tuple[str, ...] = ()) -> str:
+        """Compute the stored columns from keys and accumulators; what is carried stays as it is."""
         assert self.accumulation is not None
         aggregate = self.node.aggregate
         accumulators = [quote(a.column) for a in self.accumulation.accumulators]
         values = [f"{value} AS {quote(name)}" for name, value in self.accumulation.values]
         keys = [quote(key.name) for key in aggregate.keys]
-        inner = f"SELECT {listing([*keys, *values, *accumulators])} FROM ({accumulated}) AS g"
+        inner = f"SELECT {listing([*keys, *values, *accumulators, *carried])} FROM ({accumulated}) AS g"
         above, predicates = flatten(self.node.plan)
         items = [f"{scalar(above[a.name])} AS {quote(stored)}" for stored, a in self.node.outputs]
         guard = (
@@ -135,7 +135,7 @@ class StoredNode:
             if predicates
             else []
         )
-        rows = f"SELECT {listing([*items, *accumulators, *guard])} FROM ({inner}) AS h"
+        rows = f"SELECT {listing([*items, *accumulators, *guard, *carried])} FROM ({inner}) AS h"
         return self.with_hidden(rows)
 
     # ---- tables --------------------------------------------------------------------------------------------------

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 import psycopg
 
 from millstream.catalog.store import setting
@@ -17,16 +15,3 @@ def enter(conn: psycopg.Connection) -> None:
         "select set_config('millstream.now', now::text, true), set_config('millstream.last_now', now::text, true)"
         " from millstream.clock"
     )
-
-
-def advance(conn: psycopg.Connection, then: str, now: str) -> None:
-    """Set both readings for a tick, as text that PostgreSQL reads."""
-    conn.execute(
-        "select set_config('millstream.last_now', %s, true), set_config('millstream.now', %s, true)",
-        [then, now],
-    )
-
-
-def text(moment: datetime) -> str:
-    """Write a moment exactly."""
-    return moment.isoformat()

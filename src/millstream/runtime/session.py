@@ -82,54 +82,76 @@ def prepare(conn: psycopg.Connection, faults: bool = False) -> tuple[Program, Ca
         for segment in program.segments:
             conn.execute(segment.create.encode())
         conn.execute(take_function(program).encode())
-        conn.execute(clear_function(program).encode())
+        conn.execute(finish_function(program).encode())
     return program, catalogue
 
 
 def take_function(program: Program) -> str:
-    """A function that takes queued rows of every source and returns how many of each, and the latest event time."""
+    """A function that begins a tick: takes queued rows of every source and reads the clock, which never goes back.
+
+    `given` is the reading where the caller chooses it; else it is the wall clock's, or the latest event's time.
+    """
     lines = []
     for number, relation in enumerate(program.sources, 1):
         assert relation.source is not None
         lines.append(
             f"{relation.source.take(f'batch[{number}]')}; GET DIAGNOSTICS n = ROW_COUNT; counts[{number}] := n;"
         )
-        if any(
-            column.name == "occurred_at" and column.type == "TIMESTAMPTZ"
-            for column in relation.source.table.columns
-        ):
+        names = {column.name: column.type for column in relation.source.table.columns}
+        if names.get("occurred_at") == "TIMESTAMPTZ":
+            known = (
+                " WHERE occurred_at <= coalesce(received_at, occurred_at) + interval '5 minutes'"
+                if "received_at" in names
+                else ""
+            )
             lines.append(
-                f"IF n > 0 THEN SELECT greatest(latest, max(occurred_at)) INTO latest FROM {taken(relation.name)} "
-                f"WHERE occurred_at <= coalesce(received_at, occurred_at) + interval '5 minutes'; END IF;"
-                if any(column.name == "received_at" for column in relation.source.table.columns)
-                else f"IF n > 0 THEN SELECT greatest(latest, max(occurred_at)) INTO latest FROM {taken(relation.name)}; END IF;"
+                "IF n > 0 THEN SELECT greatest(latest, max(occurred_at)) INTO latest"
+                f" FROM {taken(relation.name)}{known}; END IF;"
             )
     body = "\n".join(lines)
-    return (
-        "CREATE OR REPLACE FUNCTION pg_temp.millstream_take(batch bigint[], OUT counts bigint[], OUT latest timestamptz) "
-        f"LANGUAGE plpgsql AS $take$ #variable_conflict use_column\nDECLARE n bigint; BEGIN counts := '{{}}';\n{body}\nEND $take$"
-    )
+    return f"""
+        CREATE OR REPLACE FUNCTION pg_temp.millstream_take(
+            batch bigint[], given timestamptz, wall boolean, OUT counts bigint[], OUT reading timestamptz
+        ) LANGUAGE plpgsql AS $take$ #variable_conflict use_column
+        DECLARE n bigint; latest timestamptz; last timestamptz;
+        BEGIN
+        counts := '{{}}';
+        {body}
+        SELECT now INTO last FROM millstream.clock;
+        reading := greatest(last, coalesce(given, CASE WHEN wall THEN clock_timestamp() ELSE latest END));
+        PERFORM set_config('millstream.last_now', last::text, true), set_config('millstream.now', reading::text, true);
+        END $take$"""
 
 
-def clear_function(program: Program) -> str:
-    """A function that adds up what failed on values, and empties the session tables that a tick used."""
+def finish_function(program: Program) -> str:
+    """A function that ends a tick: adds up what failed on values, empties the session tables, logs, sets the clock.
+
+    `took` has the rows taken of each source as JSON, `spent` the milliseconds before the call. Returns the clock.
+    """
     lines = []
     for place, relation in enumerate(program.relations, 1):
         if relation.source is not None:
-            lines.append(
-                f"IF r[{place}] > 0 OR c[{place}] > 0 THEN DELETE FROM {taken(relation.name)}; "
-                f"DELETE FROM {changes(relation.name)}; END IF;"
-            )
-            continue
-        assert relation.sql is not None
-        tables = " ".join(f"DELETE FROM {name};" for name in relation.sql.session_tables())
+            used = [taken(relation.name), changes(relation.name)]
+        else:
+            assert relation.sql is not None
+            used = relation.sql.session_tables()
+        tables = " ".join(f"DELETE FROM {name};" for name in used)
         lines.append(f"IF r[{place}] > 0 OR c[{place}] > 0 THEN {tables} END IF;")
     for relation in program.relations:
         if relation.target is not None:
             lines.append(f"DELETE FROM {taken(relation.target)}; DELETE FROM {changes(relation.target)};")
-    lines.append("PERFORM millstream.settle_evaluation_errors();")
     body = "\n".join(lines)
-    return (
-        "CREATE OR REPLACE FUNCTION pg_temp.millstream_clear(c bigint[], r bigint[]) RETURNS void "
-        f"LANGUAGE plpgsql AS $clear$ BEGIN\n{body}\nEND $clear$"
-    )
+    return f"""
+        CREATE OR REPLACE FUNCTION pg_temp.millstream_finish(
+            c bigint[], r bigint[], reading timestamptz, took jsonb, spent float8, OUT clock timestamptz, OUT ms float8
+        ) LANGUAGE plpgsql AS $finish$
+        DECLARE number bigint;
+        BEGIN
+        {body}
+        PERFORM millstream.settle_evaluation_errors();
+        UPDATE millstream.clock SET tick = tick + 1, now = reading RETURNING tick, now INTO number, clock;
+        ms := spent + extract(epoch from clock_timestamp() - statement_timestamp()) * 1000;
+        IF took <> '{{}}' OR 0 < ANY (c) THEN
+            INSERT INTO millstream.tick_log (tick, now, milliseconds, taken) VALUES (number, clock, ms, took);
+        END IF;
+        END $finish$"""

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 import psycopg
 
@@ -18,8 +19,7 @@ from millstream.emit.names import queue, table
 from millstream.errors import MillstreamError
 from millstream.runtime import feed
 from millstream.runtime.build import call
-from millstream.runtime.clock import advance, text
-from millstream.runtime.locks import WORKER_LOCK, enter_turn
+from millstream.runtime.locks import TICK_LOCK, WORKER_LOCK, enter_turn
 from millstream.runtime.program import Program, Relation
 from millstream.runtime.session import SETTINGS, prepare
 from millstream.runtime.udf import Functions
@@ -218,82 +218,48 @@ class Worker:
         """The body of a tick, inside its transaction."""
         execute = self.conn.execute
         started = time.perf_counter()
-        enter_turn(self.conn)
-        row = execute("select tick, now::text, epoch, feeds from millstream.clock").fetchone()
-        assert row is not None
-        if row[2] != self.epoch or self.program is None:
-            self.epoch = row[2]
+        tick, epoch, feeds = one(execute("select * from millstream.enter_tick(%s)", [TICK_LOCK]))
+        if epoch != self.epoch or self.program is None:
+            self.epoch = epoch
             raise Redeployed
-        self.feeds.refresh(self.conn, row[3])
-        taken = execute(
-            "select counts, latest::text from pg_temp.millstream_take(%s)",
-            [limits(len(self.program.sources))],
-        ).fetchone()
-        assert taken is not None
-        reading = self.read_clock(row[1], taken[1], now)
-        counts = list(taken[0] or [])
-        advance(self.conn, row[1], reading)
-        number = row[0] + 1
-        places = len(self.program.relations)
-        places_of = {r.name: i for i, r in enumerate(self.program.relations)}
-        addends = [0] * places
-        for relation, count in zip(self.program.sources, counts, strict=True):
-            addends[places_of[relation.name]] = count
-        changes, spent = [0] * places, [0.0] * places
-        for segment in self.program.segments:
-            result = execute(
-                f"select c, r, ms from {segment.function}(%s, %s, %s)".encode(), [changes, addends, spent]
-            )
-            found = result.fetchone()
-            assert found is not None
-            changes, addends, spent = found
-            if (
-                segment.node is not None
-                and segment.node.node is not None
-                and addends[places_of[segment.node.name]]
-            ):
-                begun = time.perf_counter()
-                call(self.conn, segment.node.node, self.functions)
-                spent[places_of[segment.node.name]] += (time.perf_counter() - begun) * 1000
-        total = sum(counts)
-        if self.feeds.feeds:
-            counts_of = {
-                relation.name: changes[place] for place, relation in enumerate(self.program.relations)
-            }
-            self.feeds.record(self.conn, number, reading, counts_of)
-        execute("select pg_temp.millstream_clear(%s, %s)", [changes, addends])
-        execute("update millstream.clock set tick = %s, now = %s", [number, reading])
-        milliseconds = (time.perf_counter() - started) * 1000
-        if total or any(changes):
-            names = [relation.name for relation in self.program.sources]
+        self.feeds.refresh(self.conn, feeds)
+        counts, reading = one(
             execute(
-                "insert into millstream.tick_log (tick, now, milliseconds, taken) values (%s, %s, %s, %s)",
+                "select counts, reading::text from pg_temp.millstream_take(%s, %s::timestamptz, %s)",
                 [
-                    number,
-                    reading,
-                    milliseconds,
-                    json.dumps({n: c for n, c in zip(names, counts, strict=True) if c}),
+                    limits(len(self.program.sources)),
+                    now.isoformat() if now is not None else None,
+                    self.clock == "wall",
                 ],
             )
+        )
+        places = {relation.name: place for place, relation in enumerate(self.program.relations)}
+        took = {r.name: count for r, count in zip(self.program.sources, counts, strict=True) if count}
+        addends = [took.get(name, 0) for name in places]
+        changes, spent = [0] * len(places), [0.0] * len(places)
+        for segment in self.program.segments:
+            changes, addends, spent = one(
+                execute(
+                    f"select c, r, ms from {segment.function}(%s, %s, %s)".encode(), [changes, addends, spent]
+                )
+            )
+            if segment.node is None or not addends[place := places[segment.node.name]]:
+                continue
+            assert segment.node.node is not None
+            begun = time.perf_counter()
+            call(self.conn, segment.node.node, self.functions)
+            spent[place] += (time.perf_counter() - begun) * 1000
+        if self.feeds.feeds:
+            self.feeds.record(self.conn, tick + 1, reading, dict(zip(places, changes, strict=True)))
+        clock, milliseconds = one(
+            execute(
+                "select case when isfinite(clock) then clock end, ms"
+                " from pg_temp.millstream_finish(%s, %s, %s::timestamptz, %s::jsonb, %s)",
+                [changes, addends, reading, json.dumps(took), (time.perf_counter() - started) * 1000],
+            )
+        )
         self.note(changes, addends, spent)
-        row = execute("select now from millstream.clock").fetchone() if reading != "-infinity" else None
-        return Tick(number, row[0] if row else None, total, milliseconds)
-
-    def read_clock(self, before: str, latest: str | None, now: datetime | None) -> str:
-        """The tick's reading of the clock, never before the last one."""
-        if now is not None:
-            candidate = text(now)
-        elif self.clock == "event":
-            candidate = latest or before
-        else:
-            row = self.conn.execute("select clock_timestamp()::text").fetchone()
-            assert row is not None
-            candidate = row[0]
-        row = self.conn.execute(
-            "select greatest(%s::timestamptz, %s::timestamptz)::text", [before, candidate]
-        ).fetchone()
-        assert row is not None
-        return str(row[0])
+        return Tick(tick + 1, clock, sum(counts), milliseconds)
 
     def note(self, changes: list[int], addends: list[int], spent: list[float]) -> None:
         """Add up what each relation cost, for status and explain, and what passed through its session tables."""
@@ -368,3 +334,10 @@ class Worker:
                 [LOG_TICKS],
             )
         self.stats.clear()
+
+
+def one(cursor: psycopg.Cursor[tuple[Any, ...]]) -> tuple[Any, ...]:
+    """The only row of an answer."""
+    row = cursor.fetchone()
+    assert row is not None
+    return row
