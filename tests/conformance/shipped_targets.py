@@ -17,7 +17,7 @@ from typing import Any
 
 from tests.conformance.shipped import AS_OF, Shipped
 from tests.conformance.shipped_history import LATE
-from tests.conformance.targets import UDF_LINK, Closing, Embedded, RisingWave, Sources, risingwave_dsn
+from tests.conformance.targets import Closing, Embedded, RisingWave, Sources, risingwave_dsn
 from tests.equivalence.cases import Change
 from tests.equivalence.engine import Engine
 from tests.equivalence.oracles import DuckdbOracle, Result
@@ -26,6 +26,8 @@ from udfs.blend_v1 import blend_v1
 
 Row = tuple[Any, ...]
 
+SERVED_AT = "MILLSTREAM_UDF_LINK"
+"""Address, as RisingWave sees it, of the project's functions: dbt's own variable."""
 RANKED = "struct(item_id varchar, score double, strategy varchar, reason_item_id varchar)[]"
 BLEND = '"blend_v1"('
 AS_IT_WAS = re.compile(rf'"(\w+)" {re.escape(AS_OF)}')
@@ -210,10 +212,11 @@ def for_duckdb(query: str) -> str:
 
 def shipped_risingwave(shipped: Shipped) -> RisingWave:
     """A RisingWave with the project in a schema; without a functions' server it lacks the lists."""
-    link = os.environ.get(UDF_LINK, "")
+    link = os.environ.get(SERVED_AT, "")
     there = shipped if link else shipped.without("blend_v1")
     return RisingWave(
         risingwave_dsn(),
+        there.tables,
         [node.name for node in there.relations],
         lambda schema: there.in_schema(schema, link),
         LATE,

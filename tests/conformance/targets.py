@@ -14,6 +14,7 @@ from typing import Any, Protocol, Self
 import psycopg
 import pytest
 
+from millstream.migration.literal import literal
 from tests.conformance.history import LATE, MODELS, TABLES, Step
 from tests.equivalence.cases import Change, Delete, Insert, Update
 from tests.equivalence.compare import difference
@@ -25,7 +26,7 @@ from tests.equivalence.source_model import SourceModel
 DSN = "RISINGWAVE_DSN"
 """Connection string of a RisingWave to compare with."""
 UDF_LINK = "RISINGWAVE_UDF_LINK"
-"""Address, as RisingWave sees it, of a server of the functions."""
+"""Address, as RisingWave sees it, of a server of `shaky_v1`."""
 
 
 class Target(Protocol):
@@ -175,10 +176,16 @@ class RisingWave(Closing):
     """A RisingWave at a DSN, in a schema of its own; its now() is the wall clock, so a moment is waited for."""
 
     def __init__(
-        self, dsn: str, models: Sequence[str], statements: Callable[[str], Iterable[str]], late: float
+        self,
+        dsn: str,
+        tables: Iterable[Table],
+        models: Sequence[str],
+        statements: Callable[[str], Iterable[str]],
+        late: float,
     ) -> None:
         """`statements` gives what makes tables and models in a schema; `late` is how many seconds a tick may be."""
         self.models = models
+        self._tables = {table.name: table for table in tables}
         self._late = late
         self._schema = f"conformance_{secrets.token_hex(4)}"
         # Values are written into statements, as its extended protocol types fewer parameters than PostgreSQL's.
@@ -198,6 +205,9 @@ class RisingWave(Closing):
         self._connection.close()
 
     def execute(self, change: Change) -> None:
+        if isinstance(change, Insert):
+            self._send(insertion(change, self._tables[change.table]))
+            return
         statement, values = as_sql(change)
         self._connection.execute(statement, values or None)
 
@@ -214,6 +224,13 @@ class RisingWave(Closing):
 
     def _send(self, statement: str) -> None:
         self._connection.execute(statement.encode())
+
+
+def insertion(insert: Insert, table: Table) -> str:
+    """An INSERT with every value as a constant of its column's type."""
+    types = [column.type for column in table.columns]
+    rows = [", ".join(map(literal, row, types)) for row in insert.rows]
+    return f"insert into {table.name} values {', '.join(f'({row})' for row in rows)}"
 
 
 def risingwave_dsn() -> str:
@@ -242,4 +259,4 @@ def small_risingwave() -> RisingWave:
             for model in models
         ),
     ]
-    return RisingWave(risingwave_dsn(), [model.name for model in models], lambda _: statements, LATE)
+    return RisingWave(risingwave_dsn(), TABLES, [model.name for model in models], lambda _: statements, LATE)

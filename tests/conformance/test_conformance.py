@@ -1,8 +1,7 @@
 """The same history on two engines: after each step, equal rows in every model.
 
 Set RISINGWAVE_DSN (postgresql://root@localhost:4566/dev) to compare with a RisingWave, and RISINGWAVE_UDF_LINK to the
-address of a server of `shaky_v1` and `blend_v1` to include their models. The project's own models are in
-test_shipped.py.
+address of a server of `shaky_v1` to include its function. The project's own models are in test_shipped.py.
 """
 
 from __future__ import annotations

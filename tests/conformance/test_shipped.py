@@ -1,8 +1,8 @@
 """The project's own models, after every step of one history.
 
 On the embedded engine all of them equal a batch computation, and what is served keeps the invariants and the project's
-data tests. Set RISINGWAVE_DSN to compare with a RisingWave, which takes four minutes, and RISINGWAVE_UDF_LINK to the address
-of a server of `blend_v1` (`millstream udf-server`) to include the lists of people.
+data tests. Set RISINGWAVE_DSN to compare with a RisingWave, which takes four minutes, and MILLSTREAM_UDF_LINK to the address
+of a `millstream udf-server`, as that RisingWave sees it, to include the lists of people.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tests.conformance.runs import ROOT
 from tests.conformance.shipped import AS_OF, RELATIONS, Shipped
 from tests.conformance.shipped_history import ACTING, LOOKED_UP, steps
 from tests.conformance.shipped_targets import Recommender, Reference, shipped_risingwave
-from tests.conformance.targets import compare, play
+from tests.conformance.targets import compare, insertion, play
 from tests.databases import Databases
 from tests.equivalence.cases import Insert
 from tests.equivalence.compare import difference
@@ -130,6 +130,22 @@ def test_the_statements_for_a_schema_keep_the_rules(shipped: Shipped) -> None:
     lists = {"blend_v1", "rank_user_list", "rank_user_list_feed", "rank_user_items", "serve_recommendations"}
     rest = {node.name for node in shipped.without("blend_v1").nodes}
     assert {node.name for node in shipped.nodes} - rest == lists
+
+
+def test_rows_as_constants_are_the_rows(databases: Databases, shipped: Shipped) -> None:
+    """What a RisingWave is sent to insert, on a PostgreSQL, which reads these constants alike."""
+    tables = {table.name: table for table in shipped.tables}
+    inserts = [
+        change for step in steps(datetime.now(UTC)) for change in step.changes if isinstance(change, Insert)
+    ]
+    with databases.fresh() as dsn, psycopg.connect(dsn) as conn:
+        for insert in inserts:
+            table = tables[insert.table]
+            conn.execute(f"drop table if exists {table.name}".encode())
+            conn.execute(table.mirror_ddl.encode())
+            conn.execute(insertion(insert, table).encode())
+            stored = conn.execute(f"select * from {table.name}".encode()).fetchall()
+            assert difference(insert.rows, stored) is None, insert.table
 
 
 def test_the_history_is_one_for_a_cluster() -> None:
