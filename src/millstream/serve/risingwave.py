@@ -55,7 +55,7 @@ class Link:
 
     def __init__(self, dsn: str) -> None:
         self.place = place(dsn)
-        with self.told("connect"):
+        with self.told(None):
             self.connection = open_connection(dsn)
         self.send("set timezone to 'UTC'")
 
@@ -77,8 +77,8 @@ class Link:
             self.connection.close()
 
     @contextmanager
-    def told(self, statement: str) -> Iterator[None]:
-        """Turn the driver's errors into Away and Denied."""
+    def told(self, statement: str | None) -> Iterator[None]:
+        """Turn the driver's errors into Away and Denied; without a statement this is connecting."""
         from sqlalchemy.exc import DBAPIError
 
         try:
@@ -86,10 +86,11 @@ class Link:
                 yield
         except DBAPIError as error:
             found = reason(error.orig or error)
-            if error.connection_invalidated or not hasattr(self, "connection"):
+            if statement is None or error.connection_invalidated:
                 raise Away(
                     f"RisingWave does not answer at {self.place}: {found}\n"
-                    "  hint: start it (make up TARGET=risingwave), or set RISINGWAVE_HOST and RISINGWAVE_PORT"
+                    "  hint: start it (make up TARGET=risingwave), or set RISINGWAVE_HOST, RISINGWAVE_PORT, RISINGWAVE_USER, "
+                    "RISINGWAVE_PASSWORD and RISINGWAVE_DATABASE"
                 ) from error
             raise Denied(self.place, statement, found) from error
 
