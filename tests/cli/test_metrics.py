@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import socket
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
+import pytest
+import yaml
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from millstream.cli.status import read_engine
+from millstream.runtime.metrics import EngineCollector
 from millstream.server.process import wait_until
 from tests.cli.program import Program
+from tests.databases import Databases
+from tests.equivalence.engine import Engine
+from tests.production.files import DEPLOY, guide
+from tests.production.test_watching import metrics_in
+
+CONFIG = DEPLOY / "prometheus" / "embedded.yml"
 
 
 def samples(text: str) -> dict[str, float]:
@@ -72,3 +85,75 @@ def test_a_port_that_is_taken_is_said(running: Program) -> None:
         answer = running("metrics", "--port", str(port))
     assert answer.returncode == 1
     assert f"port {port} on 127.0.0.1 cannot be listened on" in answer.stderr
+
+
+@pytest.fixture(scope="module")
+def page(databases: Databases) -> str:
+    """The metrics of an engine that has ticked, with a row that waits for the next tick."""
+    name = databases.create()
+    with Engine(databases.dsn(name)) as engine:
+        engine.deploy_table("clicks", "create table clicks (click_id varchar primary key, item_id varchar)")
+        engine.deploy_view("counts", "select item_id, count(*) as clicks from clicks group by item_id")
+        engine.write("insert into clicks values ('1', 'a'), ('2', 'a'), ('3', 'b')")
+        engine.tick(datetime(2026, 1, 1, tzinfo=UTC))
+        engine.worker.housekeep()  # which a running worker does every two seconds
+        engine.write("insert into clicks values ('4', 'b')")
+        registry = CollectorRegistry()
+        registry.register(EngineCollector(lambda: read_engine(engine.dsn)))
+        text = generate_latest(registry).decode()
+    databases.drop(name)
+    return text
+
+
+@pytest.fixture(scope="module")
+def exported(page: str) -> set[str]:
+    """Names of the samples of an engine, also of those that it has none of yet."""
+    return {
+        family.name + ("_total" if family.type == "counter" else "")
+        for family in text_string_to_metric_families(page)
+    }
+
+
+def test_what_waits_and_what_ticks_did_is_told(page: str) -> None:
+    found = samples(page)
+    assert found["millstream_queued_rows{clicks}"] == 1
+    assert found["millstream_view_changes_total{counts}"] == 2
+    assert found["millstream_view_bytes{counts}"] > 0
+    assert 0 < found["millstream_tick_seconds{0.5}"] <= found["millstream_tick_seconds{0.99}"] < 60
+    assert 0 <= found["millstream_last_tick_age_seconds"] < 60
+
+
+def rules() -> list[dict[str, str]]:
+    """The alerts of an embedded engine."""
+    [file] = yaml.safe_load(CONFIG.read_text())["rule_files"]
+    return [
+        rule
+        for group in yaml.safe_load(CONFIG.with_name(file).read_text())["groups"]
+        for rule in group["rules"]
+    ]
+
+
+def test_an_alert_on_the_engine_is_about_what_it_exports(exported: set[str]) -> None:
+    assert len(rules()) > 5
+    unknown = {rule["alert"]: metrics_in(rule["expr"]) - exported - {"up"} for rule in rules()}
+    assert {alert: names for alert, names in unknown.items() if names} == {}
+
+
+def test_the_guide_tells_every_metric_and_alert_of_the_engine(exported: set[str]) -> None:
+    text = guide()
+    told = set(
+        re.findall(r"`(millstream_[a-z_]+)`", text[text.index("## The embedded engine in a Prometheus") :])
+    )
+    roles = {"millstream_writer", "millstream_reader", "millstream_monitor"}
+    assert told - roles == exported
+    for rule in rules():
+        assert rule["annotations"]["summary"] and rule["annotations"]["description"]  # type: ignore[index]
+        assert f"`{rule['alert']}`" in text
+
+
+def test_the_scrape_of_the_guide_is_that_of_the_file() -> None:
+    text = guide()
+    block = re.findall(r"^    scrape_configs:\n(?:    .*\n)+", text, re.M)[0]
+    assert yaml.safe_load(block)["scrape_configs"] == yaml.safe_load(CONFIG.read_text())["scrape_configs"]
+    [job] = yaml.safe_load(CONFIG.read_text())["scrape_configs"]
+    assert f"millstream metrics --port {job['static_configs'][0]['targets'][0].split(':')[1]}" in text

@@ -19,7 +19,8 @@ def command(home: Home, port: int | None, host: str) -> None:
     """Print the engine's metrics, or serve them to Prometheus.
 
     Lag, tick times, queued rows, dead rows, and rows, bytes and time of every view. Works while the worker is dead,
-    and goes on while the server is away: millstream_server_up says so.
+    and goes on while the server is away: millstream_server_up says so. deploy/prometheus/embedded.yml reads it on
+    port 9464, with alerts.
 
     \b
     Example:
