@@ -74,6 +74,7 @@ def test_the_rows_of_a_timestamp_come_together_and_in_order(server: StandIn, tai
     assert server.statements("declare") == [
         f'declare millstream_watch subscription cursor for "public"."popular_feed" since {at - 2000}'
     ]
+    assert not server.statements("BEGIN"), "a transaction would hold the session at its first moment"
     assert server.statements("fetch")[:2] == [
         "fetch 1000 from millstream_watch",
         "fetch 1000 from millstream_watch with (timeout = '1s')",
