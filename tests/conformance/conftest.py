@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -92,17 +92,13 @@ def shipped(whole_project: tuple[Project, list[str]]) -> Shipped:
 
 
 @pytest.fixture(scope="session")
-def shipped_database(
-    databases: Databases, shipped: Shipped, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
+def shipped_database(databases: Databases, shipped: Shipped) -> str:
     """Name of a database of an embedded engine on the event clock with the whole project in it, to be copied."""
     name = databases.create()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MILLSTREAM_HOME", str(tmp_path_factory.mktemp("home")))  # without files of vectors
-        Worker(databases.dsn(name), clock="event").close()
-        with deploy.connect(databases.dsn(name)) as conn:
-            shipped.deploy(conn)
-        yield name
+    Worker(databases.dsn(name), clock="event").close()
+    with deploy.connect(databases.dsn(name)) as conn:
+        shipped.deploy(conn)
+    return name
 
 
 @pytest.fixture(scope="module")

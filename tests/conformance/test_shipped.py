@@ -69,7 +69,7 @@ def test_every_model_equals_a_batch_computation_and_serves_what_it_may(
                 wrong = difference(expected, recommender.query(select))
                 assert wrong is None, f"{step.name}: {query} is not what was reckoned\n{wrong}"
             seen += served(step.name, recommender, now)
-            seen.update(name for name in recommender.models if recommender.read(name).rows)
+            seen.update(name for name in recommender.models if not seen[name] and recommender.read(name).rows)
         assert reference.failures == 1
     assert {name for name in recommender.models if not seen[name]} == set(), "models that never had a row"
     assert seen["list"] > 1000
