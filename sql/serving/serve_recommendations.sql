@@ -2,6 +2,26 @@
 -- never be stale (stock, active, excluded, bought, erased) is looked up by key while reading.
 with
 
+-- in order first: who reads 20 then looks up little more than 20 items, not the whole list
+listed as (
+
+    select
+        user_id,
+        item_id,
+        score,
+        strategy,
+        reason_item_id,
+        tier,
+        computed_at,
+        slot,
+        variant,
+        model_version,
+        source
+    from {{ ref('rank_user_items') }}
+    order by user_id, slot
+
+),
+
 shown as (
 
     select
@@ -18,7 +38,7 @@ shown as (
         l.model_version,
         l.source,
         row_number() over (partition by l.user_id order by l.slot) as rank
-    from {{ ref('rank_user_items') }} as l
+    from listed as l
     inner join {{ ref('rank_available_items') }} as a on a.item_id = l.item_id
     where
         not exists (
