@@ -12,7 +12,7 @@ select
 from {{ ref('rank_user_list') }}
 with (
     connector = 'kafka',
-    properties.bootstrap.server = '{{ env_var("MILLSTREAM_KAFKA", "localhost:9092") }}',
-    topic = '{{ env_var("MILLSTREAM_KAFKA_RECOMMENDATIONS", "recommendations") }}',
+    properties.bootstrap.server = {{ rw_literal(env_var("MILLSTREAM_KAFKA", "localhost:9092")) }},
+    topic = {{ rw_literal(env_var("MILLSTREAM_KAFKA_RECOMMENDATIONS", "recommendations")) }},
     primary_key = 'user_id'
 ) format upsert encode json

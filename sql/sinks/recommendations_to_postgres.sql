@@ -11,11 +11,11 @@ select
 from {{ ref('rank_user_list') }}
 with (
     connector = 'postgres',
-    host = '{{ env_var("MILLSTREAM_SINK_POSTGRES_HOST", "localhost") }}',
-    port = '{{ env_var("MILLSTREAM_SINK_POSTGRES_PORT", "5432") }}',
-    user = '{{ env_var("MILLSTREAM_SINK_POSTGRES_USER", "millstream") }}',
-    password = '{{ env_var("MILLSTREAM_SINK_POSTGRES_PASSWORD", "") }}',
-    database = '{{ env_var("MILLSTREAM_SINK_POSTGRES_DATABASE", "millstream") }}',
+    host = {{ rw_literal(env_var("MILLSTREAM_SINK_POSTGRES_HOST", "localhost")) }},
+    port = {{ rw_literal(env_var("MILLSTREAM_SINK_POSTGRES_PORT", "5432")) }},
+    user = {{ rw_literal(env_var("MILLSTREAM_SINK_POSTGRES_USER", "millstream")) }},
+    password = {{ rw_literal(env_var("MILLSTREAM_SINK_POSTGRES_PASSWORD", "")) }},
+    database = {{ rw_literal(env_var("MILLSTREAM_SINK_POSTGRES_DATABASE", "millstream")) }},
     table = 'recommendations',
     type = 'upsert',
     primary_key = 'user_id'

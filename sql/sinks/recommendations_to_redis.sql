@@ -11,6 +11,6 @@ select
 from {{ ref('rank_user_list') }}
 with (
     connector = 'redis',
-    redis.url = '{{ env_var("MILLSTREAM_SINK_REDIS", "redis://localhost:6379/") }}',
+    redis.url = {{ rw_literal(env_var("MILLSTREAM_SINK_REDIS", "redis://localhost:6379/")) }},
     primary_key = 'user_id'
 ) format upsert encode json

@@ -109,6 +109,8 @@ def one_statement(text: str) -> Iterator[str]:
     """RisingWave runs several statements of one message one by one; the second may fail after the first took effect."""
     if ";" in re.sub(r"'(?:[^']|'')*'", "", text).strip().rstrip(";"):
         yield "two statements in one"
+    if "'" in re.sub(r"'(?:[^']|'')*'", "", text):
+        yield "a string that nothing closes"
     if re.search(r"\bcreate or replace\b|\bif exists\b.*\bcascade\b", text, re.I):
         yield "CREATE OR REPLACE and DROP … CASCADE have no place here"
 

@@ -146,6 +146,7 @@ def test_what_a_list_is_read_by_is_indexed_or_the_key(deployed: Deployed) -> Non
         ("alter table t drop column a", "not a statement that a deploy sends"),
         ("drop materialized view m cascade", "not a statement that a deploy sends"),
         ("drop view v; drop view w", "two statements in one"),
+        ("create sink s from m with (connector = 'postgres', password = 'it's', type = 'upsert')", "a string that nothing closes"),
     ],
 )  # fmt: skip
 def test_each_rule_bites(statement: str, rule: str) -> None:

@@ -8,8 +8,8 @@ include offset as source_offset
 include timestamp as received_at
 with (
     connector = 'kafka',
-    topic = '{{ env_var("MILLSTREAM_KAFKA_TOPIC", "events") }}',
-    properties.bootstrap.server = '{{ env_var("MILLSTREAM_KAFKA", "localhost:9092") }}',
+    topic = {{ rw_literal(env_var("MILLSTREAM_KAFKA_TOPIC", "events")) }},
+    properties.bootstrap.server = {{ rw_literal(env_var("MILLSTREAM_KAFKA", "localhost:9092")) }},
     scan.startup.mode = 'earliest',
     retention_seconds = {{ var('kafka_retention_days') * 86400 }}
 ) format plain encode bytes
