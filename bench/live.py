@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -172,7 +173,11 @@ def worker_session(dsn: str) -> int:
 
 
 def answer(end: Connection, job: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
-    """Run a job in its process and send what it returns."""
+    """Run a job in its process and send what it returns.
+
+    In a session of its own, as an application has: Linux shares the processor among sessions first.
+    """
+    os.setsid()
     end.send(job(*arguments))
     end.close()
 

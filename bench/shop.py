@@ -119,7 +119,7 @@ class Shop:
             str(os.getpid()),
         ]
         with (self.home / "worker.log").open("ab") as log:
-            worker = subprocess.Popen(command, stdout=log, stderr=log)
+            worker = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
         try:
             with psycopg.connect(self.owner, autocommit=True) as owner:
                 while not worker_connected(owner):

@@ -68,8 +68,10 @@ def test_it_listens_on_loopback_and_nowhere_else(shared: Server) -> None:
         ("jit", "off"),
         ("synchronous_commit", "on"),
         ("server_encoding", "UTF8"),
-        ("shared_buffers", "256MB"),
+        ("shared_buffers", "512MB"),
         ("autovacuum_naptime", "5s"),
+        ("autovacuum_analyze_threshold", "5000"),
+        ("vacuum_truncate", "off"),
         ("data_checksums", "on"),
         ("max_connections", "60"),
     ],
@@ -94,6 +96,14 @@ def test_your_own_settings_win_over_ours(made: Path) -> None:
     with millstream.server.open(made) as again:
         assert setting(again.dsn(), "work_mem") == "7MB"
         assert setting(again.dsn(), "jit") == "off"
+
+
+def test_a_reader_s_prepared_statement_is_planned_once(shared: Server) -> None:
+    with psycopg.connect(shared.dsn("reader"), autocommit=True) as connection:
+        connection.execute("prepare one (text) as select oid from pg_class where relname = $1")
+        connection.execute("execute one ('pg_class')")
+        row = connection.execute("select generic_plans, custom_plans from pg_prepared_statements").fetchone()
+    assert row == (1, 0)
 
 
 def test_the_reader_cannot_write_and_cannot_run_for_long(shared: Server) -> None:

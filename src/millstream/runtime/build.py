@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import psycopg
 
 from millstream.delta.node import Node
@@ -56,26 +58,29 @@ def call_all(conn: psycopg.Connection, node: Node, sql: NodeSql, functions: Func
     last = int(row[0]) if row else 0
     conn.execute(f"CREATE INDEX ON {arguments(node.name)} (_r)".encode())
     conn.execute(f"ANALYZE {arguments(node.name)}".encode())
+    calls = udf_calls(udf)
     for start in range(0, last, CHUNK):
-        call(conn, node, functions, f"_r > {start} AND _r <= {start + CHUNK}")
+        call(conn, node.name, calls, functions, f"_r > {start} AND _r <= {start + CHUNK}")
 
 
-def call(conn: psycopg.Connection, node: Node, functions: Functions, which: str = "true") -> int:
-    """Call the node's Python functions for waiting rows and store the results; return how many rows."""
-    udf = node.udf
-    assert udf is not None
+def call(
+    conn: psycopg.Connection,
+    node: str,
+    calls: Sequence[tuple[str, str]],
+    functions: Functions,
+    which: str = "true",
+) -> int:
+    """Call a node's Python functions, each with the SELECT list of its arguments, for waiting rows; return how many."""
     numbers: list[int] = []
     computed: list[list[object]] = []
-    for name, select in udf_calls(udf):
-        with conn.cursor(binary=True) as cursor:
-            cursor.execute(
-                f"SELECT _r, {select} FROM {arguments(node.name)} WHERE {which} ORDER BY _r".encode()
-            )
-            rows = cursor.fetchall()
+    for name, select in calls:
+        query = f"SELECT _r, {select} FROM {arguments(node)} WHERE {which} ORDER BY _r"
+        with psycopg.RawCursor(conn) as raw:
+            rows = raw.execute(query.encode(), binary=True).fetchall()
         numbers = [int(row[0]) for row in rows]
         computed.append(functions.call(name, (row[1:] for row in rows)))
     if numbers:
-        with conn.cursor() as cursor, cursor.copy(f"COPY {results(node.name)} FROM STDIN".encode()) as copy:
+        with conn.cursor() as cursor, cursor.copy(f"COPY {results(node)} FROM STDIN".encode()) as copy:
             for number, *values in zip(numbers, *computed, strict=True):
                 copy.write_row([number, *(literal(value) for value in values)])
     return len(numbers)

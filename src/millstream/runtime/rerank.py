@@ -219,7 +219,7 @@ def run_batch(conn: psycopg.Connection, sql: NodeSql, python: Functions, first: 
         f"WHERE _n > {first:d} AND _n <= {end:d}".encode()
     )
     conn.execute(statements.prepare.encode())
-    call(conn, node, python)
+    call(conn, node.name, statements.call, python)
     conn.execute(statements.derive.encode())
     row = conn.execute(f"SELECT count(*) FROM {changes(node.name)} WHERE {WEIGHT} > 0".encode()).fetchone()
     record_between_ticks(conn, node.name)

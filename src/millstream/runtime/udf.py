@@ -23,6 +23,7 @@ class Functions:
 
     definitions: dict[str, str]
     loaded: dict[str, Callable[..., Any]] = field(default_factory=dict)
+    fields: dict[str, list[str] | None] = field(default_factory=dict)
     errors: dict[str, int] = field(default_factory=dict)
     last_error: dict[str, str] = field(default_factory=dict)
 
@@ -31,6 +32,7 @@ class Functions:
         if name not in self.loaded:
             definition = json.loads(self.definitions[name])
             self.loaded[name] = load_function(Path(definition["module"]), definition["entry"])
+            self.fields[name] = struct_fields(definition["returns"])
         return self.loaded[name]
 
     def load(self) -> None:
@@ -46,8 +48,7 @@ class Functions:
 
     def call(self, name: str, rows: Iterable[Sequence[Any]]) -> list[Any]:
         """Call a function once per row."""
-        function = self.get(name)
-        fields = struct_fields(json.loads(self.definitions[name])["returns"])
+        function, fields = self.get(name), self.fields[name]
         results: list[Any] = []
         for row in rows:
             try:

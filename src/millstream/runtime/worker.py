@@ -245,9 +245,9 @@ class Worker:
             )
             if segment.node is None or not addends[place := places[segment.node.name]]:
                 continue
-            assert segment.node.node is not None
+            assert segment.node.statements is not None
             begun = time.perf_counter()
-            call(self.conn, segment.node.node, self.functions)
+            call(self.conn, segment.node.name, segment.node.statements.call, self.functions)
             spent[place] += (time.perf_counter() - begun) * 1000
         if self.feeds.feeds:
             self.feeds.record(self.conn, tick + 1, reading, dict(zip(places, changes, strict=True)))

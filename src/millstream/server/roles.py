@@ -10,12 +10,14 @@ from psycopg import sql
 from millstream.server.home import DATABASE, ROLES
 
 # What a role may at most do, whatever is granted to it. Time-outs keep a forgotten session from holding back vacuum.
+# Readers look a few rows up by key with statements that are long to plan: prepared once, they are planned once.
 LIMITS: dict[str, dict[str, str]] = {
     "writer": {
         "idle_in_transaction_session_timeout": "1min",
     },
     "reader": {
         "default_transaction_read_only": "on",
+        "plan_cache_mode": "force_generic_plan",
         "statement_timeout": "5s",
         "transaction_timeout": "30s",
         "idle_in_transaction_session_timeout": "10s",

@@ -29,7 +29,7 @@ SETTINGS: dict[str, str] = {
     "password_encryption": "scram-sha-256",
     "max_connections": "60",
     # One laptop: 2 GiB for everything.
-    "shared_buffers": "256MB",
+    "shared_buffers": "512MB",
     "effective_cache_size": "1GB",
     "work_mem": "32MB",
     "maintenance_work_mem": "128MB",
@@ -54,9 +54,13 @@ SETTINGS: dict[str, str] = {
     "autovacuum_vacuum_threshold": "200",
     "autovacuum_vacuum_scale_factor": "0.02",
     "autovacuum_vacuum_insert_scale_factor": "0.1",
-    "autovacuum_analyze_threshold": "200",
-    "autovacuum_analyze_scale_factor": "0.02",
     "autovacuum_vacuum_cost_limit": "2000",
+    # What a vacuum could give back is needed again at once, and readers would wait for its lock.
+    "vacuum_truncate": "off",
+    # Ticks and reads go through indexes whatever the statistics say, the worker analyzes what grows, and every analyze
+    # makes all plans of a table be made again.
+    "autovacuum_analyze_threshold": "5000",
+    "autovacuum_analyze_scale_factor": "0.1",
     # One meaning of time and text everywhere.
     "timezone": "UTC",
     "log_timezone": "UTC",
