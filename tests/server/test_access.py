@@ -71,7 +71,6 @@ def test_it_listens_on_loopback_and_nowhere_else(shared: Server) -> None:
         ("shared_buffers", "512MB"),
         ("autovacuum_naptime", "5s"),
         ("autovacuum_analyze_threshold", "5000"),
-        ("vacuum_truncate", "off"),
         ("data_checksums", "on"),
         ("max_connections", "60"),
     ],

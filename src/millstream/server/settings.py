@@ -55,8 +55,6 @@ SETTINGS: dict[str, str] = {
     "autovacuum_vacuum_scale_factor": "0.02",
     "autovacuum_vacuum_insert_scale_factor": "0.1",
     "autovacuum_vacuum_cost_limit": "2000",
-    # What a vacuum could give back is needed again at once, and readers would wait for its lock.
-    "vacuum_truncate": "off",
     # Ticks and reads go through indexes whatever the statistics say, the worker analyzes what grows, and every analyze
     # makes all plans of a table be made again.
     "autovacuum_analyze_threshold": "5000",
