@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import threading
-from argparse import Namespace
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -128,29 +126,13 @@ def on_risingwave(
     model: str, after: int | None, snapshot: bool, stop: threading.Event, say: Say
 ) -> Iterator[Batch]:
     """The subscription, at the place that profiles.yml says for target risingwave."""
-    from dbt.flags import set_from_args
-    from dbt_common.context import set_invocation_context
-    from psycopg.conninfo import make_conninfo
-
-    from millstream.deployment.risingwave import profile
+    from millstream.deployment.risingwave import conninfo, profile_alone
     from millstream.project import find_project
     from millstream.serve import subscription
 
-    root = find_project()
-    set_invocation_context(os.environ)  # what dbt does before it reads a profile
-    set_from_args(
-        Namespace(project_dir=str(root), profiles_dir=str(root)), None
-    )  # where it looks for the profile
-    given = profile(root)
-    dsn = make_conninfo(
-        host=given.host,
-        port=given.port,
-        user=given.user,
-        password=given.password or None,
-        dbname=given.database,
-    )
+    given = profile_alone(find_project())
     return subscription.batches(
-        dsn, model, schema=given.schema, after=after, snapshot=snapshot, stop=stop, say=say
+        conninfo(given), model, schema=given.schema, after=after, snapshot=snapshot, stop=stop, say=say
     )
 
 

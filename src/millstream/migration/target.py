@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from argparse import Namespace
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -105,25 +103,11 @@ def delete_statement(relation: str, key: Sequence[tuple[str, str]], rows: Iterab
 @contextmanager
 def open_risingwave(root: Path) -> Iterator[Target]:
     """Connect as profiles.yml says for target risingwave. Raises MillstreamError where nothing answers."""
-    from dbt.flags import set_from_args
-    from dbt_common.context import set_invocation_context
+    from millstream.deployment.risingwave import conninfo, profile_alone
 
-    from millstream.deployment.risingwave import profile
-
-    place = str(root)
-    set_invocation_context(os.environ)  # what dbt does before it reads a profile
-    set_from_args(Namespace(project_dir=place, profiles_dir=place), None)  # where the profile is looked for
-    given = profile(root)
+    given = profile_alone(root)
     try:
-        connection = psycopg.connect(
-            host=given.host,
-            port=given.port,
-            user=given.user,
-            password=given.password or None,
-            dbname=given.database,
-            connect_timeout=10,
-            autocommit=True,
-        )
+        connection = psycopg.connect(conninfo(given), connect_timeout=10, autocommit=True)
     except psycopg.OperationalError as error:
         raise MillstreamError(
             f"RisingWave does not answer at {given.host}:{given.port}: {str(error).strip()}\n"
