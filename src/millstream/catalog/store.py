@@ -12,6 +12,8 @@ import psycopg
 from millstream.front.scope import SqlFunction, ViewText
 from millstream.plan.nodes import Relation
 
+FEED_CHANNEL = "millstream_feed"  # notified when a change feed has something new
+
 # what a name meant when a view was compiled: {"state": name}, {"view": sql, "path": path} or {"function": definition}
 Pins = dict[str, dict[str, str | None]]
 

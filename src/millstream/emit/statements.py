@@ -186,7 +186,7 @@ class NodeSql(StoredNode):
         node = self.node
         here = position(node.name)
         if self.inline:
-            leaves = (self.linear,) if isinstance(self.linear, Scan) else self.node.leaves
+            leaves = (self.linear,) if isinstance(self.linear, Scan) else node.leaves
             terms = [
                 term
                 for leaf in leaves

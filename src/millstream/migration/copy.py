@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import psycopg
@@ -100,13 +101,8 @@ def relation(key: str) -> str:
 
 def batched(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
     """Lists of at most that many rows."""
-    some: list[Row] = []
-    for row in rows:
-        some.append(row)
-        if len(some) == size:
-            yield some
-            some = []
-    if some:
+    iterator = iter(rows)
+    while some := list(islice(iterator, size)):
         yield some
 
 

@@ -22,11 +22,6 @@ def json_text(data: bytes | str) -> JsonText:
     return JsonText(data.decode() if isinstance(data, bytes) else data)
 
 
-def quoted(name: str) -> str:
-    """An identifier in quotes."""
-    return '"' + name.replace('"', '""') + '"'
-
-
 def text(value: str) -> str:
     """A string constant; a backslash is a backslash."""
     return "'" + value.replace("'", "''") + "'"

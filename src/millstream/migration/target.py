@@ -10,8 +10,9 @@ from typing import Any
 import psycopg
 from psycopg.types.json import set_json_loads
 
+from millstream.emit.names import quote
 from millstream.errors import MillstreamError
-from millstream.migration.literal import json_text, literal, quoted
+from millstream.migration.literal import json_text, literal
 
 RELATIONS = """
 select table_schema, table_name, column_name
@@ -53,7 +54,7 @@ class Target:
 
     def rows(self, relation: str, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
         """Every row, in no order, one at a time: a large view does not have to fit into memory."""
-        names = ", ".join(map(quoted, columns))
+        names = ", ".join(map(quote, columns))
         with self.connection.cursor() as cursor:
             yield from cursor.stream(f"select {names} from {relation}".encode())
 
@@ -63,8 +64,8 @@ class Target:
         """The rows in which a key's first column, a (name, type), has one of the values."""
         name, type_ = key
         listed = ", ".join(sorted({literal(value, type_) for value in values}))
-        names = ", ".join(map(quoted, columns))
-        return self.ask(f"select {names} from {relation} where {quoted(name)} in ({listed})")
+        names = ", ".join(map(quote, columns))
+        return self.ask(f"select {names} from {relation} where {quote(name)} in ({listed})")
 
     def insert(
         self, relation: str, columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[Any]]
@@ -79,7 +80,7 @@ class Target:
 
 def insert_statement(relation: str, columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[Any]]) -> str:
     """INSERT of some rows; RisingWave has no ON CONFLICT here, the table declares it."""
-    names = ", ".join(quoted(name) for name, _ in columns)
+    names = ", ".join(quote(name) for name, _ in columns)
     types = [type_ for _, type_ in columns]
     values = ",\n".join(
         f"({', '.join(literal(value, type_) for value, type_ in zip(row, types, strict=True))})"
@@ -92,9 +93,11 @@ def delete_statement(relation: str, key: Sequence[tuple[str, str]], rows: Iterab
     """DELETE of the rows with these keys."""
     if len(key) == 1:
         ((name, type_),) = key
-        return f"delete from {relation} where {quoted(name)} in ({', '.join(literal(r[0], type_) for r in rows)})"
+        return (
+            f"delete from {relation} where {quote(name)} in ({', '.join(literal(r[0], type_) for r in rows)})"
+        )
     one = (
-        " and ".join(f"{quoted(n)} = {literal(v, t)}" for (n, t), v in zip(key, row, strict=True))
+        " and ".join(f"{quote(n)} = {literal(v, t)}" for (n, t), v in zip(key, row, strict=True))
         for row in rows
     )
     return f"delete from {relation} where {' or '.join(f'({each})' for each in one)}"

@@ -12,12 +12,11 @@ from dataclasses import dataclass
 
 import psycopg
 
-from millstream.catalog.store import State, load
+from millstream.catalog.store import FEED_CHANNEL, State, load
 from millstream.delta.node import HASH
 from millstream.emit.names import changes, quote, table
 from millstream.plan.expression import WEIGHT
 
-CHANNEL = "millstream_feed"
 MOST_ROWS = 1_000_000  # how many changes of one model are kept, however young they are
 
 
@@ -102,7 +101,7 @@ def keep(conn: psycopg.Connection, feed: Feed, tick: int, now: str, query: str) 
     )
     if cursor.rowcount:
         conn.execute("set local synchronous_commit = on")
-        conn.execute("select pg_notify(%s, %s)", [CHANNEL, f"{feed.schema}.{feed.name}"])
+        conn.execute("select pg_notify(%s, %s)", [FEED_CHANNEL, f"{feed.schema}.{feed.name}"])
     return cursor.rowcount
 
 
@@ -151,7 +150,7 @@ def follow(conn: psycopg.Connection) -> None:
                 [tick, schema, name],
             )
         elif not keep(conn, feed, tick, now, between(old, new)):
-            conn.execute("select pg_notify(%s, %s)", [CHANNEL, f"{schema}.{name}"])
+            conn.execute("select pg_notify(%s, %s)", [FEED_CHANNEL, f"{schema}.{name}"])
     conn.execute("update millstream.clock set feeds = feeds + 1")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from millstream.delta.differentiate import BEFORE
 from millstream.delta.node import Node
@@ -50,7 +51,12 @@ class Program:
     relations: list[Relation]
     segments: list[Segment] = field(default_factory=list)
 
-    @property
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """The place of each relation in the order of a tick."""
+        return {relation.name: place for place, relation in enumerate(self.relations)}
+
+    @cached_property
     def sources(self) -> list[Relation]:
         """The source tables, in order."""
         return [relation for relation in self.relations if relation.source is not None]
@@ -124,12 +130,11 @@ def in_order(relations: Sequence[Relation]) -> list[Relation]:
 def assemble(relations: Sequence[Relation], faults: bool = False) -> Program:
     """Order the relations, write their statements and the functions. `faults` lets tests stop at any statement."""
     ordered = in_order(relations)
-    places = {relation.name: place for place, relation in enumerate(ordered)}
+    program = Program(ordered)
     for relation in ordered:
         if relation.sql is not None:
-            relation.statements = relation.sql.statements(places.__getitem__)
-    program = Program(ordered)
-    write_segments(program, places, faults)
+            relation.statements = relation.sql.statements(program.places.__getitem__)
+    write_segments(program, program.places, faults)
     return program
 
 

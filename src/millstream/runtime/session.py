@@ -130,12 +130,7 @@ def finish_function(program: Program) -> str:
     """
     lines = []
     for place, relation in enumerate(program.relations, 1):
-        if relation.source is not None:
-            used = [taken(relation.name), changes(relation.name)]
-        else:
-            assert relation.sql is not None
-            used = relation.sql.session_tables()
-        tables = " ".join(f"DELETE FROM {name};" for name in used)
+        tables = " ".join(f"DELETE FROM {name};" for name in relation.session_tables)
         lines.append(f"IF r[{place}] > 0 OR c[{place}] > 0 THEN {tables} END IF;")
     for relation in program.relations:
         if relation.target is not None:

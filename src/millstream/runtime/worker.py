@@ -233,7 +233,7 @@ class Worker:
                 ],
             )
         )
-        places = {relation.name: place for place, relation in enumerate(self.program.relations)}
+        places = self.program.places
         took = {r.name: count for r, count in zip(self.program.sources, counts, strict=True) if count}
         addends = [took.get(name, 0) for name in places]
         changes, spent = [0] * len(places), [0.0] * len(places)

@@ -18,10 +18,10 @@ from typing import Any, Literal
 
 import psycopg
 
+from millstream.catalog.store import FEED_CHANNEL
 from millstream.emit.names import quote
 from millstream.errors import MillstreamError
 
-CHANNEL = "millstream_feed"
 HOUR = timedelta(hours=1)
 WAIT_SECONDS = 0.5  # how long a watcher sleeps at most before it looks whether it shall stop
 RENEW_SECONDS = 10.0  # how often it says that it is still there
@@ -134,17 +134,17 @@ class Watcher:
             self.conn.execute(f"set {setting}".encode())
         if not self.name:
             self.schema, self.name = find(self.conn, self.model)
-        self.conn.execute(f"listen {CHANNEL}".encode())
+        self.conn.execute(f"listen {FEED_CHANNEL}".encode())
         self.renew()
 
-    def renew(self) -> int:
-        """Say that somebody watches; return the tick after which all changes are kept."""
-        row = self.link.execute(
-            "select millstream.watch(%s, %s, %s)", [self.schema, self.name, self.keep]
-        ).fetchone()
-        assert row is not None
+    def register(self, conn: psycopg.Connection) -> None:
+        """Say on a connection that somebody watches: changes are kept from now on."""
+        conn.execute("select millstream.watch(%s, %s, %s)", [self.schema, self.name, self.keep])
+
+    def renew(self) -> None:
+        """Say again that somebody watches."""
+        self.register(self.link)
         self.renewed = time.monotonic()
-        return int(row[0])
 
     def start(self, after: int | None, *, snapshot: bool) -> Iterator[Batch]:
         """Find the first position; yield the rows of now, if they are wanted."""
@@ -198,7 +198,7 @@ class Watcher:
             tick, moment, self.state = row
             with psycopg.connect(self.dsn(), autocommit=True) as other:  # brings the snapshot's tick to disk
                 other.execute("set synchronous_commit = on")
-                other.execute("select millstream.watch(%s, %s, %s)", [self.schema, self.name, self.keep])
+                self.register(other)
             with conn.cursor("snapshot") as cursor:
                 cursor.execute(f"select row_to_json(v) from {view} as v".encode())
                 while rows := cursor.fetchmany(PART):
