@@ -10,7 +10,9 @@ from millstream.delta.node import HASH
 from millstream.emit.lenient import lenient
 from millstream.emit.names import changes, quote, table
 from millstream.plan.expression import CLOCKS, WEIGHT, equalities, transform
+from millstream.plan.fallible import is_fallible
 from millstream.plan.nodes import (
+    ROW_WISE,
     Aggregate,
     Filter,
     Join,
@@ -61,8 +63,7 @@ def render(plan: Plan, images: Images | None = None) -> str:
             predicate = scalar(plan.predicate, plan.clock)
             return f"SELECT * FROM ({render(plan.input, images)}) AS s WHERE {predicate}"
         case Project():
-            items = [f"{scalar(e)} AS {quote(a.name)}" for a, e in plan.items]
-            return f"SELECT {listing(items)} FROM ({render(plan.input, images)}) AS s"
+            return render_project(plan, images)
         case Join():
             return render_join(plan, images)
         case Unnest():
@@ -92,6 +93,25 @@ def render_scan(scan: Scan, images: Images) -> str:
     else:
         source = table(scan.relation.name)
     return f"SELECT {listing(items)} FROM {source} AS t{guard}"
+
+
+def render_project(plan: Project, images: Images) -> str:
+    """Computed columns.
+
+    PostgreSQL writes an expression again wherever the columns above name it: guarded casts of casts, as a raw message
+    has them, would be computed dozens of times a row. OFFSET 0 has it compute them once. Only over changes, of which all
+    are read: over stored rows it would keep a condition away from its index.
+    """
+    items = [f"{scalar(e)} AS {quote(a.name)}" for a, e in plan.items]
+    once = any(is_fallible(node) for _, e in plan.items for node in e.walk()) and reads_changes(plan)
+    return f"SELECT {listing(items)} FROM ({render(plan.input, images)}) AS s{' OFFSET 0' if once else ''}"
+
+
+def reads_changes(plan: Plan) -> bool:
+    """Tell whether a plan computes row by row what changed in this tick."""
+    while isinstance(plan, ROW_WISE):
+        plan = plan.input
+    return isinstance(plan, Scan) and plan.side is Side.DELTA
 
 
 def render_values(plan: Values) -> str:

@@ -114,6 +114,25 @@ def test_a_value_read_by_several_accumulators_is_counted_once(engine: Engine) ->
     assert errors(engine, "count") == [(1,)]
 
 
+def test_a_value_read_by_several_columns_is_computed_and_counted_once(engine: Engine) -> None:
+    engine.deploy_all(
+        T,
+        "create materialized view m as with bodies as (select k, cast(raw as jsonb) as body from t), "
+        "fields as (select k, body, body ->> 'a' as a_text, cast(body ->> 'a' as integer) as a from bodies) "
+        "select k, a, a + 1 as next, body is null as bad, case when a is null then a_text end as wrong from fields",
+    )
+    engine.write("""insert into t (k, raw) values (1, '{'), (2, '{"a": 4}'), (3, '{"a": "x"}')""")
+    assert engine.all("m") == [
+        (1, None, None, True, None),
+        (2, 4, 5, False, None),
+        (3, None, None, False, "x"),
+    ]
+    assert errors(engine, "message, count") == [
+        ("not a value of type int", 1),
+        ("not a value of type jsonb", 1),
+    ]
+
+
 @pytest.mark.parametrize(
     "query",
     [
