@@ -22,7 +22,7 @@ from millstream.emit import statements as writing
 from millstream.emit.names import table
 from millstream.emit.statements import NodeSql
 from millstream.front import correlate, ordering, subqueries
-from millstream.plan import best
+from millstream.plan import first
 from millstream.runtime import session as sessions
 from millstream.runtime.source import Source
 
@@ -185,8 +185,23 @@ FAULTS = (
         finite=False,
     ),
     Fault(
+        "a recomputed key keeps its row when nothing is left of it",
+        edited(NodeSql, "derive_row", r"CASE WHEN NOT \(m\._new IS NOT NULL\) THEN m\._at END", "NULL"),
+        ("array_agg", "top_n"),
+    ),
+    Fault(
+        "a recomputed row is written beside the old one",
+        edited(NodeSql, "derive_row", r"s\._at, 1 FROM", "NULL, 1 FROM"),
+        ("array_agg", "top_n"),
+    ),
+    Fault(
+        "a top-N stops a row too early",
+        wrapped(first, "First", lambda original: lambda rows, order, count: original(rows, order, count - 1)),
+        ("top_n",),
+    ),
+    Fault(
         "a branch of a union stops a row too early",
-        wrapped(best, "stopping", lambda original: lambda window, count: original(window, count - 1)),
+        wrapped(first, "stopping", lambda original: lambda window, count: original(window, count - 1)),
         ("union_top_n",),
     ),
     Fault(
@@ -197,7 +212,7 @@ FAULTS = (
     Fault("equal rows are one row", edited(writing, "surplus", "EXCEPT ALL", "EXCEPT"), ("unnest", "window")),
     Fault(
         "equal rows go one at a time",
-        wrapped(writing, "surplus", lambda original: lambda *a, unique: original(*a, unique=True)),
+        edited(writing, "surplus", re.escape("count(*)::integer"), "1"),
         ("unnest", "window"),
     ),
     Fault("a deletion takes one of several", edited(NodeSql, "apply", "LIMIT -d._w", "LIMIT 1"), ("select",)),

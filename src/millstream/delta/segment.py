@@ -130,6 +130,7 @@ class Segmentation:
             return self.segment_union(plan)
         if isinstance(plan, Join):
             return self.segment_process_time(plan) if plan.process_time else self.segment_join(plan)
+        assert isinstance(plan, (Aggregate, Window))
         return self.segment_keyed(plan)
 
     def segment_union(self, plan: UnionAll) -> UnionAll:

@@ -6,6 +6,7 @@ apart, because they could never be taken out of a sum again. Intervals add and s
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from sqlglot import exp
@@ -16,7 +17,7 @@ from millstream.plan.expression import WEIGHT, plain
 from millstream.plan.nodes import Aggregate
 
 ROWS = "_n"
-PLACE = "_at"  # where the stored row of a changed group is, within a tick
+PLACE = "_at"  # where the stored row of a changed key is, within a tick
 UNBOUNDED = ("real", "double precision", "numeric")  # types with NaN and infinities
 ZERO = {"bigint": "0", "numeric": "0", "interval": "interval '0'"}
 
@@ -59,23 +60,29 @@ def accumulate(aggregate: Aggregate, describe: Describe) -> Accumulation:
     for (_, argument, _), text in zip(calls, arguments, strict=True):
         if argument is not None and plain(argument) is None:
             columns.setdefault(text, f"_a{len(columns) + 1}")
-    stored = [Accumulator(ROWS, "bigint", f"coalesce(sum({WEIGHT}), 0)::bigint")]
+    stored: dict[tuple[str, str], Accumulator] = {}
+
+    def keep(column: str, type_: str, change: str) -> str:
+        """The accumulator that changes so: one for all aggregates that need it."""
+        return stored.setdefault((type_, change), Accumulator(column, type_, change)).column
+
+    keep(ROWS, "bigint", f"coalesce(sum({WEIGHT}), 0)::bigint")
     values: list[tuple[str, str]] = []
     for number, ((attribute, _), (call, _, condition)) in enumerate(
         zip(aggregate.items, calls, strict=True), 1
     ):
-        made, value = accumulate_one(
+        value = accumulate_one(
             number,
             call,
             columns.get(arguments[number - 1], arguments[number - 1]),
             condition,
             argument_types[number - 1],
             result_types[number - 1],
+            keep,
         )
-        stored.extend(made)
         values.append((attribute.name, value))
     named = tuple((name, text) for text, name in columns.items())
-    return Accumulation(named, tuple(stored), tuple(values))
+    return Accumulation(named, tuple(stored.values()), tuple(values))
 
 
 def split(expression: exp.Expr) -> tuple[type[exp.Expr], exp.Expr | None, str | None]:
@@ -89,43 +96,45 @@ def split(expression: exp.Expr) -> tuple[type[exp.Expr], exp.Expr | None, str | 
 
 
 def accumulate_one(
-    number: int, call: type[exp.Expr], argument: str, condition: str | None, type_: str, result: str
-) -> tuple[list[Accumulator], str]:
-    """Accumulators and value of one aggregate."""
+    number: int,
+    call: type[exp.Expr],
+    argument: str,
+    condition: str | None,
+    type_: str,
+    result: str,
+    keep: Callable[[str, str, str], str],
+) -> str:
+    """The value of one aggregate, from accumulators that it has kept."""
     where = [condition] if condition else []
     kind = "interval" if type_ == "interval" else "numeric"
     zero = "0"
-    count = f"_c{number}"
 
     def weigh(what: str, *conditions: str) -> str:
         all_conditions = [f"({c})" for c in (*where, *conditions)]
         clause = f" FILTER (WHERE {' AND '.join(all_conditions)})" if all_conditions else ""
         return f"coalesce(sum({what}){clause}, {zero})"
 
-    known = f"({argument}) IS NOT NULL"
-    counter = Accumulator(count, "bigint", weigh(WEIGHT, known) + "::bigint")
+    def counted(column: str, *conditions: str) -> str:
+        return quote(keep(column, "bigint", f"{weigh(WEIGHT, *conditions)}::bigint"))
+
+    count = counted(f"_c{number}", *([] if argument == "1" else [f"({argument}) IS NOT NULL"]))
     if call is exp.Count:
-        return [counter], quote(count)
-    total = f"_s{number}"
+        return count
     if type_ not in UNBOUNDED:
         zero = ZERO[kind]
-        stored = [counter, Accumulator(total, kind, weigh(f"{WEIGHT} * ({argument})::{kind}"))]
-        value = quote(total) if call is exp.Sum else f"{quote(total)} / {quote(count)}"
-        return stored, f"CASE WHEN {quote(count)} > 0 THEN ({value})::{result} END"
-    nan, plus, minus = f"_nan{number}", f"_inf{number}", f"_ninf{number}"
+        total = quote(keep(f"_s{number}", kind, weigh(f"{WEIGHT} * ({argument})::{kind}")))
+        value = total if call is exp.Sum else f"{total} / {count}"
+        return f"CASE WHEN {count} > 0 THEN ({value})::{result} END"
     exact = f"({argument})::double precision::numeric" if type_ == "real" else f"({argument})::numeric"
     finite = f"({argument}) NOT IN ('NaN', 'Infinity', '-Infinity')"
-    stored = [
-        counter,
-        Accumulator(total, "numeric", weigh(f"{WEIGHT} * {exact}", finite)),
-        Accumulator(nan, "bigint", weigh(WEIGHT, f"({argument}) = 'NaN'") + "::bigint"),
-        Accumulator(plus, "bigint", weigh(WEIGHT, f"({argument}) = 'Infinity'") + "::bigint"),
-        Accumulator(minus, "bigint", weigh(WEIGHT, f"({argument}) = '-Infinity'") + "::bigint"),
-    ]
-    value = quote(total) if call is exp.Sum else f"{quote(total)} / {quote(count)}"
-    return stored, (
-        f"CASE WHEN {quote(count)} = 0 THEN NULL"
-        f" WHEN {quote(nan)} > 0 OR ({quote(plus)} > 0 AND {quote(minus)} > 0) THEN 'NaN'::{result}"
-        f" WHEN {quote(plus)} > 0 THEN 'Infinity'::{result} WHEN {quote(minus)} > 0 THEN '-Infinity'::{result}"
+    total = quote(keep(f"_s{number}", "numeric", weigh(f"{WEIGHT} * {exact}", finite)))
+    nan = counted(f"_nan{number}", f"({argument}) = 'NaN'")
+    plus = counted(f"_inf{number}", f"({argument}) = 'Infinity'")
+    minus = counted(f"_ninf{number}", f"({argument}) = '-Infinity'")
+    value = total if call is exp.Sum else f"{total} / {count}"
+    return (
+        f"CASE WHEN {count} = 0 THEN NULL"
+        f" WHEN {nan} > 0 OR ({plus} > 0 AND {minus} > 0) THEN 'NaN'::{result}"
+        f" WHEN {plus} > 0 THEN 'Infinity'::{result} WHEN {minus} > 0 THEN '-Infinity'::{result}"
         f" ELSE ({value})::{result} END"
     )

@@ -15,6 +15,7 @@ from millstream.plan.nodes import (
     ROW_WISE,
     Aggregate,
     Filter,
+    First,
     Join,
     Plan,
     Project,
@@ -70,6 +71,9 @@ def render(plan: Plan, images: Images | None = None) -> str:
             return render_unnest(plan, images)
         case UnionAll():
             return " UNION ALL ".join(render_branch(plan, branch, images) for branch in plan.inputs)
+        case First():
+            order = listing([scalar(term) for term in plan.order])
+            return f"SELECT * FROM ({render(plan.input, images)}) AS s ORDER BY {order} LIMIT {plan.count}"
         case Aggregate():
             return render_aggregate(plan, images)
         case Window():
@@ -205,18 +209,18 @@ def render_branch(union: UnionAll, branch: Plan, images: Images) -> str:
     items = [
         f"{quote(b.name)} AS {quote(u.name)}" for b, u in zip(branch.columns, union.columns, strict=True)
     ]
-    rows = f"SELECT {listing(items)} FROM ({render(branch, images)}) AS s"
-    if union.best is None:
-        return rows
-    order, count = union.best
-    return f"({rows} ORDER BY {listing([scalar(term) for term in order])} LIMIT {count})"
+    return f"SELECT {listing(items)} FROM ({render(branch, images)}) AS s"
 
 
 def render_aggregate(plan: Aggregate, images: Images) -> str:
-    """GROUP BY; with no aggregates it is DISTINCT."""
-    keys = [quote(key.name) for key in plan.keys]
+    """GROUP BY; with no aggregates it is DISTINCT. A pinned key does not group: it would have the rows sorted by it."""
+    grouped = [quote(key.name) for key in plan.keys if key.name not in plan.pinned]
+    keys = [
+        f"any_value({quote(key.name)}) AS {quote(key.name)}" if key.name in plan.pinned else quote(key.name)
+        for key in plan.keys
+    ]
     items = keys + [f"{scalar(e)} AS {quote(a.name)}" for a, e in plan.items]
-    group = f" GROUP BY {listing(keys)}" if keys else ""
+    group = f" GROUP BY {listing(grouped)}" if grouped else " HAVING count(*) > 0" if plan.keys else ""
     return f"SELECT {listing(items)} FROM ({render(plan.input, images)}) AS s{group}"
 
 
@@ -237,8 +241,7 @@ def render_window(plan: Window, images: Images) -> str:
 Describe = Callable[[str], list[str]]  # a SELECT → the PostgreSQL types of its columns
 
 
-def surplus(rows: str, others: str, columns: list[str], *, unique: bool) -> str:
+def surplus(rows: str, others: str, columns: list[str]) -> str:
     """Render the rows that one set has more often than another, each once, with how often as its weight."""
     more = f"SELECT {listing(columns)} FROM {rows} EXCEPT ALL SELECT {listing(columns)} FROM {others}"
-    count, group = ("1", "") if unique else ("count(*)::integer", f" GROUP BY {listing(columns)}")
-    return f"SELECT {listing(columns)}, {count} AS {WEIGHT} FROM ({more}) AS e{group}"
+    return f"SELECT {listing(columns)}, count(*)::integer AS {WEIGHT} FROM ({more}) AS e GROUP BY {listing(columns)}"

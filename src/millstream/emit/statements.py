@@ -12,8 +12,8 @@ from millstream.emit.names import addends, arguments, changes, quote, results, t
 from millstream.emit.render import listing, render, scalar, surplus
 from millstream.emit.rewrite import Position, as_of, udf_calls
 from millstream.emit.stored import StoredNode, hashed
-from millstream.plan.best import best_of_branches
 from millstream.plan.expression import WEIGHT, column, references
+from millstream.plan.first import first_rows
 from millstream.plan.lineage import replace_node, trace
 from millstream.plan.nodes import (
     Join,
@@ -91,8 +91,8 @@ class NodeSql(StoredNode):
         return made
 
     def change_row(self) -> list[str]:
-        """The columns of the changes table; groups say besides where their row is stored, if it is to be replaced."""
-        place = [f"NULL::tid AS {PLACE}"] if self.node.rule is Rule.AGGREGATE else []
+        """The columns of the changes table; where a key has one row, also where that is stored."""
+        place = [f"NULL::tid AS {PLACE}"] if self.node.unique else []
         return [*self.all_columns(), *place, f"0 AS {WEIGHT}"]
 
     def session_tables(self) -> list[str]:
@@ -245,10 +245,7 @@ class NodeSql(StoredNode):
         )
 
     def derive_aggregate(self, source: str) -> str:
-        """Old and new row of every group whose accumulators change.
-
-        The new row has the place of the old one, which it replaces; an old row has its place where none replaces it.
-        """
+        """Old and new row of every group whose accumulators change."""
         assert self.accumulation is not None
         node = self.node
         keys = [key.name for key in node.aggregate.keys]
@@ -266,29 +263,43 @@ class NodeSql(StoredNode):
             match_on += "".join(
                 f" AND t.{quote(outputs[key])} IS NOT DISTINCT FROM c.{quote(key)}" for key in keys
             )
-        stored_row = f"SELECT *, t.ctid AS {PLACE} FROM {table(node.name)} AS t WHERE {match_on} LIMIT 1"
         key_hash = hashed([quote(key) for key in keys]) if keys else "0::bigint"
         hash_item = f", {key_hash} AS {KEY_HASH}" if self.has_key_hash else ""
         accumulators = [(quote(a.column), a.zero) for a in self.accumulation.accumulators]
-        columns = self.all_columns()
-        before = {
-            name: f"m._b{number}" for number, name in enumerate(columns)
-        }  # the stored row, if there is one
-        merged = [f"coalesce({before[a]}, {zero}) + m.{a} AS {a}" for a, zero in accumulators]
+        before = self.before()
+        merged = [f"coalesce(m.{before[a]}, {zero}) + m.{a} AS {a}" for a, zero in accumulators]
         rows = quote(ROWS)
-        alive = f"coalesce({before[rows]}, 0) + m.{rows} > 0" if keys else "true"
+        alive = f"coalesce(m.{before[rows]}, 0) + m.{rows} > 0" if keys else "true"
         changed = " OR ".join(f"s.{a} <> {zero}" for a, zero in accumulators)
         new = self.evaluate(
             f"SELECT {listing([f'm.{quote(key)}' for key in keys] + merged)}, m.{PLACE} FROM m WHERE {alive}",
             (PLACE,),
         )
-        old = [f"t.{name} AS {name_before.removeprefix('m.')}" for name, name_before in before.items()]
         return (
             f"INSERT INTO {changes(node.name)} WITH c AS MATERIALIZED (SELECT s.*{hash_item} FROM "
             f"({self.grouped(source)}) AS s WHERE {changed}), "
-            f"m AS MATERIALIZED (SELECT c.*, {listing(old)}, t.{PLACE} FROM c LEFT JOIN LATERAL ({stored_row}) AS t ON true) "
-            f"SELECT {listing(list(before.values()))}, CASE WHEN NOT ({alive}) THEN m.{PLACE} END, -1 FROM m "
-            f"WHERE {before[rows]} IS NOT NULL UNION ALL SELECT {listing(columns)}, s.{PLACE}, 1 FROM ({new}) AS s"
+            f"m AS MATERIALIZED (SELECT c.*, t.* FROM c LEFT JOIN LATERAL ({self.stored_row(match_on)}) AS t ON true) "
+            f"{self.replacement(alive, new)}"
+        )
+
+    def before(self) -> dict[str, str]:
+        """What the columns of a stored row are called beside those of the row that replaces it."""
+        return {name: f"_b{number}" for number, name in enumerate(self.all_columns())}
+
+    def stored_row(self, match_on: str) -> str:
+        """The row `t` of a key, and its place."""
+        columns = [f"t.{name} AS {before}" for name, before in self.before().items()]
+        return f"SELECT {listing(columns)}, t.ctid AS {PLACE} FROM {table(self.node.name)} AS t WHERE {match_on} LIMIT 1"
+
+    def replacement(self, alive: str, new: str) -> str:
+        """The stored rows of `m`, removed, and the `new` ones, added.
+
+        A new row has the place of the old one, which it replaces; an old row has its place where none replaces it.
+        """
+        old = listing([f"m.{before}" for before in self.before().values()])
+        return (
+            f"SELECT {old}, CASE WHEN NOT ({alive}) THEN m.{PLACE} END, -1 FROM m WHERE m.{PLACE} IS NOT NULL "
+            f"UNION ALL SELECT {listing(self.all_columns())}, s.{PLACE}, 1 FROM ({new}) AS s"
         )
 
     def key_columns(self) -> list[str]:
@@ -312,18 +323,18 @@ class NodeSql(StoredNode):
             )
             keys[name] = column(key, "k")
         if self.node.nullable_key:
-            return (
-                f"{render(best_of_branches(restrict_nullable(plan, keys, column(KEY_HASH, 'k'))))} OFFSET 0"
-            )
-        return f"{render(best_of_branches(restrict(plan, keys)))} OFFSET 0"
+            return f"{render(first_rows(restrict_nullable(plan, keys, column(KEY_HASH, 'k'))))} OFFSET 0"
+        return f"{render(first_rows(restrict(plan, keys)))} OFFSET 0"
 
     def derive_keyed(self, keys: str, rows: str) -> str:
         """Compute the affected keys again; what differs from the stored rows is the change."""
         node = self.node
+        if node.unique:
+            return self.derive_row(keys, rows)
         stored = [quote(name) for name in self.stored]
         match_on = self.same(self.lookup, "t", "k")
-        fresh = self.with_hidden(surplus("new", "old", stored, unique=node.unique))
-        gone = self.with_hidden(surplus("old", "new", stored, unique=node.unique))
+        fresh = self.with_hidden(surplus("new", "old", stored))
+        gone = self.with_hidden(surplus("old", "new", stored))
         columns = listing(self.all_columns())
         return (
             f"INSERT INTO {changes(node.name)} WITH k AS MATERIALIZED ({keys}), "
@@ -332,6 +343,25 @@ class NodeSql(StoredNode):
             f"old AS MATERIALIZED (SELECT {listing([f't.{s}' for s in stored])} FROM k "
             f"CROSS JOIN LATERAL (SELECT * FROM {table(node.name)} AS t WHERE {match_on} OFFSET 0) AS t) "
             f"SELECT {columns}, -{WEIGHT} FROM ({gone}) AS s UNION ALL SELECT {columns}, {WEIGHT} FROM ({fresh}) AS s"
+        )
+
+    def derive_row(self, keys: str, rows: str) -> str:
+        """Compute the one row of each affected key again, and compare it with the stored one."""
+        node = self.node
+        before = self.before()
+        computed = listing([quote(name) for name in dict.fromkeys(a.name for _, a in node.outputs)])
+        is_row = listing(["n._new IS NULL", *(f"n.{quote(a.name)}" for _, a in node.outputs)])
+        was_row = listing([f"t.{PLACE} IS NULL", *(f"t.{before[quote(name)]}" for name in self.stored)])
+        new = listing([f"m.{quote(a.name)} AS {quote(stored)}" for stored, a in node.outputs])
+        return (
+            f"INSERT INTO {changes(node.name)} WITH k AS MATERIALIZED ({keys}), "
+            f"m AS MATERIALIZED (SELECT n.*, t.* FROM k "
+            f"LEFT JOIN LATERAL (SELECT {computed}, true AS _new FROM ({rows}) AS q) AS n ON true "
+            f"LEFT JOIN LATERAL ({self.stored_row(self.same(self.lookup, 't', 'k'))}) AS t ON true "
+            f"WHERE ROW({is_row}) IS DISTINCT FROM ROW({was_row})) "
+            + self.replacement(
+                "m._new IS NOT NULL", self.with_hidden(f"SELECT {new}, m.{PLACE} FROM m WHERE m._new")
+            )
         )
 
     def derive_udf(
@@ -369,35 +399,35 @@ class NodeSql(StoredNode):
     def apply(self) -> str:
         """Take the removed rows out of the table and put the added ones in."""
         node = self.node
-        if node.rule is Rule.AGGREGATE:
+        if node.unique:
             return self.apply_in_place()
         columns = listing(self.all_columns())
-        match_on = self.same(self.identity, "t", "d")
-        if not node.unique:
-            row = listing([f"t.{name}" for name in self.all_columns()])
-            other = listing([f"d.{name}" for name in self.all_columns()])
-            match_on += f" AND ROW({row}) IS NOT DISTINCT FROM ROW({other})"
+        row = listing([f"t.{name}" for name in self.all_columns()])
+        other = listing([f"d.{name}" for name in self.all_columns()])
+        match_on = f"{self.same(self.identity, 't', 'd')} AND ROW({row}) IS NOT DISTINCT FROM ROW({other})"
         gone = (
             f"DELETE FROM {table(node.name)} WHERE ctid = ANY (ARRAY(SELECT t.ctid FROM {changes(node.name)} AS d "
             f"CROSS JOIN LATERAL (SELECT t.ctid FROM {table(node.name)} AS t WHERE {match_on} LIMIT -d.{WEIGHT}) AS t "
             f"WHERE d.{WEIGHT} < 0))"
         )
-        added = f"SELECT d.* FROM {changes(node.name)} AS d WHERE d.{WEIGHT} > 0"
-        if not node.unique:
-            added = added.replace("d.*", f"d.*, generate_series(1, d.{WEIGHT})")
+        added = (
+            f"SELECT d.*, generate_series(1, d.{WEIGHT}) FROM {changes(node.name)} AS d WHERE d.{WEIGHT} > 0"
+        )
         return f"WITH gone AS ({gone}) INSERT INTO {table(node.name)} ({columns}) SELECT {columns} FROM ({added}) AS d"
 
     def apply_in_place(self) -> str:
-        """Write the new rows of groups over the old ones, which their changes know the places of."""
+        """Write new rows over the old ones, whose places the changes know."""
         node = self.node
         stored, changed = table(node.name), changes(node.name)
         columns = self.all_columns()
         written = [name for name in columns if name not in {quote(key) for key in node.keys}]
-        return (
-            f"WITH gone AS (DELETE FROM {stored} WHERE ctid = ANY (ARRAY(SELECT d.{PLACE} FROM {changed} AS d "
-            f"WHERE d.{WEIGHT} < 0 AND d.{PLACE} IS NOT NULL))), "
+        moved = (
             f"moved AS (UPDATE {stored} AS t SET {listing([f'{name} = d.{name}' for name in written])} "
             f"FROM {changed} AS d WHERE t.ctid = d.{PLACE} AND d.{WEIGHT} > 0) "
+        )
+        return (
+            f"WITH gone AS (DELETE FROM {stored} WHERE ctid = ANY (ARRAY(SELECT d.{PLACE} FROM {changed} AS d "
+            f"WHERE d.{WEIGHT} < 0 AND d.{PLACE} IS NOT NULL))){', ' + moved if written else ' '}"
             f"INSERT INTO {stored} ({listing(columns)}) SELECT {listing([f'd.{name}' for name in columns])} "
             f"FROM {changed} AS d WHERE d.{WEIGHT} > 0 AND d.{PLACE} IS NULL"
         )

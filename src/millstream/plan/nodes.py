@@ -163,23 +163,36 @@ class Unnest:
 
 @dataclass(frozen=True)
 class UnionAll:
-    """⊎: the rows of all inputs; input columns correspond by position.
-
-    With `best` (an order, N), readers need no more than the first N rows of each input.
-    """
+    """⊎: the rows of all inputs; input columns correspond by position."""
 
     inputs: tuple[Plan, ...]
     columns: tuple[Attribute, ...]
-    best: tuple[tuple[exp.Expr, ...], int] | None = None
+
+
+@dataclass(frozen=True)
+class First:
+    """The first `count` rows in an order. Only what computes a key again has it, in the place of ranks (plan/first.py)."""
+
+    input: Plan
+    order: tuple[exp.Expr, ...]
+    count: int
+
+    @property
+    def columns(self) -> tuple[Attribute, ...]:
+        return self.input.columns
 
 
 @dataclass(frozen=True)
 class Aggregate:
-    """γ: one row per group. `keys` are columns of the input; no keys means one row, even of an empty input."""
+    """γ: one row per group. `keys` are columns of the input; no keys means one row, even of an empty input.
+
+    `pinned` names keys that have one value in the whole input.
+    """
 
     input: Plan
     keys: tuple[Attribute, ...]
     items: tuple[tuple[Attribute, exp.Expr], ...]
+    pinned: frozenset[str] = frozenset()
 
     @property
     def columns(self) -> tuple[Attribute, ...]:
@@ -218,7 +231,18 @@ class UdfProject:
 
 
 Plan = (
-    Scan | Values | Filter | TimeFilter | Project | Join | Unnest | UnionAll | Aggregate | Window | UdfProject
+    Scan
+    | Values
+    | Filter
+    | TimeFilter
+    | Project
+    | Join
+    | Unnest
+    | UnionAll
+    | First
+    | Aggregate
+    | Window
+    | UdfProject
 )
 
 ROW_WISE = (Filter, Project, TimeFilter, Unnest)

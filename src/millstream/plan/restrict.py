@@ -11,6 +11,7 @@ from millstream.plan.expression import column, conjunction, equalities, plain, s
 from millstream.plan.nodes import (
     Aggregate,
     Filter,
+    First,
     Join,
     Plan,
     Project,
@@ -31,11 +32,11 @@ def restrict(plan: Plan, keys: Keys) -> Plan:
     """Return σ(key = value)(plan), pushed down; the values may refer to a row outside of the plan.
 
     A conjunct that cannot go below an operator stays above it. Windows whose PARTITION BY is pinned to one value lose
-    it, which lets PostgreSQL stop at the k-th row of an index.
+    it, which lets PostgreSQL stop at the k-th row of an index; aggregations know which of their keys are pinned.
     """
     if not keys:
         return plan
-    if isinstance(plan, (Scan, Values)):
+    if isinstance(plan, (Scan, Values, First)):
         return keep(plan, keys)
     if isinstance(plan, (Filter, TimeFilter, UdfProject, Unnest)):
         inside = {name: value for name, value in keys.items() if name in names(plan.input)}
@@ -55,7 +56,9 @@ def restrict(plan: Plan, keys: Keys) -> Plan:
     if isinstance(plan, Aggregate):
         grouped = {attribute.name for attribute in plan.keys}
         inside = {name: value for name, value in keys.items() if name in grouped}
-        grouped_below = replace(plan, input=restrict(plan.input, inside))
+        grouped_below = replace(
+            plan, input=restrict(plan.input, inside), pinned=plan.pinned | frozenset(inside)
+        )
         return keep(grouped_below, {name: value for name, value in keys.items() if name not in inside})
     if isinstance(plan, Window):
         parts = {attribute.name for attribute in plan.partition}

@@ -18,6 +18,7 @@ from millstream.errors import MillstreamError
 from millstream.plan.nodes import (
     Aggregate,
     Filter,
+    First,
     Join,
     Plan,
     Project,
@@ -266,6 +267,8 @@ def operators(plan: Plan) -> Operator:
             return Operator("unnest", ", ".join(text(array) for array in plan.arrays), below)
         case UnionAll():
             return Operator("union all", "", below)
+        case First():
+            return Operator("first", f"{plan.count} by {', '.join(text(e) for e in plan.order)}", below)
         case Aggregate():
             keys = ", ".join(word(key.name) for key in plan.keys) or "all rows"
             items = ", ".join(text(e) for _, e in plan.items)

@@ -149,3 +149,22 @@ def test_filters_of_aggregates_are_taken_back(engine: Engine) -> None:
     assert engine.all("v") == [("a", 2, 1.0, 3)]
     engine.write("delete from t where k = 3")
     assert engine.all("v") == [("a", 2, None, 2)]
+
+
+def test_aggregates_that_count_the_same_share_what_is_stored(engine: Engine) -> None:
+    engine.deploy_all(
+        T,
+        "create materialized view v as select g, count(*) as n, sum(x) as s, avg(x) as m, count(x) as c,"
+        " sum(x) filter (where k > 1) as f from t group by g",
+    )
+    stored = engine.rows(
+        "select attname from pg_attribute where attrelid = 'millstream_data.\"v@1\"'::regclass and attnum > 0"
+    )
+    counts = [name for (name,) in stored if name.startswith(("_n", "_c"))]
+    assert (
+        len([name for name in counts if not name.startswith(("_nan", "_ninf"))]) == 3
+    )  # rows, x, x where k > 1
+    put(engine, {1: 1.0, 2: None, 3: 4.0})
+    assert engine.rows("select n, s, m, c, f from v") == [(3, 5.0, 2.5, 2, 4.0)]
+    engine.write("delete from t where k = 3")
+    assert engine.rows("select n, s, m, c, f from v") == [(2, 1.0, 1.0, 1, None)]

@@ -48,7 +48,7 @@ def test_a_worker_that_already_runs_says_that_it_must_be_restarted(
     engine.deploy_all(T, V)
     engine.write(ROWS)
     with monkeypatch.context() as patch:
-        patch.setattr(upgrade, "FORMAT", 2)
+        patch.setattr(upgrade, "FORMAT", upgrade.FORMAT + 1)
         engine.deploy(ON_V)
     with pytest.raises(upgrade.Outdated, match=r"another version of Millstream deployed public\.top"):
         engine.tick()
