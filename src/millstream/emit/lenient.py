@@ -1,13 +1,15 @@
 """Scalar operations that give NULL where a value makes them fail, as RisingWave's streams do; each failure is recorded.
 
-    a / b   becomes   CASE WHEN (b = 0) IS TRUE
-                           THEN CASE WHEN millstream.failed(…) THEN NULL ELSE a / NULLIF(b, b) END
-                           ELSE a / b END
+    a / b   becomes   CASE WHEN (b = 0) IS TRUE AND millstream.failed(…) THEN NULL ELSE a / b END
 
 The guard in front is all that a good value pays: a comparison, or PostgreSQL's own look at the text of a cast. It is not
 true for NULL, so NULL is never a failure. `millstream.failed` is always true; it runs for bad values alone, and notes model,
-expression, message and the values that the expression read (catalog/guards.sql). The branch that is never taken, the
-operation on NULL, gives the NULL its type.
+expression, message and the values that the expression read (catalog/guards.sql).
+
+The guard reads what it guards, so `b` stands there twice. Where it is more than a few operations, or guarded itself, it is
+computed once, or guards within guards would double what is written and computed at every level:
+
+    (SELECT CASE WHEN (_v1 = 0) IS TRUE AND … ELSE a / _v1 END FROM (SELECT b AS _v1 OFFSET 0) AS o)
 
 `millstream.castable` has one body for each type of value, chosen by PostgreSQL, which knows the types; where a cast cannot
 fail it is the constant true and PostgreSQL drops the whole CASE. What no comparison can tell beforehand (a time by a
@@ -30,6 +32,10 @@ from sqlglot.dialects.postgres import Postgres
 from millstream.plan.fallible import MODEL, WRITTEN, is_fallible
 
 NUMBER = re.compile(r"_\d+$")  # what makes an attribute's name unique; people know the column without it
+SMALL = (
+    4  # operations; PostgreSQL does not put castable's body in the place of its call with costlier arguments
+)
+COMPUTED = ("_v1", "_v2")  # columns that have an operand's value
 SHOWN_COLUMNS = 20  # of what an expression reads, this many columns are kept with a failure
 TRIED = {  # functions that are tried, and what they return
     "to_timestamp": "timestamptz",
@@ -59,25 +65,41 @@ def guard(node: exp.Expr) -> exp.Expr:
         return tried(node, "decode")
     if isinstance(node, exp.Anonymous) and node.name.lower() != "jsonb_array_length":
         return tried(node, node.name.lower())
-    bad = condition(node)
-    if bad is None:
+    if condition(node) is None:
         return node
+    noted = failure(node)
+    checked = node.copy()
+    computed = [operand for operand in operands(checked) if not is_small(operand)]
+    named = list(zip(COMPUTED, computed, strict=False))
+    for name, operand in named:
+        operand.replace(exp.column(name))
+    bad = condition(checked)
+    assert bad is not None
     certain = exp.Is(this=exp.paren(bad), expression=exp.Boolean(this=True))
-    nothing = exp.Case().when(failure(node), exp.Null()).else_(of_null(node))
-    return exp.paren(exp.Case().when(certain, nothing).else_(node.copy()))
+    nothing: exp.Expr = exp.Null()
+    if isinstance(node, exp.Cast):
+        nothing = exp.Cast(this=nothing, to=node.to.copy())
+    guarded = exp.Case().when(exp.and_(certain, noted, copy=False), nothing).else_(checked)
+    if not computed:
+        return exp.paren(guarded)
+    once = exp.select(*(exp.alias_(operand.copy(), name) for name, operand in named)).offset(0)
+    return exp.select(guarded).from_(once.subquery("o")).subquery()
 
 
-def of_null(node: exp.Expr) -> exp.Expr:
-    """The same operation on NULL: a NULL of its type."""
-    changed = node.copy()
-    if isinstance(changed, exp.Cast):
-        changed.set("this", exp.Null())
-        return changed
-    operand = changed.expression if isinstance(changed, (exp.Div, exp.Mod)) else changed.this
-    if isinstance(changed, exp.Anonymous):
-        operand = changed.expressions[0]
-    operand.replace(exp.Nullif(this=operand.copy(), expression=operand.copy()))
-    return changed
+def operands(node: exp.Expr) -> list[exp.Expr]:
+    """What the condition of an operation reads."""
+    if isinstance(node, (exp.Div, exp.Mod)):
+        return [node.expression]
+    if isinstance(node, (exp.Log, exp.Pow)):
+        return [part for part in (node.this, node.args.get("expression")) if part is not None]
+    return [node.expressions[0] if isinstance(node, exp.Anonymous) else node.this]
+
+
+def is_small(operand: exp.Expr) -> bool:
+    """Tell whether an operand may be computed twice: it guards nothing itself, and is a few operations."""
+    parts = list(operand.walk())
+    work = sum(isinstance(part, (exp.Func, exp.Binary)) for part in parts)
+    return work <= SMALL and not any(isinstance(part, (exp.Case, exp.Query)) for part in parts)
 
 
 def condition(node: exp.Expr) -> exp.Expr | None:
@@ -161,7 +183,7 @@ def failure(node: exp.Expr) -> exp.Expr:
     shown: list[exp.Expr] = []
     seen: set[str] = set()
     for read in node.find_all(exp.Column):
-        if read.sql() not in seen and len(seen) < SHOWN_COLUMNS:
+        if read.name not in COMPUTED and read.sql() not in seen and len(seen) < SHOWN_COLUMNS:
             seen.add(read.sql())
             shown += [exp.Literal.string(NUMBER.sub("", read.name)), read.copy()]
     return call(

@@ -33,7 +33,7 @@ from millstream.plan.nodes import (
 Images = Mapping[int, str]  # scan instance → the FROM item to read in place of its relation
 
 
-def scalar(expression: exp.Expr, clock: str = "now") -> str:
+def scalar(expression: exp.Expr, clock: str = "now", *, guarded: bool = True) -> str:
     """Render an expression; now() reads the tick's clock, and what fails on a value is NULL as in RisingWave."""
 
     def change(node: exp.Expr) -> exp.Expr:
@@ -41,7 +41,9 @@ def scalar(expression: exp.Expr, clock: str = "now") -> str:
             return exp.Anonymous(this="millstream.now" if clock == "now" else "millstream.last_now")
         return node
 
-    changed = lenient(transform(expression, change))
+    changed = transform(expression, change)
+    if guarded:
+        changed = lenient(changed)
     return changed.sql(dialect="postgres", comments=False, normalize_functions=False)
 
 

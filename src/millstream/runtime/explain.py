@@ -285,7 +285,7 @@ def operators(plan: Plan) -> Operator:
 
 def text(expression: exp.Expr) -> str:
     """An expression as SQL with the authors' column names."""
-    return word(scalar(expression).replace("millstream.now()", "now()").replace('"', ""))
+    return word(scalar(expression, guarded=False).replace("millstream.now()", "now()").replace('"', ""))
 
 
 def word(name: str) -> str:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
+from sqlglot import parse_one
 
+from millstream.emit.render import scalar
+from millstream.plan.fallible import note_text
 from millstream.runtime import status
 from tests.engine.engine import Engine, minute
 
@@ -112,6 +116,25 @@ def test_a_value_read_by_several_accumulators_is_counted_once(engine: Engine) ->
     engine.write("insert into t (k, raw, b) values (1, 'x', 1), (2, '2.5', 1)")
     assert engine.all("m") == [(1, 2.5)]
     assert errors(engine, "count") == [(1,)]
+
+
+def test_operations_within_operations_are_computed_and_counted_once(engine: Engine) -> None:
+    nested = "d"
+    for _ in range(8):
+        nested = f"power(ln(1.0 / (2 + {nested}) + 3), 1.5)"
+    written = parse_one(nested, dialect="postgres")
+    note_text(written, "postgres")
+    assert len(scalar(written)) < 10_000
+    engine.deploy_all(
+        T,
+        f"create materialized view m as select k, {nested} as deep, sqrt(a / (b / (d / n))) as root,"
+        " case when n <> 0 then d / (a - (a / n)) end as lazy from t",
+    )
+    engine.write("insert into t (k, a, b, d, n) values (1, 8, 4, 1, 2), (2, 8, 4, 1, 0), (3, 8, 0, 1, 2)")
+    rows = engine.rows("select k, round(root::numeric, 6), lazy, deep > 0 from m order by k")
+    assert rows == [(1, Decimal("1.0"), 0.25, True), (2, None, None, True), (3, None, 0.25, True)]
+    expected = [("a / (b / (d / n))", 1), ("d / n", 1)]
+    assert errors(engine, "expression, count") == expected
 
 
 def test_a_value_read_by_several_columns_is_computed_and_counted_once(engine: Engine) -> None:
