@@ -1,15 +1,19 @@
 """Scalar operations that give NULL where a value makes them fail, as RisingWave's streams do; each failure is recorded.
 
-    a / b   becomes   CASE WHEN (b = 0) IS TRUE AND millstream.failed(…) THEN NULL ELSE a / b END
+    a / b   becomes   CASE WHEN (b = 0) IS TRUE
+                           THEN CASE WHEN millstream.failed(…) THEN NULL ELSE a / NULLIF(b, b) END
+                           ELSE a / b END
 
 The guard in front is all that a good value pays: a comparison, or PostgreSQL's own look at the text of a cast. It is not
 true for NULL, so NULL is never a failure. `millstream.failed` is always true; it runs for bad values alone, and notes model,
-expression, message and the values that the expression read (catalog/guards.sql).
+expression, message and the values that the expression read (catalog/guards.sql). The branch that is never taken, the
+operation on NULL, gives the NULL its type. Where PostgreSQL knows the values beforehand, it drops the operation with the
+other branch before it computes constants.
 
-The guard reads what it guards, so `b` stands there twice. Where it is more than a few operations, or guarded itself, it is
-computed once, or guards within guards would double what is written and computed at every level:
+So operands stand there several times. One that is more than a few operations, or guarded itself, is computed once, or
+guards within guards would multiply what is written and computed at every level:
 
-    (SELECT CASE WHEN (_v1 = 0) IS TRUE AND … ELSE a / _v1 END FROM (SELECT b AS _v1 OFFSET 0) AS o)
+    (SELECT CASE WHEN (_v2 = 0) IS TRUE … ELSE _v1 / _v2 END FROM (SELECT a AS _v1, b AS _v2 OFFSET 0) AS o)
 
 `millstream.castable` has one body for each type of value, chosen by PostgreSQL, which knows the types; where a cast cannot
 fail it is the constant true and PostgreSQL drops the whole CASE. What no comparison can tell beforehand (a time by a
@@ -76,10 +80,8 @@ def guard(node: exp.Expr) -> exp.Expr:
     bad = condition(checked)
     assert bad is not None
     certain = exp.Is(this=exp.paren(bad), expression=exp.Boolean(this=True))
-    nothing: exp.Expr = exp.Null()
-    if isinstance(node, exp.Cast):
-        nothing = exp.Cast(this=nothing, to=node.to.copy())
-    guarded = exp.Case().when(exp.and_(certain, noted, copy=False), nothing).else_(checked)
+    nothing = exp.Case().when(noted, exp.Null()).else_(of_null(checked))
+    guarded = exp.Case().when(certain, nothing).else_(checked)
     if not computed:
         return exp.paren(guarded)
     once = exp.select(*(exp.alias_(operand.copy(), name) for name, operand in named)).offset(0)
@@ -87,12 +89,21 @@ def guard(node: exp.Expr) -> exp.Expr:
 
 
 def operands(node: exp.Expr) -> list[exp.Expr]:
-    """What the condition of an operation reads."""
-    if isinstance(node, (exp.Div, exp.Mod)):
-        return [node.expression]
-    if isinstance(node, (exp.Log, exp.Pow)):
-        return [part for part in (node.this, node.args.get("expression")) if part is not None]
-    return [node.expressions[0] if isinstance(node, exp.Anonymous) else node.this]
+    """What an operation computes with."""
+    if isinstance(node, exp.Anonymous):
+        return [node.expressions[0]]
+    return [part for part in (node.this, node.args.get("expression")) if part is not None]
+
+
+def of_null(node: exp.Expr) -> exp.Expr:
+    """The same operation on NULL: a NULL of its type."""
+    changed = node.copy()
+    if isinstance(changed, exp.Cast):
+        changed.set("this", exp.Null())
+        return changed
+    operand = operands(changed)[-1 if isinstance(changed, (exp.Div, exp.Mod)) else 0]
+    operand.replace(exp.Nullif(this=operand.copy(), expression=operand.copy()))
+    return changed
 
 
 def is_small(operand: exp.Expr) -> bool:

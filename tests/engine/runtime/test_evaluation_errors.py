@@ -137,6 +137,19 @@ def test_operations_within_operations_are_computed_and_counted_once(engine: Engi
     assert errors(engine, "expression, count") == expected
 
 
+def test_constants_that_fail_are_null_too(engine: Engine) -> None:
+    """PostgreSQL computes what is constant, or becomes so when it merges subqueries, before it runs anything."""
+    engine.deploy_all(
+        T,
+        "create materialized view m as select k, coalesce(1 / 0, 5) as five, coalesce(1 / n, 6) as six,"
+        " coalesce(sqrt(n - 1.5), 7) as seven, coalesce(a / n, 8) as eight from (select k, a, 0 as n from t) as s",
+    )
+    engine.write("insert into t (k, a) values (1, 1)")
+    assert engine.all("m") == [(1, 5, 6, 7, 8)]
+    engine.deploy("create materialized view built as select k, coalesce(1 / 0, 5) as five from t")
+    assert engine.all("built") == [(1, 5)]
+
+
 def test_a_value_read_by_several_columns_is_computed_and_counted_once(engine: Engine) -> None:
     engine.deploy_all(
         T,
