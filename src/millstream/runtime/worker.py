@@ -29,6 +29,7 @@ BATCH = 1000  # queued rows of each source that one tick takes at most
 IDLE_SECONDS = 1.0  # how often time alone makes a tick
 HOUSEKEEPING_SECONDS = 2.0  # how often figures are stored and grown tables analyzed
 DEAD_ROWS = 2_000  # how many emptied rows a relation's session tables may have: every tick reads past them
+PREDECESSOR_SECONDS = 3  # how long a worker waits for the session of one that was killed to end
 LOG_TICKS = 10_000  # how many ticks the log keeps
 
 # Errors that the values of a row can cause; anything else concerns the whole database and stops the worker.
@@ -106,12 +107,15 @@ class Worker:
         self.conn.execute("listen millstream_queue")
 
     def lock(self) -> None:
-        """Refuse to run beside another worker."""
-        row = self.conn.execute("select pg_try_advisory_lock(%s)", [WORKER_LOCK]).fetchone()
-        if row is None or not row[0]:
+        """Refuse to run beside another worker. One that was killed holds its lock until its last statement has ended."""
+        try:
+            with self.conn.transaction():
+                self.conn.execute("select set_config('lock_timeout', %s, true)", [f"{PREDECESSOR_SECONDS}s"])
+                self.conn.execute("select pg_advisory_lock(%s)", [WORKER_LOCK])
+        except psycopg.errors.LockNotAvailable:
             raise MillstreamError(
                 "another worker keeps this database already\n  hint: `millstream status` shows it, `millstream down` stops it"
-            )
+            ) from None
 
     def set_clock(self, clock: str) -> None:
         """Choose the clock, as long as nothing was computed on the other one."""

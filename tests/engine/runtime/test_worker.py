@@ -10,6 +10,7 @@ import pytest
 
 from millstream.errors import MillstreamError
 from millstream.runtime import status
+from millstream.runtime.locks import WORKER_LOCK
 from millstream.runtime.worker import Worker
 from tests.engine.engine import Engine, minute
 from tests.engine.running import eventually, running
@@ -33,6 +34,17 @@ def test_a_second_worker_is_refused(engine: Engine) -> None:
     with pytest.raises(MillstreamError, match="another worker keeps this database") as caught:
         Worker(engine.dsn)
     assert "millstream down" in str(caught.value)
+
+
+def test_a_worker_waits_until_the_session_of_a_killed_one_has_ended(engine: Engine) -> None:
+    """The server goes on with the last statement of a client that is gone."""
+    engine.release()
+    left = psycopg.connect(engine.dsn, autocommit=True)
+    left.execute("select pg_advisory_lock(%s)", [WORKER_LOCK])
+    left.pgconn.send_query(b"select pg_sleep(1)")
+    left.close()
+    with Worker(engine.dsn, clock="event") as worker:
+        assert worker.conn.execute("show lock_timeout").fetchone() == ("0",)
 
 
 def test_after_the_first_worker_is_gone_another_may_run(engine: Engine) -> None:
