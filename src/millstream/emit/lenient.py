@@ -69,22 +69,20 @@ def guard(node: exp.Expr) -> exp.Expr:
         return tried(node, "decode")
     if isinstance(node, exp.Anonymous) and node.name.lower() != "jsonb_array_length":
         return tried(node, node.name.lower())
-    if condition(node) is None:
-        return node
-    noted = failure(node)
     checked = node.copy()
     computed = [operand for operand in operands(checked) if not is_small(operand)]
     named = list(zip(COMPUTED, computed, strict=False))
     for name, operand in named:
         operand.replace(exp.column(name))
     bad = condition(checked)
-    assert bad is not None
+    if bad is None:
+        return node
     certain = exp.Is(this=exp.paren(bad), expression=exp.Boolean(this=True))
-    nothing = exp.Case().when(noted, exp.Null()).else_(of_null(checked))
+    nothing = exp.Case().when(failure(node), exp.Null()).else_(of_null(checked))
     guarded = exp.Case().when(certain, nothing).else_(checked)
     if not computed:
         return exp.paren(guarded)
-    once = exp.select(*(exp.alias_(operand.copy(), name) for name, operand in named)).offset(0)
+    once = exp.select(*(exp.alias_(operand, name) for name, operand in named)).offset(0)
     return exp.select(guarded).from_(once.subquery("o")).subquery()
 
 

@@ -63,21 +63,18 @@ def window_of(plan: Plan, name: str) -> Window | None:
 def stopping(window: Window, count: int) -> Plan:
     """The input of a window with every branch of its union cut after `count` rows in the window's order."""
     order = [*window.order, *window.ties]
-    plan, passed = window.input, []
+    plan = window.input
     while isinstance(plan, Project):
         below: dict[str, exp.Expr] = {a.name: e for a, e in plan.items}
         if any(ordered_by(term) is None for term in order):
             return window.input
         order = [substitute(term, below) for term in order]
-        passed.append(plan)
         plan = plan.input
     known = {attribute.name for attribute in plan.columns}
     if not isinstance(plan, UnionAll) or any(ordered_by(term) not in known for term in order):
         return window.input
-    made: Plan = replace(plan, inputs=tuple(cut(plan, branch, order, count) for branch in plan.inputs))
-    for project in reversed(passed):
-        made = replace(project, input=made)
-    return made
+    branches = tuple(cut(plan, branch, order, count) for branch in plan.inputs)
+    return replace_node(window.input, plan, replace(plan, inputs=branches))
 
 
 def ordered_by(term: exp.Expr) -> str | None:

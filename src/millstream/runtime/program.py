@@ -134,7 +134,7 @@ def assemble(relations: Sequence[Relation], faults: bool = False) -> Program:
     for relation in ordered:
         if relation.sql is not None:
             relation.statements = relation.sql.statements(program.places.__getitem__)
-    write_segments(program, program.places, faults)
+    write_segments(program, faults)
     return program
 
 
@@ -169,9 +169,10 @@ class Writer:
         )
 
 
-def write_segments(program: Program, places: dict[str, int], faults: bool) -> None:
+def write_segments(program: Program, faults: bool) -> None:
     """Write the functions: c counts each relation's changes, r its addends, ms the milliseconds spent on it."""
     out = Writer(faults)
+    places = program.places
     readers = [(other, s) for other in program.relations if other.statements for s in other.statements.terms]
     for relation in program.relations:
         here = places[relation.name] + 1
