@@ -166,7 +166,6 @@ class Reference(Closing):
 
     def _load(self, table: str) -> None:
         source = self.sources.models[table]
-        source.tick()
         self.duckdb.load(table, source.rows.values())
 
     def _copy_messages(self) -> None:

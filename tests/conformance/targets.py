@@ -165,7 +165,6 @@ class Batch(Closing):
     def flush(self, now: datetime) -> None:
         self.duckdb.set_now(now)
         for name, source in self.sources.models.items():
-            source.tick()
             self.duckdb.load(name, source.rows.values())
 
     def read(self, model: str) -> Result:

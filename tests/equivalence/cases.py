@@ -47,7 +47,7 @@ class Insert:
 
 @dataclass(frozen=True)
 class Delete:
-    """Delete the visible rows whose `column` is not distinct from `value`; every row when `column` is None."""
+    """Delete the rows whose `column` is not distinct from `value`; every row when `column` is None."""
 
     table: str
     column: str | None
@@ -56,7 +56,7 @@ class Delete:
 
 @dataclass(frozen=True)
 class Update:
-    """Set `target` to `new` in the visible rows whose `column` is not distinct from `value`."""
+    """Set `target` to `new` in the rows whose `column` is not distinct from `value`."""
 
     table: str
     column: str | None
@@ -79,8 +79,8 @@ Change: TypeAlias = Insert | Delete | Update
 Step: TypeAlias = Change | Deploy | Tick
 
 
-def queue(model: SourceModel, change: Change) -> None:
-    """Give a statement to the source model, which applies it at the next tick."""
+def apply(model: SourceModel, change: Change) -> None:
+    """Give a statement to the source model."""
     if isinstance(change, Insert):
         model.insert(change.rows)
     elif isinstance(change, Delete):
@@ -204,8 +204,8 @@ def changes(draw: st.DrawFn, over: Sequence[Table]) -> Change:
     column = draw(st.sampled_from((*table.columns, table.columns[0], None)))
     selected = draw(_values(table, column)) if column else None
     name = column.name if column else None
-    # UPDATE is refused where no key says which row it means.
-    targets = [each for each in table.columns if table.key and each.name not in table.key]
+    # Two rows would have one key, where UPDATE changes keys.
+    targets = [each for each in table.columns if each.name not in table.key]
     if kind == "delete" or not targets:
         return Delete(table.name, name, selected)
     target = draw(st.sampled_from(targets))

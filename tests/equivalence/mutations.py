@@ -24,6 +24,7 @@ from millstream.emit.statements import NodeSql
 from millstream.front import correlate, ordering, subqueries
 from millstream.plan import first
 from millstream.runtime import session as sessions
+from millstream.runtime.client_table import ClientTable
 from millstream.runtime.source import Source
 
 Patch = Callable[[], AbstractContextManager[object]]
@@ -32,7 +33,7 @@ Original = Callable[..., Any]
 
 @dataclass(frozen=True)
 class Fault:
-    """A seeded fault, and the constructs in whose histories it shows (`act`: histories of on-act views).
+    """A seeded fault, and the constructs in whose histories it shows (`act`: of on-act views, `source`: of a source).
 
     `depth` is how deep their subqueries nest; `finite=False` asks for NaN and infinities.
     """
@@ -135,9 +136,22 @@ def nearest_for_good(original: Original) -> Original:
     return lambda plan, *a: original(replace(plan, nearest=()) if plan.nearest else plan, *a)
 
 
-def overwriting(original: Original) -> Original:
-    """Let the last row win where the first should."""
-    return lambda self: original(replace(self, table=replace(self.table, conflict="overwrite")))
+def with_rule(
+    conflict: str | None = None, fill: str | None = None, versions: tuple[str, ...] | slice | None = None
+) -> Patch:
+    """Let a plain INSERT follow another rule than the declared one; `fill` only where NULLs keep what is stored."""
+
+    def wrap(original: Original) -> Original:
+        def changed(self: ClientTable) -> Any:
+            rule = conflict or (fill if self.table.conflict == "fill" else None) or self.table.conflict
+            compared = self.table.versions
+            if versions is not None:
+                compared = compared[versions] if isinstance(versions, slice) else versions
+            return original(replace(self, table=replace(self.table, conflict=rule, versions=compared)))
+
+        return changed
+
+    return wrapped(ClientTable, "settling", wrap)
 
 
 FAULTS = (
@@ -281,17 +295,39 @@ FAULTS = (
     Fault("a process-time join acts for every driver row", acting_always, ("act",)),
     Fault(
         "queued rows stay queued",
-        edited(Source, "take", r"DELETE (FROM.*) RETURNING \*", r"SELECT * \1"),
-        ("select",),
+        edited(Source, "take_rows", r"DELETE (FROM.*) RETURNING \*", r"SELECT * \1"),
+        ("source",),
     ),
-    Fault("the last row of a key wins", wrapped(Source, "derive_keyed", overwriting), ("select",)),
+    Fault("the last row of a key wins", with_rule(conflict="overwrite"), ("source",)),
+    Fault("the first row of a key wins", with_rule(conflict="ignore"), ("source",)),
+    Fault("NULL takes the place of a value", with_rule(fill="overwrite"), ("source",)),
+    Fault("an older version wins", with_rule(versions=()), ("source",)),
+    Fault("only the first version column counts", with_rule(versions=slice(1)), ("source",)),
     Fault(
-        "the first operation on a key wins", edited(Source, "derive_keyed", "_seq DESC", "_seq"), ("select",)
+        "an UPDATE does not tell what it removed",
+        edited(
+            ClientTable, "update", r"SELECT -1 AS _w, \* FROM removed UNION ALL SELECT 1,", "SELECT 1 AS _w,"
+        ),
+        ("source",),
+    ),
+    Fault("TRUNCATE tells nothing", edited(ClientTable, "emptying", "INSERT INTO.*?;", ""), ("source",)),
+    Fault(
+        "INSERT … ON CONFLICT follows the table's rule",
+        edited(
+            ClientTable, "settling", r"IF \S+\('millstream.settles'\) = 'itself' THEN RETURN new; END IF;", ""
+        ),
+        ("source",),
     ),
     Fault(
-        "a deletion takes rows that it did not see",
-        edited(Source, "derive_bag", "least", "greatest"),
-        ("select",),
+        "a replaced row goes in a tick of its own",
+        edited(ClientTable, "insertion", r"UPDATE .*? WHERE _seq = 0; IF FOUND .*? ELSE (.*) END IF;", r"\1"),
+        ("source",),
+    ),
+    Fault("a tick ends anywhere", edited(Source, "take", r"FILTER \(WHERE _cut\)", ""), ("source",)),
+    Fault(
+        "equal rows of a bag go one at a time",
+        edited(Source, "apply_bag", "LIMIT -d._w", "LIMIT 1"),
+        ("source",),
     ),
     Fault(
         "a tick's changes stay",

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from tests.equivalence.act_cases import ActView
-from tests.equivalence.cases import Case, Deploy, Tick, View, queue
+from tests.equivalence.cases import Case, Deploy, Tick, View, apply
 from tests.equivalence.compare import difference
 from tests.equivalence.engine import Engine
 from tests.equivalence.oracles import DuckdbOracle, Oracle, PostgresOracle, Result
@@ -68,7 +68,7 @@ class Run:
                 self.tick(step.now)
             else:
                 self.engine.execute(step)
-                queue(self.models[step.table], step)
+                apply(self.models[step.table], step)
 
     @property
     def oracles(self) -> dict[str, Oracle]:
@@ -111,7 +111,6 @@ class Run:
             raise Mismatch(f"in tick {self.ticks}: " + "\n".join(self.engine.change_errors))
         self.tally.counts["ticks"] += 1
         for name, model in self.models.items():
-            model.tick()
             for oracle in self.oracles.values():
                 oracle.load(name, model.rows.values())
         for oracle in self.oracles.values():

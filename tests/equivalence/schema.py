@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from tests.equivalence.values import SCALAR_TYPES
 
+CONFLICTS = (None, "do nothing", "do update full", "do update if not null")
+
 
 @dataclass(frozen=True)
 class Column:
@@ -30,13 +32,14 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A source table. `conflict` is None (no clause), "do nothing" or "do update full"."""
+    """A source table. `conflict` is None (no clause), "do nothing", "do update full" or "do update if not null"."""
 
     name: str
     columns: tuple[Column, ...]
     key: tuple[str, ...] = ()
     conflict: str | None = None
     finite: bool = True
+    versions: tuple[str, ...] = ()
 
     def position(self, column: str) -> int:
         return [each.name for each in self.columns].index(column)
@@ -48,6 +51,7 @@ class Table:
         if self.key:
             parts.append(f"primary key ({', '.join(self.key)})")
         clause = f" on conflict {self.conflict}" if self.conflict else ""
+        clause += f" with version column ({', '.join(self.versions)})" if self.versions else ""
         return f"create table {self.name} ({', '.join(parts)}){clause}"
 
     @property
@@ -93,5 +97,7 @@ def _table(draw: st.DrawFn, name: str, finite: bool, timed: bool) -> Table:
     key = draw(st.sampled_from((("k",), (), ("k", "v0"))))
     if key == ("k", "v0") and columns[1].type in ("double precision", "boolean"):
         key = ("k",)
-    conflict = draw(st.sampled_from((None, "do nothing", "do update full"))) if key else None
-    return Table(name, columns, key, conflict, finite)
+    conflict = draw(st.sampled_from(CONFLICTS)) if key else None
+    rest = [each.name for each in columns if each.name not in key and each.type != "boolean"]
+    compared = draw(st.integers(0, min(2, len(rest)))) if key and conflict != "do nothing" else 0
+    return Table(name, columns, key, conflict, finite, tuple(rest[:compared]))

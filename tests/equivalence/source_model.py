@@ -1,12 +1,9 @@
-"""What a source relation holds, in plain Python: the declared conflict rule applied to a queue, in order of arrival.
+"""What a source relation holds, in plain Python: each statement takes effect at once, a plain INSERT by the declared rule.
 
-A statement reads the relation as of the last tick (nothing queued is visible) and queues one change per row. The tick
-applies the queue in order:
-
-    insert   key absent → added; key present → kept (`on conflict do nothing`) or replaced (the default, `do update full`)
-    update   the row is replaced; a row that was deleted earlier in the same tick comes back, as in RisingWave, where an
-             update is a retraction of the old row and an insertion of the new one
-    delete   removed if present
+    do nothing               the stored row of a key stays
+    do update full           the new row replaces it (also without a clause)
+    do update if not null    likewise, with the stored values for the new row's NULLs
+    version columns          a row whose versions are older than the stored one's is left out; NULL is older than any
 
 Without a primary key every inserted row has an identity of its own, and rows are a bag.
 """
@@ -28,49 +25,66 @@ Identity: TypeAlias = tuple[Value, ...]
 
 @dataclass
 class SourceModel:
-    """One source relation: its rows by identity as of the last tick, and what is queued for the next."""
+    """One source relation: its rows by identity."""
 
     table: Table
     rows: dict[Identity, Row] = field(default_factory=dict)
-    queue: list[tuple[str, Identity, Row]] = field(default_factory=list)
     _row_ids: count[int] = field(default_factory=count)
 
     def insert(self, rows: Iterable[Row]) -> None:
         for row in rows:
             identity = self._key(row) if self.table.key else (next(self._row_ids),)
-            self.queue.append(("i", identity, row))
+            stored = self.rows.get(identity)
+            if stored is None:
+                self.rows[identity] = row
+            elif self.table.conflict != "do nothing" and not self._is_older(row, stored):
+                del self.rows[identity]  # the new row comes last, as where it is inserted anew
+                self.rows[identity] = self._filled(row, stored)
 
     def delete(self, column: str | None, value: Value) -> None:
-        """Queue the deletion of the visible rows whose `column` equals `value` (of all rows without a column)."""
-        for identity, row in self._visible(column, value):
-            self.queue.append(("d", identity, row))
+        """Delete the rows whose `column` equals `value` (all rows without a column)."""
+        for identity, _ in self._selected(column, value):
+            del self.rows[identity]
 
     def update(self, column: str | None, value: Value, target: str, new: Value) -> None:
-        """Queue `set target = new` for the visible rows whose `column` equals `value`."""
+        """Set `target` to `new` in the rows whose `column` equals `value`."""
         position = self.table.position(target)
-        for identity, row in self._visible(column, value):
-            self.queue.append(("u", identity, (*row[:position], new, *row[position + 1 :])))
-
-    def tick(self) -> None:
-        """Apply the queue."""
-        for operation, identity, row in self.queue:
-            if operation == "d":
-                self.rows.pop(identity, None)
-            elif operation == "u" or self.table.conflict != "do nothing" or identity not in self.rows:
-                self.rows[identity] = row
-        self.queue.clear()
+        for identity, row in self._selected(column, value):
+            self.rows[identity] = (*row[:position], new, *row[position + 1 :])
 
     def _key(self, row: Row) -> Identity:
         return tuple(row[self.table.position(name)] for name in self.table.key)
 
-    def _visible(self, column: str | None, value: Value) -> list[tuple[Identity, Row]]:
+    def _is_older(self, row: Row, stored: Row) -> bool:
+        for name in self.table.versions:
+            new, old = row[self.table.position(name)], stored[self.table.position(name)]
+            if _same(new, old):
+                continue
+            return old is not None and (new is None or not _greater(new, old))
+        return False
+
+    def _filled(self, row: Row, stored: Row) -> Row:
+        if self.table.conflict != "do update if not null":
+            return row
+        return tuple(old if new is None else new for new, old in zip(row, stored, strict=True))
+
+    def _selected(self, column: str | None, value: Value) -> list[tuple[Identity, Row]]:
         if column is None:
             return list(self.rows.items())
         position = self.table.position(column)
-        return [(identity, row) for identity, row in self.rows.items() if _selects(row[position], value)]
+        return [(identity, row) for identity, row in self.rows.items() if _same(row[position], value)]
 
 
-def _selects(stored: Value, wanted: Value) -> bool:
+def _greater(one: Value, other: Value) -> bool:
+    """PostgreSQL's order, in which NaN is greater than every other number."""
+    if isinstance(one, float) and isnan(one):
+        return True
+    if isinstance(other, float) and isnan(other):
+        return False
+    return one > other  # type: ignore[operator]
+
+
+def _same(stored: Value, wanted: Value) -> bool:
     """`is not distinct from`, under which PostgreSQL holds NaN equal to itself."""
     if isinstance(stored, float) and isinstance(wanted, float) and isnan(stored) and isnan(wanted):
         return True

@@ -7,7 +7,7 @@ from datetime import datetime
 from hypothesis import given
 
 from tests.databases import Databases
-from tests.equivalence.cases import Case, Deploy, Insert, Tick, cases, queue
+from tests.equivalence.cases import Case, Deploy, Insert, Tick, apply, cases
 from tests.equivalence.compare import difference
 from tests.equivalence.engine import Engine
 from tests.equivalence.oracles import Result
@@ -39,11 +39,9 @@ def played(engine: Engine, case: Case) -> tuple[dict[str, SourceModel], datetime
         elif isinstance(step, Tick):
             now = step.now
             engine.tick(now)
-            for model in models.values():
-                model.tick()
         else:
             engine.execute(step)
-            queue(models[step.table], step)
+            apply(models[step.table], step)
     assert now is not None
     return models, now
 

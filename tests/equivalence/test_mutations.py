@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import psycopg
 import pytest
 from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
 
 from tests.databases import Databases
+from tests.equivalence import source_history
 from tests.equivalence.act_cases import act_cases
 from tests.equivalence.cases import Case, cases
 from tests.equivalence.mutations import FAULTS, Fault
@@ -33,16 +37,21 @@ def catches(fault: Fault, databases: Databases, oracle_dsn: str) -> bool:
         finite=fault.finite,
         timed="temporal" in fault.kinds or None,
     )
-    source = act_cases() if fault.kinds == ("act",) else dense
+    source: st.SearchStrategy[Any] = {("act",): act_cases(), ("source",): source_history.histories()}.get(
+        fault.kinds, dense
+    )
 
     @settings(max_examples=EXAMPLES, phases=[Phase.generate], derandomize=True, report_multiple_bugs=False)
     @given(case=source)
-    def check(case: Case) -> None:
-        with databases.fresh() as dsn:
-            try:
-                run(case, dsn, oracle_dsn)
-            except (AssertionError, ValueError, psycopg.Error) as error:
-                raise Caught from error
+    def check(case: Any) -> None:
+        try:
+            if isinstance(case, Case):
+                with databases.fresh() as dsn:
+                    run(case, dsn, oracle_dsn)
+            else:
+                source_history.run(case, databases)
+        except (AssertionError, ValueError, psycopg.Error) as error:
+            raise Caught from error
 
     try:
         with fault.patch():

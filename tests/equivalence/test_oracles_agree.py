@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given
 
-from tests.equivalence.cases import Case, Deploy, Tick, cases, queue
+from tests.equivalence.cases import Case, Deploy, Tick, apply, cases
 from tests.equivalence.compare import difference
 from tests.equivalence.oracles import DuckdbOracle, PostgresOracle
 from tests.equivalence.source_model import SourceModel
@@ -20,11 +20,8 @@ def test_postgresql_and_duckdb_agree_on_every_view(case: Case, oracle_dsn: str) 
             for view in case.views:
                 oracle.create_view(view.name, view.batch or view.sql)
         for step in case.steps:
-            if isinstance(step, Tick):
-                for model in models.values():
-                    model.tick()
-            elif not isinstance(step, Deploy):
-                queue(models[step.table], step)
+            if not isinstance(step, (Deploy, Tick)):
+                apply(models[step.table], step)
         for oracle in (postgres, duckdb):
             oracle.set_now(max(step.now for step in case.steps if isinstance(step, Tick)))
             for name, model in models.items():

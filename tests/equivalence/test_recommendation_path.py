@@ -127,20 +127,17 @@ WRITES = {
 }
 
 
-def write(world: World, seen: World, kind: str, values: tuple[object, ...]) -> None:
-    """Apply a statement to the world to come; `seen` is what the statement sees."""
+def write(world: World, kind: str, values: tuple[object, ...]) -> None:
+    """Apply a statement to the world to come."""
     key, *rest = values
     if kind == "event":
         world.events.setdefault(key, tuple(rest))  # type: ignore[call-overload]
     elif kind == "forget":
-        for event_id, event in seen.events.items():
-            if event[0] == key:
-                world.events.pop(event_id, None)
+        world.events = {event_id: event for event_id, event in world.events.items() if event[0] != key}
     elif kind == "neighbours":
         world.neighbours[key] = tuple(rest)  # type: ignore[index, assignment]
     elif kind == "unlink":
-        if key in seen.neighbours:
-            world.neighbours.pop(key, None)  # type: ignore[call-overload]
+        world.neighbours.pop(key, None)  # type: ignore[call-overload]
     else:
         part = {"member": world.members, "weight": world.weights, "stock": world.stock}[kind]
         part[key] = rest[0]  # type: ignore[index, assignment]
@@ -162,7 +159,7 @@ def test_a_list_changes_when_its_user_acts_and_at_no_other_time(
             before = world.copy()
             for kind, values in batch:
                 engine.write(WRITES[kind], values)
-                write(world, before, kind, values)
+                write(world, kind, values)
             engine.tick(EPOCH + timedelta(minutes=number))
             if deployed:
                 lists.act(world.recent(), before)

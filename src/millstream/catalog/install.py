@@ -9,10 +9,11 @@ import psycopg
 
 from millstream.errors import MillstreamError
 
-VERSION = "3"
+VERSION = "4"
 MIGRATIONS = {  # from a version to the next
     "1": ("2", "migrate_1_to_2.sql"),
     "2": ("3", "migrate_2_to_3.sql"),
+    "3": ("4", "migrate_3_to_4.sql"),
 }
 FUNCTIONS = ("functions.sql", "guards.sql", "evaluation_errors.sql", "feeds.sql")
 INSTALL_LOCK = 0x6D696C6C  # advisory lock: 'mill'

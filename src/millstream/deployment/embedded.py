@@ -104,7 +104,7 @@ def _compare_tables(wanted: Definition, before: Definition) -> Difference:
     if new == old:
         return Difference()
     added = new.columns[len(old.columns) :]
-    rules = (new.key, new.conflict, new.version) == (old.key, old.conflict, old.version)
+    rules = (new.key, new.conflict, new.versions) == (old.key, old.conflict, old.versions)
     if not rules or new.columns[: len(old.columns)] != old.columns or not all(c.nullable for c in added):
         return Difference(
             "its declaration changed by more than new nullable columns at the end",

@@ -30,6 +30,11 @@ def queue(relation: str) -> str:
     return f"{DATA}.{quote(short(relation + '__queue'))}"
 
 
+def pending(relation: str) -> str:
+    """The rows that sinks have for a source and nobody has inserted yet."""
+    return f"{DATA}.{quote(short(relation + '__pending'))}"
+
+
 def changes(relation: str) -> str:
     """This tick's changes of a relation, with weights."""
     return f"pg_temp.{quote(short('d_' + relation))}"
@@ -38,11 +43,6 @@ def changes(relation: str) -> str:
 def addends(relation: str) -> str:
     """The terms from which a node's changes are derived, where they come at different moments."""
     return f"pg_temp.{quote(short('t_' + relation))}"
-
-
-def taken(relation: str) -> str:
-    """The queue rows that this tick took."""
-    return f"pg_temp.{quote(short('q_' + relation))}"
 
 
 def arguments(relation: str) -> str:

@@ -32,14 +32,15 @@ class Column:
 class Table:
     """A source table: its columns, key, and what happens when a key comes again.
 
-    `conflict` is 'ignore' (the first wins), 'overwrite' (the last wins) or 'bag' (there is no key). With a version
-    column an overwriting row must not be older than the stored one.
+    `conflict` is 'ignore' (the first wins), 'overwrite' (the last wins), 'fill' (the last wins, its NULLs keep what is
+    stored) or 'bag' (there is no key). With version columns an overwriting row must not be older than the stored one;
+    they are compared in their order.
     """
 
     columns: tuple[Column, ...]
     key: tuple[str, ...]
     conflict: str
-    version: str | None = None
+    versions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def body(text: str, start: int) -> int:
 
 
 def parse_table(ddl: str, path: str | None = None) -> Table:
-    """Read CREATE TABLE name (columns) [APPEND ONLY] [ON CONFLICT …] [WITH VERSION COLUMN (c)]."""
+    """Read CREATE TABLE name (columns) [APPEND ONLY] [ON CONFLICT …] [WITH VERSION COLUMN (c, …)]."""
     text = without_comments(ddl)
     head = re.match(rf"create\s+table\s+(?:if\s+not\s+exists\s+)?{QUALIFIED}\s*\(", text, re.I)
     if head is None:
@@ -90,16 +91,17 @@ def parse_table(ddl: str, path: str | None = None) -> Table:
         raise refuse("source table", "a parenthesis is not closed", "close it", path)
     columns, key = parse_columns(text[head.end() - 1 : end], path)
     rest = " ".join(text[end:].split()).lower()
-    version = None
-    matched = re.search(r"with version column\s*\(\s*(\w+)\s*\)", rest)
+    versions: tuple[str, ...] = ()
+    matched = re.search(r"with version column\s*\(([^)]*)\)", rest)
     if matched:
-        version = matched.group(1)
+        versions = tuple(name.strip().strip('"') for name in matched.group(1).split(","))
         rest = rest.replace(matched.group(), "").strip()
-    append_only = "append only" in rest
     rest = rest.replace("append only", "").strip()
     conflict = "overwrite" if key else "bag"
     if rest == "on conflict do nothing":
         conflict, rest = "ignore", ""
+    elif rest == "on conflict do update if not null":
+        conflict, rest = "fill", ""
     elif rest in ("on conflict overwrite", "on conflict do update full"):
         rest = ""
     if rest:
@@ -111,11 +113,26 @@ def parse_table(ddl: str, path: str | None = None) -> Table:
         )
     if not key and conflict != "bag":
         raise refuse("ON CONFLICT", "there is no key that could conflict", "declare a PRIMARY KEY", path)
-    if append_only and key:
-        conflict = "ignore" if conflict == "ignore" else "overwrite"
-    if version is not None and version not in {column.name for column in columns}:
-        raise refuse(f"version column {version}", "the table has no such column", "correct the name", path)
-    return Table(columns, key, conflict, version)
+    check_versions(versions, columns, conflict, path)
+    return Table(columns, key, conflict, versions)
+
+
+def check_versions(
+    versions: tuple[str, ...], columns: tuple[Column, ...], conflict: str, path: str | None
+) -> None:
+    """Refuse version columns that are not there, and those of a table that never overwrites a row."""
+    for version in versions:
+        if version not in {column.name for column in columns}:
+            raise refuse(
+                f"version column {version}", "the table has no such column", "correct the name", path
+            )
+    if versions and conflict not in ("overwrite", "fill"):
+        raise refuse(
+            "WITH VERSION COLUMN",
+            "the table never overwrites a row, so no row is compared with another one",
+            "declare  ON CONFLICT DO UPDATE FULL  and a PRIMARY KEY, or leave the version column out",
+            path,
+        )
 
 
 def parse_columns(text: str, path: str | None) -> tuple[tuple[Column, ...], tuple[str, ...]]:

@@ -123,7 +123,7 @@ def _lacking(target: Target, table: SourceTable, rows: Sequence[Row]) -> list[Ro
         elif not all(map(same, row, there[key])):
             lacking.append(row)
             other.append(key)
-    if other and (table.declared.conflict == "ignore" or table.declared.version is not None):
+    if other and (table.declared.conflict != "overwrite" or table.declared.versions):
         target.delete(relation(table.key), table.key_columns, other)
         target.flush()
     return lacking

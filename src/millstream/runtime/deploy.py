@@ -18,7 +18,7 @@ from millstream.catalog import store
 from millstream.catalog.install import install
 from millstream.catalog.store import Catalogue, State
 from millstream.emit.indexes import Index, needed
-from millstream.emit.names import queue, quote, short, table
+from millstream.emit.names import pending, queue, quote, short, table
 from millstream.emit.statements import NodeSql
 from millstream.errors import Diagnostic, MillstreamError, Refused
 from millstream.front.ddl import Table, parse_sink, parse_table
@@ -29,9 +29,10 @@ from millstream.runtime import functions as function_types
 from millstream.runtime.build import build
 from millstream.runtime.clock import enter
 from millstream.runtime.compile import compile_view, describer, fingerprint
+from millstream.runtime.convert_sources import convert_sources
 from millstream.runtime.locks import enter_turn
 from millstream.runtime.outcome import Deployed
-from millstream.runtime.source import Source
+from millstream.runtime.source import Source, source_of
 from millstream.runtime.udf import Functions
 from millstream.runtime.upgrade import signature
 
@@ -42,6 +43,7 @@ def connect(dsn: str) -> psycopg.Connection:
     try:
         conn.execute("set timezone = 'UTC'")
         install(conn)
+        convert_sources(conn)
     except BaseException:
         conn.close()
         raise
@@ -87,7 +89,7 @@ def create_table(
     ddl: str,
     path: str | None,
 ) -> None:
-    """Create a source table with its queue and the view that clients write to."""
+    """Create a source table: the one that clients write to, its queue, and the engine's copy."""
     state = name if name not in catalogue.states and schema == "public" else f"{schema}.{name}"
     conn.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}".encode())
     for statement in Source(state, f"{quote(schema)}.{quote(name)}", declared).create():
@@ -98,6 +100,7 @@ def create_table(
         "columns": [[n, t, n not in solid] for n, t in columns],
         "key": list(declared.key) or ["_h"],
         "queue": queue(state),
+        "pending": pending(state),
     }
     store.put_state(conn, State(state, schema, name, "table", ddl, path, {}, (state,), detail))
     store.put_relation(conn, store.Deployed(schema, name, "table", state, ddl, path))
@@ -427,6 +430,7 @@ def deploy_sink(
         if existing is not None and existing.definition == definition and existing.state == origin.name:
             return Deployed(name, "unchanged", f"into {target.name}")
         store.put_relation(conn, store.Deployed(schema, name, "sink", origin.name, definition, path))
+        conn.execute(source_of(catalogue.states[target.state or ""]).create_pending().encode())
         views.backfill_sink(conn, catalogue, origin, catalogue.states[target.state or ""])
         store.raise_epoch(conn)
     return Deployed(name, "replaced" if existing is not None else "created", f"into {target.name}")

@@ -32,6 +32,7 @@ from millstream.plan.nodes import (
     inputs,
 )
 from millstream.runtime.compile import compile_view
+from millstream.runtime.status import WAITING
 from millstream.runtime.views import readers_of
 
 NUMBERED = re.compile(r"\b([A-Za-z_]\w*?)_\d+\b")
@@ -185,7 +186,7 @@ def explain_source(conn: psycopg.Connection, deployed: Deployed, read_by: tuple[
     name = str(deployed.state)
     declared = parse_table(deployed.definition, deployed.path)
     rule = f"key {', '.join(declared.key)}" if declared.key else "no key: every row counts"
-    row = conn.execute(f"select count(*) from {queue(name)}".encode()).fetchone()
+    row = conn.execute(f"select {WAITING} from {queue(name)}".encode()).fetchone()
     return Explained(
         deployed.name,
         "source table",

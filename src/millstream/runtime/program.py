@@ -8,8 +8,9 @@ from functools import cached_property
 
 from millstream.delta.differentiate import BEFORE
 from millstream.delta.node import Node
-from millstream.emit.names import changes, taken
+from millstream.emit.names import changes, pending
 from millstream.emit.statements import NodeSql, NodeStatements
+from millstream.plan.expression import WEIGHT
 from millstream.runtime.source import Source
 
 
@@ -21,7 +22,7 @@ class Relation:
     source: Source | None = None
     sql: NodeSql | None = None
     statements: NodeStatements | None = None
-    target: str | None = None  # a sink: the source table that its rows go into
+    targets: list[str] = field(default_factory=list)  # the sources that sinks put its new rows into
 
     @property
     def node(self) -> Node | None:
@@ -32,7 +33,7 @@ class Relation:
         """The tables of the worker's session that a tick fills with the relation's changes, and empties."""
         if self.sql is not None:
             return self.sql.session_tables()
-        return [taken(self.name), changes(self.name)]
+        return [changes(self.name)]
 
 
 @dataclass(frozen=True)
@@ -79,9 +80,6 @@ def in_order(relations: Sequence[Relation]) -> list[Relation]:
         looked_up[relation.name] = (
             {leaf.relation.name for leaf in node.looked_up} if node is not None else set()
         )
-    for relation in relations:
-        if relation.target is not None:
-            inputs[relation.target] = inputs.get(relation.target, set()) | {relation.name}
 
     def ancestors(name: str) -> set[str]:
         found: set[str] = set()
@@ -177,15 +175,7 @@ def write_segments(program: Program, faults: bool) -> None:
     for relation in program.relations:
         here = places[relation.name] + 1
         changed = f"c[{here}]"
-        if relation.source is not None:
-            sinks = [s for s in program.relations if s.target == relation.name]
-            conditions = [f"r[{here}] > 0"] + [f"c[{places[s.name] + 1}] > 0" for s in sinks]
-            out.lines.append(f"IF {' OR '.join(conditions)} THEN")
-            for sink in sinks:
-                out.run(into_source(sink, relation.source))
-            out.run(relation.source.derive(), changed)
-            out.lines.append("END IF;")
-        else:
+        if relation.source is None:
             assert relation.sql is not None and relation.statements is not None
             out.lines.append(f"IF {due(relation, places)} THEN")
             if relation.statements.prepare is not None:
@@ -197,6 +187,11 @@ def write_segments(program: Program, faults: bool) -> None:
                 out.lines.append(f"IF {due(relation, places)} THEN")
             out.run(relation.statements.derive, changed)
             out.lines.append("END IF;")
+        for target in program.sources:
+            if target.name in relation.targets and target.source is not None:
+                out.lines.append(f"IF {changed} > 0 THEN")
+                out.run(into_source(relation, target.source))
+                out.lines.append("END IF;")
         timed = [(o, s) for o, s in readers if s.relation == relation.name and o.node and o.node.timed]
         body = Writer(faults)
         body.number = out.number
@@ -243,17 +238,12 @@ def spent(here: int) -> str:
 
 
 def into_source(sink: Relation, source: Source) -> str:
-    """Queue a sink's new rows for the table that it goes into, within the same tick.
+    """Keep a sink's new rows for the table that it goes into; the worker inserts them there as a client would.
 
     Their order is that of their values: where two have one key and the first wins, a replay lets the same one win.
     """
-    from millstream.emit.names import changes
-    from millstream.plan.expression import WEIGHT
-
-    columns = ", ".join(source.given)
-    into = ", ".join([columns, *source.generated])
-    values = ", ".join([columns, *source.generated.values()])
+    columns = ", ".join(source.clients.given)
     return (
-        f"INSERT INTO {taken(source.name)} (_seq, _op, {into}) SELECT nextval('millstream.queue_number'), 'i', "
-        f"{values} FROM (SELECT * FROM {changes(sink.name)} WHERE {WEIGHT} > 0 ORDER BY {columns}) AS s"
+        f"INSERT INTO {pending(source.name)} ({columns}) SELECT {columns} FROM {changes(sink.name)} "
+        f"WHERE {WEIGHT} > 0 ORDER BY {columns}"
     )

@@ -7,13 +7,11 @@ import json
 import psycopg
 
 from millstream.catalog.store import Catalogue, load
-from millstream.emit.names import changes, taken
 from millstream.emit.statements import NodeSql
-from millstream.front.ddl import parse_table
 from millstream.runtime.compile import compile_view, describer
 from millstream.runtime.locks import enter_turn
 from millstream.runtime.program import Program, Relation, assemble
-from millstream.runtime.source import Source
+from millstream.runtime.source import source_of
 from millstream.runtime.upgrade import check
 
 # A tick changes few rows of big tables: index lookups per changed row, whatever the statistics say.
@@ -34,11 +32,6 @@ SETTINGS = {
 }
 
 
-def source_of(state_name: str, view: str, definition: str, path: str | None) -> Source:
-    """Read a source table's declaration again."""
-    return Source(state_name, view, parse_table(definition, path))
-
-
 def relations_of(conn: psycopg.Connection, catalogue: Catalogue) -> list[Relation]:
     """Compile everything that is needed. Raises Outdated where it was stored by another version of the compiler."""
     describe = describer(conn)
@@ -55,16 +48,14 @@ def relations_of(conn: psycopg.Connection, catalogue: Catalogue) -> list[Relatio
     by_name: dict[str, Relation] = {}
     for state in states:
         if state.kind == "table":
-            view = f'"{state.schema}"."{state.relation}"'
-            source = source_of(state.name, view, state.definition, state.path)
-            found.append(Relation(state.name, source=source))
+            found.append(Relation(state.name, source=source_of(state)))
             by_name[state.name] = found[-1]
         for node in views.get(state.name, ()):
             found.append(Relation(node.name, sql=NodeSql(node, describe)))
             by_name[node.name] = found[-1]
     for deployed in catalogue.relations.values():
         if deployed.kind == "sink" and deployed.state is not None:
-            by_name[deployed.state].target = json.loads(deployed.definition)["target"]
+            by_name[deployed.state].targets.append(json.loads(deployed.definition)["target"])
     return found
 
 
@@ -87,38 +78,34 @@ def prepare(conn: psycopg.Connection, faults: bool = False) -> tuple[Program, Ca
 
 
 def take_function(program: Program) -> str:
-    """A function that begins a tick: takes queued rows of every source and reads the clock, which never goes back.
+    """A function that begins a tick: takes queued rows of every source and reads the clock.
 
-    `given` is the reading where the caller chooses it; else it is the wall clock's, or the latest event's time.
+    `given` is the reading where the caller chooses it; else it is the wall clock's, or the time of the latest event. It
+    never goes back, but once to where an owner has set it.
     """
     lines = []
     for number, relation in enumerate(program.sources, 1):
         assert relation.source is not None
         lines.append(
-            f"{relation.source.take(f'batch[{number}]')}; GET DIAGNOSTICS n = ROW_COUNT; counts[{number}] := n;"
+            f"{relation.source.take(f'batch[{number}]')} counts[{number}] := n; changed[{number}] := m;"
         )
-        names = {column.name: column.type for column in relation.source.table.columns}
-        if names.get("occurred_at") == "TIMESTAMPTZ":
-            known = (
-                " WHERE occurred_at <= coalesce(received_at, occurred_at) + interval '5 minutes'"
-                if "received_at" in names
-                else ""
-            )
-            lines.append(
-                "IF n > 0 THEN SELECT greatest(latest, max(occurred_at)) INTO latest"
-                f" FROM {taken(relation.name)}{known}; END IF;"
-            )
+        if relation.source.timed:
+            lines.append(f"IF m > 0 THEN {relation.source.latest('latest')} END IF;")
+        if relation.source.clients.generated:
+            lines.append("IF n > 0 THEN PERFORM set_config('millstream.failures', 'yes', true); END IF;")
     body = "\n".join(lines)
     return f"""
         CREATE OR REPLACE FUNCTION pg_temp.millstream_take(
-            batch bigint[], given timestamptz, wall boolean, OUT counts bigint[], OUT reading timestamptz
+            batch bigint[], given timestamptz, wall boolean,
+            OUT counts bigint[], OUT changed bigint[], OUT reading timestamptz
         ) LANGUAGE plpgsql AS $take$ #variable_conflict use_column
-        DECLARE n bigint; latest timestamptz; last timestamptz;
+        DECLARE n bigint; m bigint; latest timestamptz; last timestamptz; chosen timestamptz;
         BEGIN
-        counts := '{{}}';
+        counts := '{{}}'; changed := '{{}}';
         {body}
-        SELECT now INTO last FROM millstream.clock;
-        reading := greatest(last, coalesce(given, CASE WHEN wall THEN clock_timestamp() ELSE latest END));
+        SELECT c.now, c.set_to INTO last, chosen FROM millstream.clock AS c;
+        reading := coalesce(
+            chosen, greatest(last, coalesce(given, CASE WHEN wall THEN clock_timestamp() ELSE latest END)));
         PERFORM set_config('millstream.last_now', last::text, true), set_config('millstream.now', reading::text, true);
         END $take$"""
 
@@ -132,9 +119,6 @@ def finish_function(program: Program) -> str:
     for place, relation in enumerate(program.relations, 1):
         tables = " ".join(f"DELETE FROM {name};" for name in relation.session_tables)
         lines.append(f"IF r[{place}] > 0 OR c[{place}] > 0 THEN {tables} END IF;")
-    for relation in program.relations:
-        if relation.target is not None:
-            lines.append(f"DELETE FROM {taken(relation.target)}; DELETE FROM {changes(relation.target)};")
     body = "\n".join(lines)
     return f"""
         CREATE OR REPLACE FUNCTION pg_temp.millstream_finish(
@@ -144,7 +128,7 @@ def finish_function(program: Program) -> str:
         BEGIN
         {body}
         PERFORM millstream.settle_evaluation_errors();
-        UPDATE millstream.clock SET tick = tick + 1, now = reading RETURNING tick, now INTO number, clock;
+        UPDATE millstream.clock SET tick = tick + 1, now = reading, set_to = NULL RETURNING tick, now INTO number, clock;
         ms := spent + extract(epoch from clock_timestamp() - statement_timestamp()) * 1000;
         IF took <> '{{}}' OR 0 < ANY (c) THEN
             INSERT INTO millstream.tick_log (tick, now, milliseconds, taken) VALUES (number, clock, ms, took);

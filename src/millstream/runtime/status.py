@@ -10,6 +10,9 @@ from millstream.catalog.store import setting
 from millstream.runtime.locks import WORKER_LOCK
 
 RECENT_TICKS = 500
+WAITING = (
+    "greatest(count(*) filter (where _w > 0), count(*) filter (where _w < 0))"  # changed rows of a queue
+)
 
 
 def read(conn: psycopg.Connection) -> dict[str, Any]:
@@ -67,12 +70,12 @@ def worker_connected(conn: psycopg.Connection) -> bool:
 
 
 def queued(conn: psycopg.Connection) -> dict[str, int]:
-    """Rows that wait for a tick, by source."""
+    """Changed rows that wait for a tick, by source; one that was updated waits as it was and as it is."""
     found = {}
     for name, queue in conn.execute(
         "select relation_name, detail ->> 'queue' from millstream.state where kind = 'table' order by ordinal"
     ).fetchall():
-        row = conn.execute(f"select count(*) from {queue}".encode()).fetchone()
+        row = conn.execute(f"select {WAITING} from {queue}".encode()).fetchone()
         found[str(name)] = int(row[0]) if row else 0
     return found
 

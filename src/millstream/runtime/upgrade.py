@@ -52,7 +52,8 @@ def build_again(dsn: str, outdated: Outdated) -> None:
     from millstream.runtime import deploy
 
     with deploy.connect(dsn) as conn:
-        current = {found.state: key for key, found in store.load(conn).relations.items()}
+        relations = store.load(conn).relations.items()
+        current = {found.state: key for key, found in relations if found.kind == "materialized_view"}
         waiting = {current[state.name] for state in outdated.states if state.name in current}
         log.warning("another version of Millstream built %d views: they are built again", len(waiting))
         while waiting:

@@ -13,7 +13,7 @@ from sqlglot import exp
 
 from millstream.catalog import store
 from millstream.catalog.store import Catalogue, State
-from millstream.emit.names import DATA, queue, quote, short, table
+from millstream.emit.names import pending, quote, table
 from millstream.errors import Diagnostic, MillstreamError, Refused
 from millstream.front.ddl import Table, parse_table
 from millstream.front.parse import parse
@@ -21,7 +21,7 @@ from millstream.front.plain import in_postgres_words
 from millstream.front.scope import Context
 from millstream.plan.nodes import Relation
 from millstream.runtime.outcome import Deployed
-from millstream.runtime.source import Source
+from millstream.runtime.source import Source, source_of
 
 READER, WRITER = "millstream_reader", "millstream_writer"
 SWAP_SECONDS = 60.0  # how long a deploy waits for readers where the session sets no lock_timeout
@@ -227,10 +227,10 @@ def extend_table(
     same = [(c.name, c.type, c.nullable, c.generated) for c in kept] == [
         (c.name, c.type, c.nullable, c.generated) for c in before.columns
     ]
-    rules = (declared.key, declared.conflict, declared.version) == (
+    rules = (declared.key, declared.conflict, declared.versions) == (
         before.key,
         before.conflict,
-        before.version,
+        before.versions,
     )
     if not same or not rules or any(not c.nullable for c in added):
         raise Refused(
@@ -244,26 +244,8 @@ def extend_table(
         )
     state = catalogue.states[existing.state or ""]
     source = Source(state.name, f"{quote(existing.schema)}.{quote(existing.name)}", declared)
-    for column in added:
-        for target in (table(state.name), *([queue(state.name)] if column.generated is None else [])):
-            conn.execute(f"ALTER TABLE {target} ADD COLUMN {quote(column.name)} {column.type}".encode())
-        if column.generated is not None:
-            name = quote(column.name)
-            conn.execute(f"UPDATE {table(state.name)} SET {name} = {source.generated[name]}".encode())
-    replace_view(
-        conn,
-        catalogue,
-        existing.schema,
-        existing.name,
-        f"SELECT {', '.join(source.columns)} FROM {table(state.name)}",
-    )
-    for column in declared.columns:
-        if column.default is not None:
-            conn.execute(
-                f"ALTER VIEW {source.view} ALTER COLUMN {quote(column.name)} SET DEFAULT {column.default}".encode()
-            )
-    for statement in source.triggers():
-        conn.execute(statement.replace("CREATE ", "CREATE OR REPLACE ", 1).encode())
+    for statement in source.add(added):
+        conn.execute(statement.encode())
     columns = columns_of(conn, state.name, [c.name for c in declared.columns])
     solid = {c.name for c in declared.columns if not c.nullable}
     detail = {**state.detail, "columns": [[n, t, n not in solid] for n, t in columns]}
@@ -286,7 +268,9 @@ def extend_table(
 
 def grant(conn: psycopg.Connection, schema: str, name: str, kind: str) -> None:
     """Sources are the writer's, serve_* views the reader's, and nothing else is anybody's."""
-    role, rights = (WRITER, "SELECT, INSERT, UPDATE, DELETE") if kind == "table" else (READER, "SELECT")
+    role, rights = (
+        (WRITER, "SELECT, INSERT, UPDATE, DELETE, TRUNCATE") if kind == "table" else (READER, "SELECT")
+    )
     if kind != "table" and not name.startswith("serve_"):
         return
     if conn.execute("select 1 from pg_roles where rolname = %s", [role]).fetchone() is not None:
@@ -336,7 +320,8 @@ def drop(conn: psycopg.Connection, catalogue: Catalogue, schema: str, name: str,
         conn.execute(f"DROP FUNCTION IF EXISTS {view}".encode())
         conn.execute(f"DROP TYPE IF EXISTS {quote(schema)}.{quote(name + '_result')} CASCADE".encode())
     elif found.kind != "sink":
-        conn.execute(f"DROP VIEW IF EXISTS {view} CASCADE".encode())
+        what = "TABLE" if found.kind == "table" else "VIEW"
+        conn.execute(f"DROP {what} IF EXISTS {view} CASCADE".encode())
     conn.execute("delete from millstream.relation where schema_name = %s and name = %s", [schema, name])
 
 
@@ -352,10 +337,8 @@ def remove(conn: psycopg.Connection, state: State) -> None:
         conn.execute(f"DROP TABLE IF EXISTS {table(name)} CASCADE".encode())
         conn.execute("delete from millstream.node_stats where node = %s", [name])
     if state.kind == "table":
-        conn.execute(f"DROP TABLE IF EXISTS {queue(state.name)} CASCADE".encode())
-        conn.execute(
-            f"DROP FUNCTION IF EXISTS {DATA}.{quote(short(state.name + '__write'))} CASCADE".encode()
-        )
+        for statement in source_of(state).drop():
+            conn.execute(statement.encode())
     conn.execute("delete from millstream.state where name = %s", [state.name])
 
 
@@ -378,16 +361,17 @@ def written_columns(target: State) -> list[str]:
 
 
 def backfill_sink(conn: psycopg.Connection, catalogue: Catalogue, origin: State, target: State) -> None:
-    """Queue the rows that are there already."""
+    """Keep the rows that are there already for the table."""
     columns = ", ".join(quote(name) for name in written_columns(target))
     guard = f" WHERE {quote(origin.detail['guard'])}" if origin.detail.get("guard") else ""
     conn.execute(
-        f"INSERT INTO {queue(target.name)} (_op, {columns}) SELECT 'i', {columns} FROM {table(origin.name)}{guard}".encode()
+        f"INSERT INTO {pending(target.name)} ({columns}) SELECT {columns} FROM {table(origin.name)}{guard} "
+        f"ORDER BY {columns}".encode()
     )
 
 
 def repoint_sinks(conn: psycopg.Connection) -> None:
-    """Let sinks read the newest version of their view, and queue its rows: the table's key drops what it knows."""
+    """Let sinks read the newest version of their view, and send its rows: the table's key drops what it knows."""
     catalogue = store.load(conn)
     for deployed in catalogue.relations.values():
         if deployed.kind != "sink":

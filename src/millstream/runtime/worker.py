@@ -19,9 +19,11 @@ from millstream.emit.names import queue, table
 from millstream.errors import MillstreamError
 from millstream.runtime import feed
 from millstream.runtime.build import call
+from millstream.runtime.convert_sources import convert_sources
 from millstream.runtime.locks import TICK_LOCK, WORKER_LOCK, enter_turn
 from millstream.runtime.program import Program, Relation
 from millstream.runtime.session import SETTINGS, prepare
+from millstream.runtime.sinks import Sinks
 from millstream.runtime.udf import Functions
 from millstream.runtime.upgrade import Outdated, build_again
 
@@ -89,6 +91,7 @@ class Worker:
         try:
             install(self.conn)
             self.lock()
+            convert_sources(self.conn)
             if clock is not None:
                 self.set_clock(clock)
             self.clock = setting(self.conn, "clock")
@@ -99,6 +102,7 @@ class Worker:
             raise
         self.program: Program | None = None
         self.functions = Functions({})
+        self.sinks = Sinks(self.conn)
         self.feeds = feed.Feeds()
         self.epoch = -1
         self.passed: dict[str, int] = {}  # rows through a relation's session tables since they were vacuumed
@@ -160,10 +164,24 @@ class Worker:
             {d.name: d.definition for d in catalogue.relations.values() if d.kind == "function"}
         )
         self.functions.load()
+        self.sinks.follow(self.program)
 
     def tick(self, now: datetime | None = None, batch: int | None = None) -> Tick:
-        """Run one tick. `now` sets the clock, for tests and replays; by default it is read."""
+        """Run one tick, and another one for what its sinks have put into sources.
+
+        `now` sets the clock, for tests and replays; by default it is read.
+        """
         size = batch or self.batch
+        tick = self.one_tick(now, size)
+        while self.sinks.deliver():
+            after = self.one_tick(now, size)
+            tick = replace(
+                after, rows=tick.rows + after.rows, milliseconds=tick.milliseconds + after.milliseconds
+            )
+        return tick
+
+    def one_tick(self, now: datetime | None, size: int) -> Tick:
+        """Run one tick, in parts where a row makes it fail."""
         try:
             return self.attempt(now, lambda sources: [size] * sources)
         except ROW_ERRORS as error:
@@ -210,10 +228,12 @@ class Worker:
     def bury(self, relation: Relation, error: Exception) -> None:
         """Move the oldest queued row of a source to the dead rows, with its error."""
         log.error("a row of %s was set aside: %s", relation.name, str(error).splitlines()[0])
+        waiting = queue(relation.name)
         with self.conn.transaction():
             self.conn.execute(
-                f"with t as (delete from {queue(relation.name)} where _seq = (select min(_seq) from "
-                f"{queue(relation.name)}) returning *) insert into millstream.dead_row (relation, tick, error, payload)"
+                f"with t as (delete from {waiting} where (_seq, _pos) <= (select _seq, _pos from {waiting}"
+                " where _cut order by _seq, _pos limit 1) returning *)"
+                " insert into millstream.dead_row (relation, tick, error, payload)"
                 " select %s, (select tick from millstream.clock), %s, to_jsonb(t) from t".encode(),
                 [relation.name, str(error)],
             )
@@ -227,9 +247,9 @@ class Worker:
             self.epoch = epoch
             raise Redeployed
         self.feeds.refresh(self.conn, feeds)
-        counts, reading = one(
+        counts, changed, reading = one(
             execute(
-                "select counts, reading::text from pg_temp.millstream_take(%s, %s::timestamptz, %s)",
+                "select counts, changed, reading::text from pg_temp.millstream_take(%s, %s::timestamptz, %s)",
                 [
                     limits(len(self.program.sources)),
                     now.isoformat() if now is not None else None,
@@ -238,9 +258,11 @@ class Worker:
             )
         )
         places = self.program.places
-        took = {r.name: count for r, count in zip(self.program.sources, counts, strict=True) if count}
-        addends = [took.get(name, 0) for name in places]
-        changes, spent = [0] * len(places), [0.0] * len(places)
+        sources = [relation.name for relation in self.program.sources]
+        took = {name: count for name, count in zip(sources, counts, strict=True) if count}
+        known = dict(zip(sources, changed, strict=True))
+        changes = [known.get(name, 0) for name in places]
+        addends, spent = [0] * len(places), [0.0] * len(places)
         for segment in self.program.segments:
             changes, addends, spent = one(
                 execute(
@@ -263,6 +285,7 @@ class Worker:
             )
         )
         self.note(changes, addends, spent)
+        self.sinks.note(changes)
         return Tick(tick + 1, clock, sum(counts), milliseconds)
 
     def note(self, changes: list[int], addends: list[int], spent: list[float]) -> None:
@@ -297,6 +320,8 @@ class Worker:
         deadline = time.monotonic() + IDLE_SECONDS
         while not stop.is_set():
             if self.clock == "wall" and time.monotonic() > deadline:
+                return
+            if self.sinks.due and time.monotonic() > deadline:
                 return
             for _ in self.conn.notifies(timeout=0.2, stop_after=1):
                 return

@@ -20,5 +20,7 @@ def test_what_is_read_of_a_declaration(case: Case) -> None:
         f"{c.name} {c.type}{'' if c.nullable else ' not null'}{f' default {c.default}' if c.default else ''}{f' as {c.generated}' if c.generated else ''}"
         for c in table.columns
     ]
-    lines.append(f"key ({', '.join(table.key)}) conflict {table.conflict} version {table.version}")
+    lines.append(
+        f"key ({', '.join(table.key)}) conflict {table.conflict} version {', '.join(table.versions) or None}"
+    )
     case.check("\n".join(lines))

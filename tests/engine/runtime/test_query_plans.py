@@ -88,7 +88,7 @@ def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
 def steps(relation: Relation) -> list[tuple[str, str]]:
     """The statements of a relation in a tick: (step, SQL)."""
     if relation.source is not None:
-        return [("derive", relation.source.derive()), ("apply", relation.source.apply())]
+        return [("apply", relation.source.apply())]
     statements = relation.statements
     assert statements is not None
     found = [("derive", statements.derive), ("apply", statements.apply)]

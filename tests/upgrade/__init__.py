@@ -1,0 +1,1 @@
+"""Databases that earlier versions left: they go on under this one, with everything that was in them."""
