@@ -96,3 +96,48 @@ create or replace function millstream.try_make_timestamp(
 ) returns timestamp
 language plpgsql immutable as $$
 begin return make_timestamp(year, month, day, hour, minute, second); exception when data_exception then return null; end $$;
+
+-- How many values have how many decimals, as one number that adds and subtracts: 15 digits for each number of decimals.
+create or replace function millstream.decimals_unit(decimals integer) returns numeric
+language sql immutable as $$
+    select case decimals
+        when 0 then 1
+        when 1 then 1e15
+        when 2 then 1e30
+        when 3 then 1e45
+        when 4 then 1e60
+        else ('1e' || 15 * least(decimals, 8000))::numeric
+    end
+$$;
+
+create or replace function millstream.most_decimals(units numeric) returns integer
+language sql immutable as $$ select (length(units::text) - 1) / 15 $$;
+
+-- The parts of a finite interval, as PostgreSQL keeps them, and an interval of such parts.
+create or replace function millstream.months_of(value interval) returns integer
+language sql immutable as $$ select substr(interval_send(value), 13, 4)::integer $$;
+
+create or replace function millstream.days_of(value interval) returns integer
+language sql immutable as $$ select substr(interval_send(value), 9, 4)::integer $$;
+
+create or replace function millstream.microseconds_of(value interval) returns bigint
+language sql immutable as $$ select substr(interval_send(value), 1, 8)::bigint $$;
+
+create or replace function millstream.interval_of(months numeric, days numeric, microseconds numeric) returns interval
+language sql stable as $$ select format('%s months %s days %s us', months, days, microseconds)::interval $$;
+
+-- Add up two counts of rows by the text of their key; {} is none.
+create or replace function millstream.add_counts(one jsonb, other jsonb) returns jsonb
+language sql immutable as $$
+    select coalesce(jsonb_object_agg(c.key, c.rows), '{}')
+    from (
+        select u.key, sum(u.value::bigint)::bigint as rows
+        from (select * from jsonb_each_text(one) union all select * from jsonb_each_text(other)) as u
+        group by u.key
+        having sum(u.value::bigint) <> 0
+    ) as c
+$$;
+
+-- The least of the keys that rows have.
+create or replace function millstream.least_key(counts jsonb) returns text[]
+language sql immutable as $$ select min(k)::text[] from jsonb_object_keys(counts) as k $$;

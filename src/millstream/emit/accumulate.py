@@ -1,7 +1,12 @@
 """Aggregates as accumulators: what is stored for count, sum and avg so that changes can be added and taken away.
 
 A sum is kept in numeric, which adds and subtracts exactly; NaN and the infinities of floating-point input are counted
-apart, because they could never be taken out of a sum again. Intervals add and subtract exactly as they are.
+apart, because they could never be taken out of a sum again. A sum of numeric values has as many decimals as the value with
+the most of them, so how many values have how many decimals is kept too. Months, days and microseconds of intervals are
+summed apart: a month less 30 days is not nothing.
+
+A group is one by SQL's equality, and its key shown must be that of a row which is there. So where equal keys may differ,
+how many rows have which key is kept, and the least of them is shown.
 """
 
 from __future__ import annotations
@@ -11,6 +16,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
+from millstream.emit.identity import loose
 from millstream.emit.names import quote
 from millstream.emit.render import Describe, render, scalar
 from millstream.plan.expression import WEIGHT, plain
@@ -18,22 +24,17 @@ from millstream.plan.nodes import Aggregate
 
 ROWS = "_n"
 PLACE = "_at"  # where the stored row of a changed key is, within a tick
-UNBOUNDED = ("real", "double precision", "numeric")  # types with NaN and infinities
-ZERO = {"bigint": "0", "numeric": "0", "interval": "interval '0'"}
+IMAGES = "_images"  # how many rows of a group have which key, where equal keys may differ
+FLOATS = ("real", "double precision")
 
 
 @dataclass(frozen=True)
 class Accumulator:
-    """One stored accumulator: its column, type, and the change of it that weighted rows make."""
+    """One stored accumulator, of type bigint or numeric, and the change of it that weighted rows make; 0 is none."""
 
     column: str
     type: str
     change: str
-
-    @property
-    def zero(self) -> str:
-        """The neutral element, as SQL."""
-        return ZERO[self.type]
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,10 @@ class Accumulation:
     arguments: tuple[tuple[str, str], ...]  # (column, SQL over the aggregate's input)
     accumulators: tuple[Accumulator, ...]
     values: tuple[tuple[str, str], ...]  # (attribute, SQL over the accumulator columns)
+    loose: tuple[tuple[str, str], ...] = ()  # (key, type) of each key whose equal values may differ
+
+
+Keep = Callable[[str, str, str], str]  # column, type and change of an accumulator → the column that has it
 
 
 def accumulate(aggregate: Aggregate, describe: Describe) -> Accumulation:
@@ -82,7 +87,8 @@ def accumulate(aggregate: Aggregate, describe: Describe) -> Accumulation:
         )
         values.append((attribute.name, value))
     named = tuple((name, text) for text, name in columns.items())
-    return Accumulation(named, tuple(stored.values()), tuple(values))
+    keys = loose([(key.name, key.type or "") for key in aggregate.keys])
+    return Accumulation(named, tuple(stored.values()), tuple(values), tuple(keys))
 
 
 def split(expression: exp.Expr) -> tuple[type[exp.Expr], exp.Expr | None, str | None]:
@@ -102,39 +108,61 @@ def accumulate_one(
     condition: str | None,
     type_: str,
     result: str,
-    keep: Callable[[str, str, str], str],
+    keep: Keep,
 ) -> str:
     """The value of one aggregate, from accumulators that it has kept."""
-    where = [condition] if condition else []
-    kind = "interval" if type_ == "interval" else "numeric"
-    zero = "0"
 
     def weigh(what: str, *conditions: str) -> str:
-        all_conditions = [f"({c})" for c in (*where, *conditions)]
+        all_conditions = [f"({c})" for c in (*([condition] if condition else []), *conditions)]
         clause = f" FILTER (WHERE {' AND '.join(all_conditions)})" if all_conditions else ""
-        return f"coalesce(sum({what}){clause}, {zero})"
+        return f"coalesce(sum({what}){clause}, 0)"
 
     def counted(column: str, *conditions: str) -> str:
-        return quote(keep(column, "bigint", f"{weigh(WEIGHT, *conditions)}::bigint"))
+        return quote(keep(f"{column}{number}", "bigint", f"{weigh(WEIGHT, *conditions)}::bigint"))
 
-    count = counted(f"_c{number}", *([] if argument == "1" else [f"({argument}) IS NOT NULL"]))
+    def summed(column: str, what: str, *conditions: str) -> str:
+        return quote(keep(f"{column}{number}", "numeric", weigh(f"{WEIGHT} * {what}", *conditions)))
+
+    count = counted("_c", *([] if argument == "1" else [f"({argument}) IS NOT NULL"]))
     if call is exp.Count:
         return count
-    if type_ not in UNBOUNDED:
-        zero = ZERO[kind]
-        total = quote(keep(f"_s{number}", kind, weigh(f"{WEIGHT} * ({argument})::{kind}")))
-        value = total if call is exp.Sum else f"{total} / {count}"
-        return f"CASE WHEN {count} > 0 THEN ({value})::{result} END"
+    mean = f" / {count}" if call is exp.Avg else ""
+    if type_ == "interval":
+        return sum_of_intervals(argument, count, mean, counted, summed)
+    if type_ not in (*FLOATS, "numeric"):
+        total = summed("_s", f"({argument})::numeric")
+        return f"CASE WHEN {count} > 0 THEN ({total}{mean})::{result} END"
     exact = f"({argument})::double precision::numeric" if type_ == "real" else f"({argument})::numeric"
     finite = f"({argument}) NOT IN ('NaN', 'Infinity', '-Infinity')"
-    total = quote(keep(f"_s{number}", "numeric", weigh(f"{WEIGHT} * {exact}", finite)))
-    nan = counted(f"_nan{number}", f"({argument}) = 'NaN'")
-    plus = counted(f"_inf{number}", f"({argument}) = 'Infinity'")
-    minus = counted(f"_ninf{number}", f"({argument}) = '-Infinity'")
-    value = total if call is exp.Sum else f"{total} / {count}"
+    total = summed("_s", exact, finite)
+    nan = counted("_nan", f"({argument}) = 'NaN'")
+    plus = counted("_inf", f"({argument}) = 'Infinity'")
+    minus = counted("_ninf", f"({argument}) = '-Infinity'")
+    if type_ == "numeric":
+        decimals = summed("_d", f"millstream.decimals_unit(scale({argument}))", finite)
+        total = f"round({total}, millstream.most_decimals({decimals}))"
+    elif mean:
+        total += "::double precision"
     return (
         f"CASE WHEN {count} = 0 THEN NULL"
         f" WHEN {nan} > 0 OR ({plus} > 0 AND {minus} > 0) THEN 'NaN'::{result}"
         f" WHEN {plus} > 0 THEN 'Infinity'::{result} WHEN {minus} > 0 THEN '-Infinity'::{result}"
-        f" ELSE ({value})::{result} END"
+        f" ELSE ({total}{mean})::{result} END"
+    )
+
+
+def sum_of_intervals(
+    argument: str, count: str, mean: str, counted: Callable[..., str], summed: Callable[..., str]
+) -> str:
+    """Sum or mean of intervals, whose parts add up exactly; of both infinities there is none."""
+    plus = counted("_inf", f"({argument}) = 'infinity'")
+    minus = counted("_ninf", f"({argument}) = '-infinity'")
+    parts = [
+        summed(f"_{part}", f"millstream.{part}_of({argument})", f"isfinite({argument})")
+        for part in ("months", "days", "microseconds")
+    ]
+    return (
+        f"CASE WHEN {count} = 0 OR ({plus} > 0 AND {minus} > 0) THEN NULL"
+        f" WHEN {plus} > 0 THEN interval 'infinity' WHEN {minus} > 0 THEN interval '-infinity'"
+        f" ELSE millstream.interval_of({', '.join(parts)}){mean} END"
     )

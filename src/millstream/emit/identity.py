@@ -83,6 +83,17 @@ def mark(value: str, type_: str) -> str:
     return MARKS.get(named(type_), ANY).format(value)
 
 
+def as_text(columns: Columns) -> str:
+    """Values as one text, by which they are put in order; a cast would cut the blanks of a character(n)."""
+    texts = [f"textin(bpcharout({c}))" if named(t) == "character" else f"{c}::text" for c, t in columns]
+    return f"ARRAY[{', '.join(texts)}]::text"
+
+
+def from_text(texts: str, number: int, type_: str) -> str:
+    """The value of that number, from an array of texts; character alone would be of one letter."""
+    return f"{texts}[{number}]::{'bpchar' if named(type_) == 'character' else type_}"
+
+
 def image(columns: Columns, row: str = "") -> list[str]:
     """The columns of a row, then the marks of the loose ones: rows that agree in all of these are the same row.
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from sqlglot import exp
 
 from millstream.delta.node import HASH
+from millstream.emit.identity import Columns, as_text, is_strict, loose, mark, same
 from millstream.emit.lenient import lenient
 from millstream.emit.names import changes, quote, table
 from millstream.plan.expression import CLOCKS, WEIGHT, equalities, transform
@@ -136,10 +137,12 @@ def previous(scan: Scan) -> str:
     relation = scan.relation
     names = [quote(name) for name in (*scan.names, *((relation.guard,) if relation.guard else ()))]
     now, changed = table(relation.name), changes(relation.name)
-    same = " AND ".join(f"d.{quote(key)} = s.{quote(key)}" for key in relation.key)
+    match_on = " AND ".join(f"d.{quote(key)} = s.{quote(key)}" for key in relation.key)
     bag = relation.key == (HASH,)
-    touched = f"SELECT 1 FROM {changed} AS d WHERE {same}" + ("" if bag else f" AND d.{WEIGHT} > 0")
-    before = f"(SELECT count(*) FROM {now} AS s WHERE {same}) - d.{WEIGHT}" if bag else f"-d.{WEIGHT}"
+    if bag and loose(columns := [(quote(name), type_) for name, type_, _ in relation.columns]):
+        match_on += f" AND {same(columns, 'd', 's')}"
+    touched = f"SELECT 1 FROM {changed} AS d WHERE {match_on}" + ("" if bag else f" AND d.{WEIGHT} > 0")
+    before = f"(SELECT count(*) FROM {now} AS s WHERE {match_on}) - d.{WEIGHT}" if bag else f"-d.{WEIGHT}"
     return (
         f"(SELECT {listing(names)} FROM {now} AS s WHERE NOT EXISTS ({touched}) UNION ALL "
         f"SELECT {listing([f'd.{name}' for name in names])} FROM {changed} AS d "
@@ -217,13 +220,23 @@ def render_branch(union: UnionAll, branch: Plan, images: Images) -> str:
 def render_aggregate(plan: Aggregate, images: Images) -> str:
     """GROUP BY; with no aggregates it is DISTINCT. A pinned key does not group: it would have the rows sorted by it."""
     grouped = [quote(key.name) for key in plan.keys if key.name not in plan.pinned]
-    keys = [
-        f"any_value({quote(key.name)}) AS {quote(key.name)}" if key.name in plan.pinned else quote(key.name)
-        for key in plan.keys
-    ]
-    items = keys + [f"{scalar(e)} AS {quote(a.name)}" for a, e in plan.items]
+    items = shown_keys(plan) + [f"{scalar(e)} AS {quote(a.name)}" for a, e in plan.items]
     group = f" GROUP BY {listing(grouped)}" if grouped else " HAVING count(*) > 0" if plan.keys else ""
     return f"SELECT {listing(items)} FROM ({render(plan.input, images)}) AS s{group}"
+
+
+def shown_keys(plan: Aggregate) -> list[str]:
+    """The keys of a group. Of equal ones that may differ, those of the row that comes first by their text."""
+    apart = [(quote(key.name), key.type) for key in plan.keys if key.type and not is_strict(key.type)]
+    order = f" ORDER BY {as_text(apart)}" if apart else ""
+    found = {name for name, _ in apart}
+    return [
+        f"any_value({name}{order if name in found else ''}) AS {name}"
+        if name in found or key.name in plan.pinned
+        else name
+        for key in plan.keys
+        for name in [quote(key.name)]
+    ]
 
 
 def render_window(plan: Window, images: Images) -> str:
@@ -243,7 +256,10 @@ def render_window(plan: Window, images: Images) -> str:
 Describe = Callable[[str], list[str]]  # a SELECT → the PostgreSQL types of its columns
 
 
-def surplus(rows: str, others: str, columns: list[str]) -> str:
+def surplus(rows: str, others: str, columns: Columns) -> str:
     """Render the rows that one set has more often than another, each once, with how often as its weight."""
-    more = f"SELECT {listing(columns)} FROM {rows} EXCEPT ALL SELECT {listing(columns)} FROM {others}"
-    return f"SELECT {listing(columns)}, count(*)::integer AS {WEIGHT} FROM ({more}) AS e GROUP BY {listing(columns)}"
+    names = listing([name for name, _ in columns])
+    marks = {f"_mark{number}": mark(*each) for number, each in enumerate(loose(columns), 1)}
+    items = listing([names, *(f"{text} AS {name}" for name, text in marks.items())])
+    more = f"SELECT {items} FROM {rows} EXCEPT ALL SELECT {items} FROM {others}"
+    return f"SELECT {names}, count(*)::integer AS {WEIGHT} FROM ({more}) AS e GROUP BY {listing([names, *marks])}"

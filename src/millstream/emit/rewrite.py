@@ -9,9 +9,9 @@ from sqlglot import exp
 
 from millstream.delta.node import Node
 from millstream.emit.names import quote
-from millstream.emit.render import listing, scalar
+from millstream.emit.render import Describe, listing, render, scalar
 from millstream.plan.expression import column
-from millstream.plan.nodes import Join, Plan, Project, Scan, Side, UdfProject, inputs, with_inputs
+from millstream.plan.nodes import Aggregate, Join, Plan, Project, Scan, Side, UdfProject, inputs, with_inputs
 
 Position = Callable[[str], int]  # relation → its place in the order of a tick
 
@@ -42,3 +42,15 @@ def as_of(plan: Plan, node: Node, position: Position, here: int) -> Plan:
     if isinstance(plan, Scan) and plan.instance in passive and position(plan.relation.name) < here:
         return replace(plan, side=Side.PREVIOUS)
     return replace(plan, leads="left") if isinstance(plan, Join) and plan.process_time else plan
+
+
+def with_key_types(plan: Plan, describe: Describe) -> Plan:
+    """Ask PostgreSQL for the types of group keys that the text of the model did not tell."""
+    below = tuple(with_key_types(child, describe) for child in inputs(plan))
+    if any(new is not old for new, old in zip(below, inputs(plan), strict=True)):
+        plan = with_inputs(plan, below)
+    if not isinstance(plan, Aggregate) or all(key.type for key in plan.keys):
+        return plan
+    keys = listing([quote(key.name) for key in plan.keys])
+    types = describe(f"SELECT {keys} FROM ({render(declared(plan.input))}) AS s")
+    return replace(plan, keys=tuple(replace(k, type=t) for k, t in zip(plan.keys, types, strict=True)))

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from millstream.delta.differentiate import AFTER, BEFORE, Term, differentiate
 from millstream.delta.linearity import is_linear
 from millstream.delta.node import KEY_HASH, Rule
-from millstream.emit.accumulate import PLACE, ROWS
+from millstream.emit.accumulate import IMAGES, PLACE, ROWS
+from millstream.emit.identity import compared, image, is_strict, same
 from millstream.emit.names import addends, arguments, changes, quote, results, table
 from millstream.emit.render import listing, render, scalar, surplus
 from millstream.emit.rewrite import Position, as_of, udf_calls
@@ -241,7 +242,7 @@ class NodeSql(StoredNode):
         row_hash = hashed(columns)
         return (
             f"INSERT INTO {changes(self.node.name)} SELECT {listing([*columns, row_hash])}, sum(s.{WEIGHT})::integer "
-            f"FROM ({source}) AS s GROUP BY {listing(columns)} HAVING sum(s.{WEIGHT}) <> 0"
+            f"FROM ({source}) AS s GROUP BY {listing(image(self.typed, 's'))} HAVING sum(s.{WEIGHT}) <> 0"
         )
 
     def derive_aggregate(self, source: str) -> str:
@@ -265,12 +266,16 @@ class NodeSql(StoredNode):
             )
         key_hash = hashed([quote(key) for key in keys]) if keys else "0::bigint"
         hash_item = f", {key_hash} AS {KEY_HASH}" if self.has_key_hash else ""
-        accumulators = [(quote(a.column), a.zero) for a in self.accumulation.accumulators]
+        accumulators = [quote(a.column) for a in self.accumulation.accumulators]
         before = self.before()
-        merged = [f"coalesce(m.{before[a]}, {zero}) + m.{a} AS {a}" for a, zero in accumulators]
+        merged = [f"coalesce(m.{before[a]}, 0) + m.{a} AS {a}" for a in accumulators]
         rows = quote(ROWS)
         alive = f"coalesce(m.{before[rows]}, 0) + m.{rows} > 0" if keys else "true"
-        changed = " OR ".join(f"s.{a} <> {zero}" for a, zero in accumulators)
+        changed = " OR ".join(f"s.{a} <> 0" for a in accumulators)
+        if self.accumulation.loose:
+            was = f"coalesce(m.{before[quote(IMAGES)]}, '{{}}')"
+            merged.append(f"millstream.add_counts({was}, m.{IMAGES}) AS {IMAGES}")
+            changed += f" OR s.{IMAGES} <> '{{}}'"
         new = self.evaluate(
             f"SELECT {listing([f'm.{quote(key)}' for key in keys] + merged)}, m.{PLACE} FROM m WHERE {alive}",
             (PLACE,),
@@ -333,8 +338,8 @@ class NodeSql(StoredNode):
             return self.derive_row(keys, rows)
         stored = [quote(name) for name in self.stored]
         match_on = self.same(self.lookup, "t", "k")
-        fresh = self.with_hidden(surplus("new", "old", stored))
-        gone = self.with_hidden(surplus("old", "new", stored))
+        fresh = self.with_hidden(surplus("new", "old", self.typed))
+        gone = self.with_hidden(surplus("old", "new", self.typed))
         columns = listing(self.all_columns())
         return (
             f"INSERT INTO {changes(node.name)} WITH k AS MATERIALIZED ({keys}), "
@@ -350,15 +355,19 @@ class NodeSql(StoredNode):
         node = self.node
         before = self.before()
         computed = listing([quote(name) for name in dict.fromkeys(a.name for _, a in node.outputs)])
-        is_row = listing(["n._new IS NULL", *(f"n.{quote(a.name)}" for _, a in node.outputs)])
-        was_row = listing([f"t.{PLACE} IS NULL", *(f"t.{before[quote(name)]}" for name in self.stored)])
+        types = [type_ for _, type_ in self.typed]
+        is_row = image([(quote(a.name), t) for (_, a), t in zip(node.outputs, types, strict=True)], "n")
+        was_row = image([(before[name], type_) for name, type_ in self.typed], "t")
+        differs = compared(
+            "IS DISTINCT FROM", ["n._new IS NULL", *is_row], [f"t.{PLACE} IS NULL", *was_row], "false"
+        )
         new = listing([f"m.{quote(a.name)} AS {quote(stored)}" for stored, a in node.outputs])
         return (
             f"INSERT INTO {changes(node.name)} WITH k AS MATERIALIZED ({keys}), "
             f"m AS MATERIALIZED (SELECT n.*, t.* FROM k "
             f"LEFT JOIN LATERAL (SELECT {computed}, true AS _new FROM ({rows}) AS q) AS n ON true "
             f"LEFT JOIN LATERAL ({self.stored_row(self.same(self.lookup, 't', 'k'))}) AS t ON true "
-            f"WHERE ROW({is_row}) IS DISTINCT FROM ROW({was_row})) "
+            f"WHERE {differs}) "
             + self.replacement(
                 "m._new IS NOT NULL", self.with_hidden(f"SELECT {new}, m.{PLACE} FROM m WHERE m._new")
             )
@@ -402,9 +411,7 @@ class NodeSql(StoredNode):
         if node.unique:
             return self.apply_in_place()
         columns = listing(self.all_columns())
-        row = listing([f"t.{name}" for name in self.all_columns()])
-        other = listing([f"d.{name}" for name in self.all_columns()])
-        match_on = f"{self.same(self.identity, 't', 'd')} AND ROW({row}) IS NOT DISTINCT FROM ROW({other})"
+        match_on = f"{self.same(self.identity, 't', 'd')} AND {same(self.typed, 't', 'd')}"
         gone = (
             f"DELETE FROM {table(node.name)} WHERE ctid = ANY (ARRAY(SELECT t.ctid FROM {changes(node.name)} AS d "
             f"CROSS JOIN LATERAL (SELECT t.ctid FROM {table(node.name)} AS t WHERE {match_on} LIMIT -d.{WEIGHT}) AS t "
@@ -416,11 +423,13 @@ class NodeSql(StoredNode):
         return f"WITH gone AS ({gone}) INSERT INTO {table(node.name)} ({columns}) SELECT {columns} FROM ({added}) AS d"
 
     def apply_in_place(self) -> str:
-        """Write new rows over the old ones, whose places the changes know."""
+        """Write new rows over the old ones, whose places the changes know; a key only where it may have changed."""
         node = self.node
         stored, changed = table(node.name), changes(node.name)
         columns = self.all_columns()
-        written = [name for name in columns if name not in {quote(key) for key in node.keys}]
+        keys = {quote(key) for key in node.keys}
+        written = [name for name in columns if name not in keys]
+        written += [name for name, type_ in self.typed if name in keys and not is_strict(type_)]
         moved = (
             f"moved AS (UPDATE {stored} AS t SET {listing([f'{name} = d.{name}' for name in written])} "
             f"FROM {changed} AS d WHERE t.ctid = d.{PLACE} AND d.{WEIGHT} > 0) "

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import cached_property
+
 from sqlglot import exp
 
 from millstream.delta.node import GUARD, HASH, KEY_HASH, Node, Rule
-from millstream.emit.accumulate import Accumulation, accumulate
+from millstream.emit.accumulate import IMAGES, ROWS, Accumulation, accumulate
+from millstream.emit.identity import Columns, as_text, from_text
 from millstream.emit.names import quote, table
 from millstream.emit.render import Describe, listing, render, scalar
-from millstream.emit.rewrite import declared
+from millstream.emit.rewrite import declared, with_key_types
 from millstream.plan.expression import WEIGHT, Attribute, column
 from millstream.plan.lineage import flatten
 from millstream.plan.nodes import Project
 
 
 def hashed(columns: list[str]) -> str:
-    """Hash a row of columns; equal rows hash equal, NULLs included."""
+    """Hash a row of columns; equal rows hash equal, NULLs included, whether they are the same or not."""
     return f"hash_record_extended(ROW({listing(columns)}), 0)"
 
 
@@ -23,7 +27,8 @@ class StoredNode:
     """Writes the SQL of a node's table. `describe` asks PostgreSQL for types."""
 
     def __init__(self, node: Node, describe: Describe) -> None:
-        self.node = node
+        self.node = node = replace(node, plan=with_key_types(node.plan, describe))
+        self.describe = describe
         self.stored = tuple(name for name, _ in node.outputs)
         self.accumulation: Accumulation | None = (
             accumulate(node.aggregate, describe) if node.rule is Rule.AGGREGATE else None
@@ -37,6 +42,7 @@ class StoredNode:
         extra: list[str] = []
         if self.accumulation is not None:
             extra += [a.column for a in self.accumulation.accumulators]
+            extra += [IMAGES] if self.accumulation.loose else []
             extra += [GUARD] if self.node.filtered else []
         if self.has_key_hash:
             extra.append(KEY_HASH)
@@ -108,26 +114,42 @@ class StoredNode:
         return self.evaluate(self.grouped(render(ones)))
 
     def grouped(self, rows: str) -> str:
-        """Accumulate weighted rows by group: the change of every accumulator."""
+        """Accumulate weighted rows by group: the change of every accumulator, and of the rows that have each key."""
         assert self.accumulation is not None
+        accumulators, loose = self.accumulation.accumulators, self.accumulation.loose
         keys = [quote(key.name) for key in self.node.aggregate.keys]
-        items = keys + [f"{a.change} AS {quote(a.column)}" for a in self.accumulation.accumulators]
+        items = keys + [f"{a.change} AS {quote(a.column)}" for a in accumulators]
         group = f" GROUP BY {listing(keys)}" if keys else ""
         if self.accumulation.arguments:
             computed = [f"{text} AS {name}" for name, text in self.accumulation.arguments]
             rows = (
                 f"SELECT s.*, {listing(computed)} FROM ({rows}) AS s OFFSET 0"  # once a row, not once a use
             )
-        return f"SELECT {listing(items)} FROM ({rows}) AS s{group}"
+        if not loose:
+            return f"SELECT {listing(items)} FROM ({rows}) AS s{group}"
+        text = as_text([(quote(name), type_) for name, type_ in loose])
+        apart = f"SELECT {listing(items)}, {text} AS _image FROM ({rows}) AS s{group}, {text}"
+        sums = [f"sum(s.{quote(a.column)})::{a.type} AS {quote(a.column)}" for a in accumulators]
+        images = f"jsonb_object_agg(s._image, s.{ROWS}) FILTER (WHERE s.{ROWS} <> 0)"
+        return f"SELECT {listing([*keys, *sums])}, coalesce({images}, '{{}}') AS {IMAGES} FROM ({apart}) AS s{group}"
 
     def evaluate(self, accumulated: str, carried: tuple[str, ...] = ()) -> str:
         """Compute the stored columns from keys and accumulators; what is carried stays as it is."""
         assert self.accumulation is not None
-        aggregate = self.node.aggregate
+        aggregate, loose = self.node.aggregate, self.accumulation.loose
         accumulators = [quote(a.column) for a in self.accumulation.accumulators]
         values = [f"{value} AS {quote(name)}" for name, value in self.accumulation.values]
-        keys = [quote(key.name) for key in aggregate.keys]
-        inner = f"SELECT {listing([*keys, *values, *accumulators, *carried])} FROM ({accumulated}) AS g"
+        keys = {key.name: quote(key.name) for key in aggregate.keys}
+        if loose:
+            accumulators.append(IMAGES)
+            accumulated = (
+                f"SELECT *, millstream.least_key({IMAGES}) AS _shown FROM ({accumulated}) AS g OFFSET 0"
+            )
+            for number, (name, type_) in enumerate(loose, 1):
+                keys[name] = f"{from_text('_shown', number, type_)} AS {quote(name)}"
+        inner = (
+            f"SELECT {listing([*keys.values(), *values, *accumulators, *carried])} FROM ({accumulated}) AS g"
+        )
         above, predicates = flatten(self.node.plan)
         items = [f"{scalar(above[a.name])} AS {quote(stored)}" for stored, a in self.node.outputs]
         guard = (
@@ -157,6 +179,14 @@ class StoredNode:
     def all_columns(self) -> list[str]:
         """Every stored column, quoted, in order."""
         return [quote(name) for name in (*self.stored, *self.hidden)]
+
+    @cached_property
+    def typed(self) -> Columns:
+        """The stored outputs with their types, as the table has them; their values tell which row a stored row is."""
+        names = [quote(name) for name in self.stored]
+        return list(
+            zip(names, self.describe(f"SELECT {listing(names)} FROM {table(self.node.name)}"), strict=True)
+        )
 
     def udf_columns(self) -> str:
         """A SELECT of the stored columns' types where Python functions compute some: through their SQL declarations."""
