@@ -23,10 +23,11 @@ from tests.equivalence.values import INTERVALS, SCALAR_TYPES
 
 @dataclass(frozen=True)
 class Relation:
-    """Something that a FROM clause can name."""
+    """Something that a FROM clause can name; a `source` table has few rows, however often it is joined with itself."""
 
     name: str
     columns: tuple[Column, ...]
+    source: bool = False
 
 
 @dataclass(frozen=True)

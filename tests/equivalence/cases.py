@@ -150,7 +150,7 @@ def views(
     depth: int = 2,
 ) -> tuple[View, ...]:
     """One to `maximum` views, each over tables and earlier views; the last is materialized."""
-    relations = [Relation(table.name, table.columns) for table in over]
+    relations = [Relation(table.name, table.columns, source=True) for table in over]
     made: list[View] = []
     count = draw(st.integers(1, maximum))
     for number in range(count):

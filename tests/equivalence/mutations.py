@@ -23,6 +23,7 @@ from millstream.emit.names import table
 from millstream.emit.statements import NodeSql
 from millstream.front import correlate, ordering, subqueries
 from millstream.plan import first
+from millstream.plan.nodes import scans
 from millstream.runtime import session as sessions
 from millstream.runtime.client_table import ClientTable
 from millstream.runtime.source import Source
@@ -85,6 +86,17 @@ def moments(moment: str) -> Patch:
         return lambda *a: [replace(term, moment=moment) for term in original(*a)]
 
     return wrapped(writing, "differentiate", wrap)
+
+
+def in_one_order(original: Original) -> Original:
+    """Take all occurrences of a relation in a plan for occurrences in one join."""
+
+    def changed(plan: Any, instance: int) -> str:
+        mine = next(scan for scan in scans(plan) if scan.instance == instance)
+        first = next(scan for scan in scans(plan) if scan.relation == mine.relation)
+        return str(original(plan, instance)) if first is mine else "after"
+
+    return changed
 
 
 def outer_terms(kept: slice) -> Patch:
@@ -158,6 +170,11 @@ FAULTS = (
     Fault("both occurrences of a self-join meet the old rows", moments("before"), ("self_join",)),
     Fault("both occurrences of a self-join meet the new rows", moments("after"), ("self_join",)),
     Fault("a changed right side leaves the old results", outer_terms(slice(1, 2)), ("left_join", "exists")),
+    Fault(
+        "an occurrence meets the new rows of one that stands in another branch",
+        wrapped(writing, "moment", in_one_order),
+        ("repeated",),
+    ),
     Fault("a changed right side brings no new results", outer_terms(slice(0, 1)), ("left_join", "exists")),
     Fault(
         "rows never expire",
@@ -237,10 +254,9 @@ FAULTS = (
         depth=1,
     ),
     Fault(
-        "no relation counts as read too often",
-        answering(segmentation, "twice_read", False),
-        ("self_join", "join"),
-        depth=1,
+        "no occurrence of a relation counts as crowded",
+        answering(segmentation, "is_crowded", False),
+        ("repeated",),
     ),
     Fault(
         "different keys are recomputed as one",

@@ -12,6 +12,7 @@ from tests.equivalence import (
     join_blocks,
     ordered_blocks,
     rank_blocks,
+    repeat_blocks,
     set_blocks,
     subquery_blocks,
     time_blocks,
@@ -57,6 +58,7 @@ BUILDERS: dict[str, Builder] = {
     "distinct_on": window_blocks.distinct_on_block,
     "time_window": time_blocks.time_window_block,
     "clock": time_blocks.clock_block,
+    "repeated": repeat_blocks.repeated_block,
 }
 """Name of a construct → what writes a query with it. The simplest come first: that is where Hypothesis shrinks to."""
 

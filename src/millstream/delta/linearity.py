@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 from sqlglot import exp
 
 from millstream.plan.nodes import (
@@ -47,20 +45,6 @@ def over_one_scan(plan: Plan) -> bool:
     while isinstance(plan, (Filter, Project, TimeFilter)):
         plan = plan.input
     return isinstance(plan, Scan)
-
-
-def twice_read(plan: Plan) -> bool:
-    """Tell whether a relation is read more often than before-and-after can serve."""
-    counts = Counter(scan.relation for scan in scans(plan))
-    if any(count > 2 for count in counts.values()):
-        return True
-    doubled = {relation for relation, count in counts.items() if count == 2}
-    return any(
-        isinstance(p, Join)
-        and (p.kind != "inner" or p.nearest)
-        and doubled & {scan.relation for scan in scans(p)}
-        for p in walk(plan)
-    )
 
 
 def invertible(aggregate: Aggregate) -> bool:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 from sqlglot import exp
 
 from millstream.delta.full_join import expand_full
-from millstream.delta.linearity import invertible, is_flat, is_linear, over_one_scan, twice_read
+from millstream.delta.linearity import invertible, is_flat, is_linear, over_one_scan
 from millstream.delta.node import HASH, Node, Rule, is_on_act, passive_leaves
+from millstream.delta.occurrences import is_crowded, is_spread
 from millstream.diagnostics import refuse
 from millstream.errors import Refused
 from millstream.plan.distribute import distribute
@@ -165,32 +166,30 @@ class Segmentation:
     def segment_full(self, plan: Join) -> UnionAll:
         """Two left joins of sides that both may stand on the right of one."""
         left, right = (side if is_flat(side) else self.isolate(side) for side in (plan.left, plan.right))
-        if {s.relation for s in scans(left)} & {s.relation for s in scans(right)}:
-            right = self.copy(right) if isinstance(right, Scan) else self.isolate(right)
-        return expand_full(replace(plan, left=left, right=right), self.names)
+        return expand_full(self.segment_crowd(replace(plan, left=left, right=right)), self.names)
 
     def segment_join(self, plan: Join) -> Join | UnionAll:
-        """Both sides linear; the right of an outer, semi or anti join flat; no relation read more than twice."""
+        """Both sides linear; the right of an outer, semi or anti join flat; no occurrence of a relation crowded."""
         left, right = (
-            side if is_linear(side) and not is_on_act(side) else self.isolate(side)
+            side if is_linear(side) and not is_on_act(side) and not is_spread(side) else self.isolate(side)
             for side in (plan.left, plan.right)
         )
         if plan.kind == "full":
             return self.segment_full(replace(plan, left=left, right=right))
-        if plan.kind != "inner" or plan.nearest:
-            shared = {s.relation for s in scans(left)} & {s.relation for s in scans(right)}
-            if shared or not is_flat(right):
-                right = self.copy(right) if isinstance(right, Scan) else self.isolate(right)
+        if (plan.kind != "inner" or plan.nearest) and not is_flat(right):
+            right = self.isolate(right)
         if (plan.kind != "inner" or plan.single) and restless(plan.right) and isinstance(right, Scan):
             right = self.copy(right)
-        joined = replace(plan, left=left, right=right)
-        if twice_read(joined):
-            joined = replace(joined, left=self.isolate(left) if not isinstance(left, Scan) else left)
-        if twice_read(joined):
-            joined = replace(
-                joined, right=self.isolate(right) if not isinstance(right, Scan) else self.copy(right)
-            )
-        return joined
+        return self.segment_crowd(replace(plan, left=left, right=right))
+
+    def segment_crowd(self, plan: Join) -> Join:
+        """Store one side where an occurrence of a relation would have to meet others in two states: the simpler side."""
+        if not is_crowded(plan):
+            return plan
+        name = "left" if over_one_scan(plan.left) and not over_one_scan(plan.right) else "right"
+        side = plan.left if name == "left" else plan.right
+        stored = self.copy(side) if isinstance(side, Scan) else self.isolate(side)
+        return replace(plan, left=stored) if name == "left" else replace(plan, right=stored)
 
     def copy(self, scan: Scan) -> Scan:
         """Store a copy of a relation, so that a plan can meet it in two states at once."""

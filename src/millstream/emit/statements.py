@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from millstream.delta.differentiate import AFTER, BEFORE, Term, differentiate
+from millstream.delta.differentiate import AFTER, Term, differentiate
 from millstream.delta.linearity import is_linear
 from millstream.delta.node import KEY_HASH, Rule
+from millstream.delta.occurrences import moment
 from millstream.emit.accumulate import IMAGES, PLACE, ROWS
 from millstream.emit.identity import compared, image, is_strict, same
 from millstream.emit.names import addends, arguments, changes, quote, results, table
@@ -210,13 +211,11 @@ class NodeSql(StoredNode):
         return NodeStatements(stored_terms, derive, self.apply())
 
     def terms(self, position: Position) -> list[Statement]:
-        """The addends of a node with several leaves: the first occurrence of a relation before, later ones after."""
+        """The addends of a node with several leaves, each at its moment."""
         made = []
-        seen: set[str] = set()
         for leaf in self.node.leaves:
-            moment = AFTER if leaf.relation.name in seen else BEFORE
-            seen.add(leaf.relation.name)
-            for term in differentiate(self.placed(self.linear, position, leaf), leaf.instance, moment):
+            when = moment(self.linear, leaf.instance)
+            for term in differentiate(self.placed(self.linear, position, leaf), leaf.instance, when):
                 sql = f"INSERT INTO {addends(self.node.name)} {self.term(term)}"
                 made.append(Statement(sql, leaf.relation.name, term.moment))
         return made

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from millstream.delta.differentiate import AFTER, BEFORE, Term, differentiate
+from millstream.delta.occurrences import moment
 from millstream.emit.names import changes, quote, table
 from millstream.emit.render import render
 from millstream.plan.expression import WEIGHT
@@ -41,13 +42,11 @@ NEW = {
 
 
 def terms_of(plan: Plan) -> list[tuple[str, str, list[Term]]]:
-    """(relation, moment asked for, terms) of each leaf, in the order of a tick: the first occurrence of a relation before."""
+    """(relation, moment asked for, terms) of each leaf, from left to right."""
     found = []
-    seen: set[str] = set()
     for leaf in scans(plan):
-        moment = AFTER if leaf.relation.name in seen else BEFORE
-        seen.add(leaf.relation.name)
-        found.append((leaf.relation.name, moment, differentiate(plan, leaf.instance, moment)))
+        when = moment(plan, leaf.instance)
+        found.append((leaf.relation.name, when, differentiate(plan, leaf.instance, when)))
     return found
 
 
@@ -114,13 +113,11 @@ def test_the_terms_add_up_to_new_minus_old(case: Case, filled: psycopg.Connectio
     total: Counter[tuple[object, ...]] = Counter()
     for relation in order:
         record_changes(filled, relation)
-        seen: set[str] = set()
         due: dict[str, list[Term]] = {BEFORE: [], AFTER: []}
         for leaf in scans(plan):
             if leaf.relation.name == relation:
-                moment = AFTER if relation in seen else BEFORE
-                seen.add(relation)
-                for term in differentiate(placed(plan, relation, order), leaf.instance, moment):
+                when = moment(plan, leaf.instance)
+                for term in differentiate(placed(plan, relation, order), leaf.instance, when):
                     due[term.moment].append(term)
         for term in due[BEFORE]:
             total.update(weighted(filled, render(term.plan)))
