@@ -1,4 +1,6 @@
-"""Generated on-act views: process-time joins of a driver (one row per key) with relations as of the previous tick.
+"""Generated on-act views: process-time joins of a driver with relations as of the previous tick.
+
+A driver has one row per key, or none: then it is a bag, whose equal rows were each looked up when they came.
 
 A template names its driver `{driver}` and its right sides `{name}`, so that the engine gets the relations themselves with
 `for system_time as of proctime()`, and the tape gets the changed driver rows and the snapshots of the previous tick.
@@ -14,7 +16,7 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
-from tests.equivalence.blocks import Query, Relation
+from tests.equivalence.blocks import Query, Relation, sometimes
 from tests.equivalence.cases import Case, Deploy, Step, Tick, View, histories, used
 from tests.equivalence.lenient import may_fail
 from tests.equivalence.queries import statement
@@ -28,7 +30,7 @@ OUTER_KINDS = ("select", "aggregate", "top_n", "distinct", "array_agg", "global_
 
 @dataclass(frozen=True)
 class Driver:
-    """A relation with at most one row per key, whose changes make an on-act view run."""
+    """A relation whose changes make an on-act view run: with at most one row per key, or a bag without one."""
 
     relation: Relation
     key: tuple[str, ...]
@@ -235,7 +237,17 @@ def _united(writer: Writer) -> Query | None:
     return Query(sql, (*made, Column(f"c{count}", f"{element_type}[]"), Column(f"c{count + 1}", "bigint[]")))
 
 
+def _doubled(writer: Writer) -> Query | None:
+    """UNION ALL of two lookups of the driver's rows, where they have the same columns."""
+    first, second = _rows(writer, unnest=False), _rows(writer, unnest=False)
+    if first is None or second is None or first.columns != second.columns:
+        return first
+    return Query(f"{first.sql} union all {second.sql}", first.columns)
+
+
 def _template(writer: Writer) -> Query | None:
+    if not writer.driver.key:
+        return _doubled(writer) if writer.draw(st.booleans()) else _rows(writer, unnest=False)
     kind = pick(writer.draw, ("lookup", "unnest", "lookup per key", "unnest per key", "union"))
     if kind == "union":
         return _united(writer)
@@ -258,6 +270,22 @@ def _gathered(draw: st.DrawFn, name: str, over: Table) -> tuple[View, Driver]:
     return view, Driver(Relation(name, columns), ("c0",))
 
 
+def _bag(draw: st.DrawFn, name: str, over: Sequence[Table]) -> tuple[View, Driver]:
+    """A materialized view whose rows are not told apart: some columns of a table, or one of two tables in a union."""
+    first, second = (draw(st.sampled_from(list(over))) for _ in range(2))
+    if draw(st.booleans()):
+        chosen = draw(st.lists(st.sampled_from(first.columns), min_size=1, max_size=2, unique=True))
+        listing = ", ".join(f"s.{column.name} as c{n}" for n, column in enumerate(chosen))
+        sql, inputs = f"select {listing} from {first.name} as s", {first.name}
+    else:
+        chosen = [first.columns[0]]
+        sql = " union all ".join(f"select s.k as c0 from {table.name} as s" for table in (first, second))
+        inputs = {first.name, second.name}
+    columns = tuple(Column(f"c{n}", column.type) for n, column in enumerate(chosen))
+    view = View(name, sql, columns, materialized=True, inputs=frozenset(inputs))
+    return view, Driver(Relation(name, columns), ())
+
+
 @dataclass(frozen=True)
 class ActCase(Case):
     """A case in which some views are on-act."""
@@ -268,9 +296,12 @@ def act_cases(draw: st.DrawFn, *, ticks: int = 6) -> Case:
     """Tables, deterministic views to drive and to be looked up, one or two on-act views, and a history."""
     made_tables = draw(tables())
     made: list[View | ActView] = []
-    drivers = [Driver(Relation(t.name, t.columns), t.key) for t in made_tables if t.key]
+    drivers = [Driver(Relation(t.name, t.columns), t.key) for t in made_tables]
     for number in range(draw(st.sampled_from((1, 1, 2)))):
-        view, driver = _gathered(draw, f"driver{number}", draw(st.sampled_from(made_tables)))
+        if sometimes(draw):
+            view, driver = _bag(draw, f"driver{number}", made_tables)
+        else:
+            view, driver = _gathered(draw, f"driver{number}", draw(st.sampled_from(made_tables)))
         made.append(view)
         drivers.append(driver)
     relations = [Relation(t.name, t.columns) for t in made_tables] + [
@@ -295,6 +326,20 @@ def act_cases(draw: st.DrawFn, *, ticks: int = 6) -> Case:
         act = _act_view(draw, f"act{number}", draw(st.sampled_from(drivers[::-1])), relations)
         if act is not None:
             made.append(act)
+    read = used(made_tables, made)
+    return Case(read, tuple(made), draw(_in_order(read, made, ticks)))
+
+
+@st.composite
+def bag_act_cases(draw: st.DrawFn, *, ticks: int = 8) -> Case:
+    """One bag of rows that are equal more often than not, looked up in a table that changes, and a longer history."""
+    made_tables = draw(tables(minimum=2, maximum=2, finite=True, timed=False))
+    view, driver = _bag(draw, "driver0", made_tables)
+    made: list[View | ActView] = [view]
+    rights = [Relation(table.name, table.columns) for table in made_tables]
+    query = _template(Writer(draw, driver, rights, used_rights := []))
+    if query is not None:
+        made.append(ActView("act0", query.sql, driver, tuple(dict.fromkeys(used_rights)), query.columns))
     read = used(made_tables, made)
     return Case(read, tuple(made), draw(_in_order(read, made, ticks)))
 

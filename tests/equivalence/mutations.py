@@ -17,6 +17,7 @@ from millstream.delta import differentiate as differentiation
 from millstream.delta import segment as segmentation
 from millstream.delta.node import Node
 from millstream.emit import accumulate as accumulation
+from millstream.emit import once
 from millstream.emit import render as rendering
 from millstream.emit import statements as writing
 from millstream.emit.names import table
@@ -34,7 +35,9 @@ Original = Callable[..., Any]
 
 @dataclass(frozen=True)
 class Fault:
-    """A seeded fault, and the constructs in whose histories it shows (`act`: of on-act views, `source`: of a source).
+    """A seeded fault, and the constructs in whose histories it shows.
+
+    `act` and `bag act` are histories of on-act views, `source` those of a source alone.
 
     `depth` is how deep their subqueries nest; `finite=False` asks for NaN and infinities.
     """
@@ -169,12 +172,12 @@ def with_rule(
 FAULTS = (
     Fault("both occurrences of a self-join meet the old rows", moments("before"), ("self_join",)),
     Fault("both occurrences of a self-join meet the new rows", moments("after"), ("self_join",)),
-    Fault("a changed right side leaves the old results", outer_terms(slice(1, 2)), ("left_join", "exists")),
     Fault(
         "an occurrence meets the new rows of one that stands in another branch",
         wrapped(writing, "moment", in_one_order),
         ("repeated",),
     ),
+    Fault("a changed right side leaves the old results", outer_terms(slice(1, 2)), ("left_join", "exists")),
     Fault("a changed right side brings no new results", outer_terms(slice(0, 1)), ("left_join", "exists")),
     Fault(
         "rows never expire",
@@ -309,6 +312,16 @@ FAULTS = (
         ("act",),
     ),
     Fault("a process-time join acts for every driver row", acting_always, ("act",)),
+    Fault(
+        "a process-time join looks the equal rows of a bag up again",
+        lambda: patch.object(segmentation, "HASH", "(none)"),
+        ("bag act",),
+    ),
+    Fault(
+        "of equal rows the newest result goes first",
+        edited(once, "derive", r"(ORDER BY t\.\S+) LIMIT", r"\1 DESC LIMIT"),
+        ("bag act",),
+    ),
     Fault(
         "queued rows stay queued",
         edited(Source, "take_rows", r"DELETE (FROM.*) RETURNING \*", r"SELECT * \1"),

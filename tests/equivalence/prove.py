@@ -19,7 +19,7 @@ from hypothesis.strategies import SearchStrategy
 
 import millstream.server
 from tests.databases import Databases
-from tests.equivalence.act_cases import act_cases
+from tests.equivalence.act_cases import act_cases, bag_act_cases
 from tests.equivalence.cases import Case, cases
 from tests.equivalence.queries import BUILDERS
 from tests.equivalence.run import Tally, run
@@ -53,7 +53,7 @@ def prove(admin_dsn: str, options: argparse.Namespace) -> int:
             cases(kinds=kinds, maximum=6, depth=1),
         ]
     if options.only != "views":
-        sources.append(act_cases())
+        sources += [act_cases(), bag_act_cases()]
     tally = Tally()
     start = time.monotonic()
     number = 0

@@ -4,10 +4,14 @@ An on-act view has no batch meaning: a result depends on what the right sides he
 every tick the tape finds the driver rows that differ from the tick before, evaluates the view's SQL for each of them
 alone, against the right sides as they were after the previous tick, and keeps the result under the driver's key. Rows
 of drivers that vanished go; a right side that changes does nothing.
+
+Equal rows of a driver without a key are counted: each that comes is looked up, and for each that goes the oldest result
+of an equal row goes.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from tests.equivalence.act_cases import ActView, snapshot
@@ -23,6 +27,10 @@ class Tape:
         self._desk = desk
         self._drivers: dict[str, tuple[Any, ...]] = {}
         self._results: dict[str, list[tuple[Any, ...]]] = {}
+        self._counts: Counter[str] = Counter()
+        self._given: dict[
+            str, list[list[tuple[Any, ...]]]
+        ] = {}  # what each of several equal rows gave, oldest first
 
     @property
     def table(self) -> str:
@@ -45,6 +53,12 @@ class Tape:
 
     def after_tick(self) -> None:
         """Look the changed driver rows up in what was kept."""
+        if self.act.driver.key:
+            self._by_key()
+        else:
+            self._by_count()
+
+    def _by_key(self) -> None:
         drivers = self._read_drivers()
         for key in self._drivers.keys() - drivers.keys():
             del self._results[key]
@@ -52,6 +66,22 @@ class Tape:
             if key not in self._drivers or repr(self._drivers[key]) != repr(row):
                 self._results[key] = self._evaluate(row)
         self._drivers = drivers
+
+    def _by_count(self) -> None:
+        rows = self._desk.read(self.act.driver.relation.name).rows
+        counts = Counter(map(repr, rows))
+        by_text = {repr(row): row for row in rows}
+        for text in counts.keys() | self._counts.keys():
+            more = counts[text] - self._counts[text]
+            given = self._given.setdefault(text, [])
+            if more < 0:
+                del given[:-more]
+            elif more > 0 and (found := self._evaluate(by_text[text])):
+                given += [found] * more
+        self._counts = counts
+        self._results = {
+            text: [row for found in given for row in found] for text, given in self._given.items()
+        }
 
     def _read_drivers(self) -> dict[str, tuple[Any, ...]]:
         """Driver rows by the text of their key (NULL and NaN are keys like any other)."""

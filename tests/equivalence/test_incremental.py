@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 
 from tests.databases import Databases
-from tests.equivalence.act_cases import act_cases
+from tests.equivalence.act_cases import act_cases, bag_act_cases
 from tests.equivalence.cases import Case, cases
 from tests.equivalence.queries import BUILDERS, POSTGRES_BUILDERS
 from tests.equivalence.run import run
@@ -46,5 +46,13 @@ def test_each_construct_that_only_postgresql_can_check(
 
 @given(case=act_cases())
 def test_every_on_act_view_equals_its_tape(case: Case, databases: Databases, oracle_dsn: str) -> None:
+    with databases.fresh() as dsn:
+        run(case, dsn, oracle_dsn)
+
+
+@given(case=bag_act_cases())
+def test_every_on_act_view_of_a_bag_equals_its_tape(
+    case: Case, databases: Databases, oracle_dsn: str
+) -> None:
     with databases.fresh() as dsn:
         run(case, dsn, oracle_dsn)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.databases import Databases
 from tests.equivalence import source_history
-from tests.equivalence.act_cases import act_cases
+from tests.equivalence.act_cases import act_cases, bag_act_cases
 from tests.equivalence.cases import Case, cases
 from tests.equivalence.mutations import FAULTS, Fault
 from tests.equivalence.run import run
@@ -37,9 +37,12 @@ def catches(fault: Fault, databases: Databases, oracle_dsn: str) -> bool:
         finite=fault.finite,
         timed="temporal" in fault.kinds or None,
     )
-    source: st.SearchStrategy[Any] = {("act",): act_cases(), ("source",): source_history.histories()}.get(
-        fault.kinds, dense
-    )
+    others: dict[tuple[str, ...], st.SearchStrategy[Any]] = {
+        ("act",): act_cases(),
+        ("bag act",): bag_act_cases(),
+        ("source",): source_history.histories(),
+    }
+    source = others.get(fault.kinds, dense)
 
     @settings(max_examples=EXAMPLES, phases=[Phase.generate], derandomize=True, report_multiple_bugs=False)
     @given(case=source)

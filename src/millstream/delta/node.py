@@ -11,6 +11,7 @@ from millstream.plan.nodes import Aggregate, Join, Plan, Relation, Scan, TimeFil
 HASH = "_h"  # hash of a row, where rows are a bag
 KEY_HASH = "_kh"  # hash of the key, where a key column may be NULL
 GUARD = "_visible"  # false for a group that HAVING hides
+TURN = "_turn"  # which of several equal rows of a bag a result is of, in the order in which they came
 
 
 class Rule(Enum):
@@ -19,14 +20,15 @@ class Rule(Enum):
     LINEAR = "linear"  # the change is computed from the changes below, exactly
     AGGREGATE = "aggregate"  # counts and sums are merged
     KEYED = "keyed"  # the affected keys are computed again and compared
+    ONCE = "once"  # a row's results are computed when it comes, and go when it goes
 
 
 @dataclass(frozen=True)
 class Node:
     """One stored result. `outputs` are (stored column, attribute); `keys` name stored columns.
 
-    `keys` are the recomputed keys (keyed), the group (aggregate), or empty (linear). `unique` says that a key has one
-    row. An on-act node is evaluated when its driver's rows change and at no other time.
+    `keys` are the recomputed keys (keyed), the group (aggregate), whose results a row is (once), or empty (linear).
+    `unique` says that a key has one row. An on-act node is evaluated when its driver's rows change and at no other time.
     """
 
     name: str

@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from millstream.delta.full_join import expand_full
 from millstream.delta.linearity import invertible, is_flat, is_linear, over_one_scan
-from millstream.delta.node import HASH, Node, Rule, is_on_act, passive_leaves
+from millstream.delta.node import HASH, TURN, Node, Rule, is_on_act, passive_leaves
 from millstream.delta.occurrences import is_crowded, is_spread
 from millstream.diagnostics import refuse
 from millstream.errors import Refused
@@ -86,12 +86,13 @@ class Segmentation:
         return node
 
     def on_act_node(self, plan: Plan, outputs: tuple[tuple[str, Attribute], ...], name: str) -> Node:
-        """Key an on-act plan by its driver's key."""
+        """Key an on-act plan by its driver's key; by the turns of equal rows where the driver is a bag."""
         driver = self.driver(plan)
         if driver is None:
             raise self.unkeyed(plan)
+        bag = driver.key == (HASH,)
         carried = []
-        for stored in driver.key:
+        for stored in (HASH, TURN) if bag else driver.key:
             try:
                 plan, attribute = carry(plan, driver, stored, self.names)
             except LookupError as error:
@@ -99,9 +100,8 @@ class Segmentation:
             carried.append(attribute)
         shown = {attribute.name: stored for stored, attribute in outputs}
         outputs, keys = with_keys(outputs, shown, tuple(carried))
-        return Node(
-            name, plan, outputs, Rule.KEYED, keys, unique=one_row_per(plan, tuple(carried)), on_act=True
-        )
+        unique = not bag and one_row_per(plan, tuple(carried))
+        return Node(name, plan, outputs, Rule.ONCE if bag else Rule.KEYED, keys, unique, on_act=True)
 
     def unkeyed(self, plan: Plan) -> Refused:
         """The refusal of an on-act plan without a single keyed driver."""
@@ -348,7 +348,7 @@ def one_row_per(plan: Plan, keys: tuple[Attribute, ...]) -> bool:
         elif isinstance(plan, (Filter, UdfProject)):
             plan = plan.input
         elif isinstance(plan, Scan):
-            return plan.relation.key != (HASH,)  # equal rows of a bag share their hash
+            return True
         elif isinstance(plan, Join) and plan.process_time and matches_one(plan):
             plan = plan.left
         else:

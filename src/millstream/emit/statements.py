@@ -8,6 +8,7 @@ from millstream.delta.differentiate import AFTER, Term, differentiate
 from millstream.delta.linearity import is_linear
 from millstream.delta.node import KEY_HASH, Rule
 from millstream.delta.occurrences import moment
+from millstream.emit import once
 from millstream.emit.accumulate import IMAGES, PLACE, ROWS
 from millstream.emit.identity import compared, image, is_strict, same
 from millstream.emit.names import addends, arguments, changes, quote, results, table
@@ -74,7 +75,7 @@ class NodeSql(StoredNode):
         if udf is not None:
             made.append(
                 f"CREATE TEMPORARY TABLE {arguments(node.name)} AS SELECT 0::bigint AS _r, s.* FROM "
-                f"({render(udf.input)}) AS s LIMIT 0"
+                f"({self.rows(udf.input)}) AS s LIMIT 0"
             )
             lookup = [f"k.{quote(c)}" for c in (*node.keys, *((KEY_HASH,) if self.has_key_hash else ()))]
             made.append(
@@ -82,7 +83,7 @@ class NodeSql(StoredNode):
                 f"{table(node.name)} AS k LIMIT 0"
             )
             calls = [
-                f"(SELECT {quote(name)}({listing([scalar(x) for x in args])}) FROM ({render(udf.input)}) AS s LIMIT 0)"
+                f"(SELECT {quote(name)}({listing([scalar(x) for x in args])}) FROM ({self.rows(udf.input)}) AS s LIMIT 0)"
                 f" AS {quote(a.name)}"
                 for a, name, args in udf.calls
             ]
@@ -187,6 +188,8 @@ class NodeSql(StoredNode):
         """The statements of a tick; `position` gives each relation's place in the tick's order."""
         node = self.node
         here = position(node.name)
+        if node.rule is Rule.ONCE:
+            return self.once(position, here)
         if self.inline:
             leaves = (self.linear,) if isinstance(self.linear, Scan) else node.leaves
             terms = [
@@ -389,10 +392,33 @@ class NodeSql(StoredNode):
         keyed = " AND ".join(
             f"{quote(found[key].name)} IS NOT DISTINCT FROM k.{quote(key)}" for key in node.keys
         )
-        joined = f"(SELECT * FROM {arguments(node.name)} JOIN {results(node.name)} USING (_r))"
-        rows = f"SELECT * FROM ({render(self.after_udf(), {-1: joined})}) AS p WHERE {keyed} OFFSET 0"
+        rows = f"SELECT * FROM ({render(self.after_udf(), {-1: self.called()})}) AS p WHERE {keyed} OFFSET 0"
         derive = self.derive_keyed(f"SELECT * FROM {keys_table}", rows)
         return NodeStatements(terms, derive, self.apply(), prepare, udf_calls(udf))
+
+    def once(self, position: Position, here: int) -> NodeStatements:
+        """What the rows that came give, around a Python call if there is one; what those that went had given."""
+        node, udf = self.node, self.node.udf
+        coming = once.images(node, once.coming_rows(node))
+        if udf is None:
+            rows = render(as_of(node.plan, node, position, here), coming)
+            return NodeStatements((), self.derive_once(rows), self.apply())
+        arrived = render(as_of(udf.input, node, position, here), coming)
+        inputs = listing([f"q.{quote(a.name)}" for a in udf.input.columns])
+        prepare = (
+            f"INSERT INTO {arguments(node.name)} SELECT row_number() OVER (), {inputs} FROM ({arrived}) AS q"
+        )
+        rows = render(self.after_udf(), {-1: self.called()})
+        return NodeStatements((), self.derive_once(rows), self.apply(), prepare, udf_calls(udf))
+
+    def derive_once(self, rows: str) -> str:
+        """The changes of a node whose results are computed once."""
+        return once.derive(self.node, self.all_columns(), self.with_hidden(self.named(rows)))
+
+    def called(self) -> str:
+        """The arguments whose Python calls have returned, with the results."""
+        name = self.node.name
+        return f"(SELECT * FROM {arguments(name)} JOIN {results(name)} USING (_r))"
 
     def after_udf(self) -> Plan:
         """The part of the plan above the Python calls, reading arguments and results."""

@@ -8,6 +8,7 @@ from functools import cached_property
 from sqlglot import exp
 
 from millstream.delta.node import GUARD, HASH, KEY_HASH, Node, Rule
+from millstream.emit import once
 from millstream.emit.accumulate import IMAGES, ROWS, Accumulation, accumulate
 from millstream.emit.identity import Columns, as_text, from_text
 from millstream.emit.names import quote, table
@@ -15,7 +16,7 @@ from millstream.emit.render import Describe, listing, render, scalar
 from millstream.emit.rewrite import declared, with_key_types
 from millstream.plan.expression import WEIGHT, Attribute, column
 from millstream.plan.lineage import flatten
-from millstream.plan.nodes import Project
+from millstream.plan.nodes import Plan, Project
 
 
 def hashed(columns: list[str]) -> str:
@@ -82,6 +83,11 @@ class StoredNode:
             return "0::bigint"
         return hashed([prefix + quote(key) for key in self.node.keys])
 
+    def rows(self, plan: Plan) -> str:
+        """A plan of the node over what is stored."""
+        stored = once.images(self.node, once.stored_rows(self.node)) if self.node.rule is Rule.ONCE else None
+        return render(plan, stored)
+
     # ---- result --------------------------------------------------------------------------------------------------
 
     def named(self, sql: str, prefix: str = "s") -> str:
@@ -102,7 +108,7 @@ class StoredNode:
     def result(self) -> str:
         """The SELECT of everything that the node stores, computed from scratch; not for nodes that call Python."""
         if self.accumulation is None:
-            return self.with_hidden(self.named(render(self.node.plan)))
+            return self.with_hidden(self.named(self.rows(self.node.plan)))
         aggregate = self.node.aggregate
         ones = Project(
             aggregate.input,
@@ -172,7 +178,7 @@ class StoredNode:
         solid = [name for name, a in node.outputs if name in node.keys and not a.nullable]
         made += [f"ALTER TABLE {table(node.name)} ALTER COLUMN {quote(name)} SET NOT NULL" for name in solid]
         made.append(f"CREATE INDEX ON {table(node.name)} ({listing([quote(c) for c in self.identity])})")
-        if node.rule is Rule.KEYED and self.lookup != self.identity:
+        if node.rule in (Rule.KEYED, Rule.ONCE) and self.lookup != self.identity:
             made.append(f"CREATE INDEX ON {table(node.name)} ({listing([quote(c) for c in self.lookup])})")
         return made
 
@@ -190,4 +196,4 @@ class StoredNode:
 
     def udf_columns(self) -> str:
         """A SELECT of the stored columns' types where Python functions compute some: through their SQL declarations."""
-        return self.with_hidden(self.named(render(declared(self.node.plan))))
+        return self.with_hidden(self.named(self.rows(declared(self.node.plan))))

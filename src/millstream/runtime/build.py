@@ -26,8 +26,7 @@ def build(conn: psycopg.Connection, sql: NodeSql, functions: Functions) -> int:
         rows = sql.result()
     else:
         call_all(conn, sql.node, sql, functions)
-        joined = f"(SELECT * FROM {arguments(sql.node.name)} JOIN {results(sql.node.name)} USING (_r))"
-        rows = sql.with_hidden(sql.named(render(sql.after_udf(), {-1: joined})))
+        rows = sql.with_hidden(sql.named(render(sql.after_udf(), {-1: sql.called()})))
     try:
         cursor = conn.execute(
             f"INSERT INTO {table(sql.node.name)} ({columns}) SELECT {columns} FROM ({rows}) AS s".encode()
@@ -52,7 +51,7 @@ def call_all(conn: psycopg.Connection, node: Node, sql: NodeSql, functions: Func
         conn.execute(statement.encode())
     inputs = listing([quote(a.name) for a in udf.input.columns])
     conn.execute(
-        f"INSERT INTO {arguments(node.name)} SELECT row_number() OVER (), {inputs} FROM ({render(udf.input)}) AS s".encode()
+        f"INSERT INTO {arguments(node.name)} SELECT row_number() OVER (), {inputs} FROM ({sql.rows(udf.input)}) AS s".encode()
     )
     row = conn.execute(f"SELECT coalesce(max(_r), 0) FROM {arguments(node.name)}".encode()).fetchone()
     last = int(row[0]) if row else 0

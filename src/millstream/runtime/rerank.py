@@ -15,7 +15,7 @@ from datetime import timedelta
 import psycopg
 
 from millstream.catalog.store import Catalogue, State, load
-from millstream.delta.node import Node
+from millstream.delta.node import Node, Rule
 from millstream.emit.names import changes, quote, table
 from millstream.emit.render import listing
 from millstream.emit.statements import NodeSql, NodeStatements
@@ -83,7 +83,7 @@ def rerank(
     done = []
     for state, node in found:
         started = time.perf_counter()
-        if node.name == state.name and not readers(catalogue, state):
+        if node.name == state.name and node.rule is Rule.KEYED and not readers(catalogue, state):
             result = in_place(conn, state, active, batch, progress)
         else:
             result = anew(conn, state)

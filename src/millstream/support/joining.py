@@ -86,6 +86,12 @@ JOINS = Group(
             note="as above",
         ),
         Construct(
+            "process-time join of a table without a key",
+            "select c.seconds, i.category from clicks as c left join items for system_time as of proctime() as i on i.item_id = c.item_id",
+            postgres="select c.seconds, i.category from clicks as c left join items as i on i.item_id = c.item_id",
+            note="of equal rows that go, those that were looked up first go first",
+        ),
+        Construct(
             "process-time join by something else than the key",
             "select e.event_id, i.item_id from events as e join items for system_time as of proctime() as i on i.category = e.note",
             postgres="select e.event_id, i.item_id from events as e join items as i on i.category = e.note",

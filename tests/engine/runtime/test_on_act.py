@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from tests.engine.engine import Engine
 
 ACTS = "create table acts (k integer primary key, item integer)"
@@ -82,17 +84,91 @@ def test_what_reads_an_act_follows_it(engine: Engine) -> None:
     assert engine.all("total") == [(11, 3)]
 
 
-def test_acts_of_a_table_without_a_key(engine: Engine) -> None:
+LOOKED_UP = (
+    "create materialized view priced as select a.k, p.price from acts as a"
+    " {} prices for system_time as of proctime() as p on p.item = a.item"
+)
+
+
+def test_equal_rows_of_a_table_without_a_key_are_each_looked_up_when_they_come(engine: Engine) -> None:
     engine.deploy_all(
-        "create table acts (k integer, item integer) append only", PRICES, PRICED.replace("left join", "join")
+        "create table acts (k integer, item integer) append only", PRICES, LOOKED_UP.format("left join")
     )
+    engine.write("insert into acts values (7, 1)")
     engine.write("insert into prices values (1, 10)")
     engine.write("insert into acts values (7, 1), (7, 1)")
-    assert engine.all("priced") == [(7, 10), (7, 10)]
+    engine.write("update prices set price = 20")
     engine.write("insert into acts values (7, 1)")
-    assert engine.all("priced") == [(7, 10), (7, 10), (7, 10)]
-    engine.write("delete from acts")
+    assert engine.all("priced") == [(7, 10), (7, 10), (7, 20), (7, None)]
+
+
+def test_of_equal_rows_that_go_the_oldest_result_goes_first(engine: Engine) -> None:
+    engine.deploy_all(
+        "create table orders (id integer primary key, k integer, item integer)",
+        "create materialized view acts as select k, item from orders",
+        PRICES,
+        LOOKED_UP.format("join"),
+    )
+    for number, price in enumerate((10, 20, 30)):
+        engine.write(f"insert into prices values (1, {price})")
+        engine.write(f"insert into orders values ({number}, 7, 1)")
+    assert engine.all("priced") == [(7, 10), (7, 20), (7, 30)]
+    engine.write("delete from orders where id = 2")
+    assert engine.all("priced") == [(7, 20), (7, 30)]
+    engine.write("delete from orders where id = 1", "insert into orders values (4, 7, 2)")
+    assert engine.all("priced") == [(7, 30)]
+    engine.write("delete from orders")
     assert engine.all("priced") == []
+
+
+def test_each_result_of_a_row_goes_with_it(engine: Engine) -> None:
+    engine.deploy_all(
+        "create table acts (k integer, item integer)",
+        "create table prices (item integer, price integer)",
+        LOOKED_UP.format("join"),
+        "create materialized view total as select count(*) as n, sum(price) as s from priced",
+    )
+    engine.write("insert into prices values (1, 10), (1, 10), (1, 30)")
+    engine.write("insert into acts values (7, 1), (8, 1)")
+    engine.write("delete from prices")
+    engine.write("insert into acts values (7, 1)")
+    assert engine.all("total") == [(6, 100)]
+    engine.write("delete from acts where k = 7")
+    assert engine.all("priced") == [(8, 10), (8, 10), (8, 30)]
+    assert engine.all("total") == [(3, 50)]
+
+
+def test_a_union_of_two_tables_acts_row_by_row(engine: Engine) -> None:
+    engine.deploy_all(
+        "create table shop (item integer)",
+        "create table web (id integer primary key, item integer)",
+        PRICES,
+        "create materialized view priced as select u.item, p.price"
+        " from (select item from shop union all select item from web) as u"
+        " left join prices for system_time as of proctime() as p on p.item = u.item",
+    )
+    engine.write("insert into shop values (1)")
+    engine.write("insert into prices values (1, 10)")
+    engine.write("insert into web values (1, 1), (2, 1)")
+    assert engine.all("priced") == [(1, 10), (1, 10), (1, None)]
+    engine.write("delete from web where id = 1")
+    assert engine.all("priced") == [(1, 10), (1, 10)]
+
+
+def test_python_is_called_once_for_each_of_several_equal_rows(engine: Engine, tmp_path: Path) -> None:
+    code = "calls = 0\n\ndef count_up(x):\n    global calls\n    calls += 1\n    return 100 * calls + x\n"
+    engine.deploy_python(tmp_path / "count_up.py", "count_up", "x integer", "integer", code)
+    engine.deploy_all(
+        "create table acts (k integer)",
+        "create materialized view seen as select k, count_up(k) as n from acts",
+    )
+    engine.write("insert into acts values (7)")
+    engine.write("insert into acts values (7), (8)")
+    seen = engine.all("seen")
+    assert (7, 107) in seen
+    assert sorted(n // 100 for _, n in seen) == [1, 2, 3]
+    engine.write("delete from acts where k = 7")
+    assert [k for k, _ in engine.all("seen")] == [8]
 
 
 def test_a_branch_that_joins_the_driver_with_itself_is_kept_exact(engine: Engine) -> None:
