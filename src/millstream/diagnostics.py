@@ -56,7 +56,7 @@ CATALOGUE: dict[str, tuple[str, str, str]] = {
     ),
     "MS016": (
         "FOR SYSTEM_TIME AS OF PROCTIME() on {detail}",
-        "the right side must be a source table or a materialized view, joined by equality, inner or left",
+        "the right side must be a source table or a materialized view, joined inner, or left by equality",
         "materialize the right side, or join without FOR SYSTEM_TIME",
     ),
     "MS017": (
@@ -226,6 +226,12 @@ CATALOGUE: dict[str, tuple[str, str, str]] = {
         "{detail}",
         "RisingWave compares sets only",
         "number the rows that are equal and use INTERSECT or EXCEPT, or join on a count of them",
+    ),
+    "MS068": (
+        "join with a single row",
+        "RisingWave's streaming jobs join by equality; of a single row they keep one comparison (<, <=, >, >=) with its "
+        "only column, of which nothing else is read",
+        "compare with it in WHERE, or join it in a plain view on top, which RisingWave computes when it is read",
     ),
     "MS067": (
         "subquery in {detail}",

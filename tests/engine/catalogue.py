@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from millstream.delta.node import HASH, Node
+from millstream.delta.node import HASH, KEY_HASH, Node
 from millstream.delta.segment import compile_nodes
 from millstream.front.functions import inline, parse_function
 from millstream.front.parse import parse
@@ -46,6 +46,7 @@ RELATIONS = {
         ("item_id",),
     ),
     "clicks": Relation("clicks", (("user_id", "text", True), ("item_id", "text", True)), (HASH,)),
+    "totals": Relation("totals", (("top", "double precision", True),), (KEY_HASH,), single=True),
 }
 VIEWS = {
     "cheap_items": ViewText(

@@ -106,11 +106,17 @@ class Writer:
         if not pairs:
             return None
         a, b = self.draw(st.sampled_from(pairs))
+        self.used.append(relation.name)
         word = pick(self.draw, ("join", "left join"))
-        condition = f"{b.text} = {a.text}"
+        kind = pick(self.draw, ("=", "=", "=", "is not distinct from", "none"))
+        if kind == "none":
+            return (
+                f" join {{right_{relation.name}}} as {alias} on {predicate(self.draw, (*left, *scope), 0)}",
+                scope,
+            )
+        condition = f"{b.text} {kind} {a.text}"
         if word == "join" and self.draw(st.sampled_from((False, False, True))):
             condition += f" and {predicate(self.draw, scope, 0)}"
-        self.used.append(relation.name)
         return f" {word} {{right_{relation.name}}} as {alias} on {condition}", scope
 
 

@@ -23,11 +23,15 @@ from tests.equivalence.values import INTERVALS, SCALAR_TYPES
 
 @dataclass(frozen=True)
 class Relation:
-    """Something that a FROM clause can name; a `source` table has few rows, however often it is joined with itself."""
+    """Something that a FROM clause can name.
+
+    A `source` table has few rows, however often it is joined with itself. A `single` view has one row at most.
+    """
 
     name: str
     columns: tuple[Column, ...]
     source: bool = False
+    single: bool = False
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,7 @@ class Query:
     sql: str
     columns: tuple[Column, ...]
     batch: str | None = None  # in PostgreSQL's terms, where they differ
+    single: bool = False  # it surely has at most one row
 
 
 @dataclass(frozen=True)

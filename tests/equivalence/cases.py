@@ -163,7 +163,7 @@ def views(
         materialized = number == count - 1 or draw(st.sampled_from((True, True, False)))
         inputs = frozenset(each.name for each in relations if re.search(rf"\b{each.name}\b", query.sql))
         made.append(View(name, query.sql, query.columns, materialized, inputs, query.batch))
-        relations.append(Relation(name, query.columns))
+        relations.append(Relation(name, query.columns, single=query.single))
     return tuple(made)
 
 

@@ -140,7 +140,7 @@ def global_block(writer: Statement, depth: int) -> Query:
     source = any_source(writer, depth)
     texts, columns = aggregates(writer, source.scope, 0)
     where = where_clause(conditions(writer, source.scope))
-    return Query(f"select {', '.join(texts)} from {source.sql}{where}", tuple(columns))
+    return Query(f"select {', '.join(texts)} from {source.sql}{where}", tuple(columns), single=True)
 
 
 def distinct_block(writer: Statement, depth: int) -> Query:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from tests.equivalence.blocks import (
     Item,
     Query,
+    Relation,
     Statement,
     choose_item,
     conditions,
@@ -35,7 +36,10 @@ def equal_pairs(left: Item, right: Item) -> list[tuple[Scoped, Scoped]]:
 
 
 def equalities(writer: Statement, left: Item, right: Item, *, alone: bool = False) -> str | None:
-    """One or two equalities between columns of the same type; unless they stand alone, sometimes an inequality."""
+    """One or two equalities between columns of the same type, of which NULLs may be equal too.
+
+    Unless they must stand alone there is sometimes an inequality, and none may be an equality of values.
+    """
     draw = writer.draw
     pairs = equal_pairs(left, right)
     if not pairs:
@@ -43,7 +47,8 @@ def equalities(writer: Statement, left: Item, right: Item, *, alone: bool = Fals
     chosen = [draw(st.sampled_from(pairs))]
     if sometimes(draw):
         chosen.append(draw(st.sampled_from(pairs)))
-    terms = [f"{a.text} = {b.text}" for a, b in chosen]
+    operators = ("=", "=", "=", "is not distinct from")[: 3 if alone else 4]
+    terms = [f"{a.text} {pick(draw, operators)} {b.text}" for a, b in chosen]
     if not alone and sometimes(draw):
         a, b = draw(st.sampled_from(pairs))
         terms.append(f"{a.text} {pick(draw, ('<', '<>', '>='))} {b.text}")
@@ -176,8 +181,11 @@ def asof_block(writer: Statement, depth: int) -> Query:
 
 
 def one_row_block(writer: Statement, depth: int) -> Query:
-    """A join with the one row of an aggregate, compared with it or not; constant rows."""
+    """A join with the one row of an aggregate, of a view or written here, compared with it or not; constant rows."""
     draw = writer.draw
+    stored = [relation for relation in writer.relations if relation.single]
+    if stored and draw(st.booleans()):
+        return with_stored_row(writer, depth, draw(st.sampled_from(stored)))
     left, right = choose_item(writer, depth), choose_item(writer, depth)
     alias = writer.alias()
     one = Scoped(f"{alias}.n", Column("n", "bigint"))
@@ -191,6 +199,22 @@ def one_row_block(writer: Statement, depth: int) -> Query:
     numbers = [each for each in left.comparable() if each.column.type in INTEGRAL]
     test = [f"{draw(st.sampled_from(numbers)).text} {pick(draw, ('<', '>='))} {one.text}"] if numbers else []
     return select(writer, source, scope, [*test, *conditions(writer, left.scope)])
+
+
+def with_stored_row(writer: Statement, depth: int, relation: Relation) -> Query:
+    """Every row of an item beside the one row of a view: all of them, or those that a comparison admits."""
+    draw = writer.draw
+    many, one = choose_item(writer, depth), named(writer, relation.name, relation.columns)
+    scope = (*many.scope, *one.scope)
+    compared = [(a, b) for a, b in equal_pairs(many, one) if a.column.type != "boolean"]
+    kind = pick(draw, ("cross join", "one first", "join", "left join") if compared else ("cross join",))
+    if kind == "cross join":
+        return select(writer, f"{many.sql} cross join {one.sql}", scope, conditions(writer, scope))
+    a, b = draw(st.sampled_from(compared))
+    test = f"{a.text} {pick(draw, ('<', '>=', '<>', '='))} {b.text}"
+    if kind == "one first":
+        return select(writer, f"{one.sql}, {many.sql}", many.scope, [test])
+    return select(writer, f"{many.sql} {kind} {one.sql} on {test}", scope, conditions(writer, many.scope))
 
 
 def self_join_block(writer: Statement, depth: int) -> Query:
@@ -240,13 +264,28 @@ def temporal_block(writer: Statement, depth: int) -> Query:
 
 
 def comma_join_block(writer: Statement, depth: int) -> Query:
-    """FROM a, b with the equality in WHERE."""
-    left, right = choose_item(writer, depth), choose_item(writer, depth)
-    condition = equalities(writer, left, right)
-    if condition is None:
-        return select_block(writer, depth)
-    scope = (*left.scope, *right.scope)
-    return select(writer, f"{left.sql}, {right.sql}", scope, [condition, *conditions(writer, scope)])
+    """FROM a, b or a, b, c with the equalities in WHERE: the first two may meet through the third alone.
+
+    An equality may be written in every branch of an OR; an outer join may stand beside the last comma.
+    """
+    draw = writer.draw
+    items = [choose_item(writer, depth) for _ in range(draw(st.sampled_from((2, 2, 3))))]
+    terms: list[str] = []
+    for item in items[:-1]:
+        condition = equalities(writer, item, items[-1])
+        if condition is None:
+            return select_block(writer, depth)
+        terms.append(condition)
+    scope = tuple(each for item in items for each in item.scope)
+    if sometimes(draw):
+        first, second = predicate(draw, scope, 1), predicate(draw, scope, 1)
+        terms[0] = f"(({terms[0]} and {first}) or ({second} and {terms[0]}))"
+    sql = ", ".join(item.sql for item in items)
+    beside = choose_item(writer, depth) if len(items) == 2 and sometimes(draw) else None
+    condition = equalities(writer, items[-1], beside) if beside is not None else None
+    if beside is not None and condition is not None:
+        sql, scope = f"{sql} left join {beside.sql} on {condition}", (*scope, *beside.scope)
+    return select(writer, sql, scope, [*terms, *conditions(writer, scope)])
 
 
 def exists_block(writer: Statement, depth: int) -> Query:

@@ -22,9 +22,11 @@ from millstream.emit import render as rendering
 from millstream.emit import statements as writing
 from millstream.emit.names import table
 from millstream.emit.statements import NodeSql
+from millstream.front import connect as connection
 from millstream.front import correlate, ordering, subqueries
-from millstream.plan import first
-from millstream.plan.nodes import scans
+from millstream.plan import conditions, first
+from millstream.plan.lineage import replace_node
+from millstream.plan.nodes import Join, scans
 from millstream.runtime import session as sessions
 from millstream.runtime.client_table import ClientTable
 from millstream.runtime.source import Source
@@ -146,6 +148,17 @@ def acting_always() -> AbstractContextManager[object]:
     return patch.object(NodeSql, "statements", wrap(NodeSql.statements))
 
 
+def below_full(original: Original) -> Original:
+    """Take conditions below a full join as below a left one."""
+
+    def changed(plan: Any, *a: Any) -> Any:
+        made = original(replace(plan, kind="left"), *a)
+        join = made if isinstance(made, Join) else made.input
+        return made if plan.kind != "full" else replace_node(made, join, replace(join, kind="full"))
+
+    return changed
+
+
 def nearest_for_good(original: Original) -> Original:
     """Let changes on the right of an ASOF join add and take their own rows, whatever was nearest."""
     return lambda plan, *a: original(replace(plan, nearest=()) if plan.nearest else plan, *a)
@@ -250,6 +263,27 @@ FAULTS = (
         ("unnest", "window"),
     ),
     Fault("a deletion takes one of several", edited(NodeSql, "apply", "LIMIT -d._w", "LIMIT 1"), ("select",)),
+    Fault(
+        "NULLs that a join holds equal never meet",
+        wrapped(rendering, "ways", lambda original: lambda terms: original(terms)[:1]),
+        ("join", "exists", "comma_join"),
+    ),
+    Fault(
+        "what the branches of an OR have in common is all that they say",
+        wrapped(
+            conditions,
+            "factored",
+            lambda original: (
+                lambda parts: original(parts)[:1] if len(original(parts)) > 1 else original(parts)
+            ),
+        ),
+        ("comma_join",),
+    ),
+    Fault(
+        "a condition on one side of a full join keeps the rows of the other",
+        wrapped(connection, "beside", below_full),
+        ("outer_join",),
+    ),
     Fault(
         "any right side counts as flat",
         answering(segmentation, "is_flat", True),

@@ -71,4 +71,4 @@ def statement(draw: st.DrawFn, relations: Sequence[Relation], kinds: Sequence[st
     writer = Statement(draw, relations, [{**BUILDERS, **POSTGRES_BUILDERS}[kind] for kind in kinds])
     query = nested(writer, depth)
     sql = writer.finish(query)
-    return Query(sql, query.columns, writer.batch(sql))
+    return Query(sql, query.columns, writer.batch(sql), query.single)

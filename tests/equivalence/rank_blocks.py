@@ -130,7 +130,9 @@ def limit_block(writer: Statement, depth: int) -> Query:
     order = total_order(draw, [each.text for each in comparable])
     where = where_clause(conditions(writer, item.scope))
     cut = pick(draw, ("limit 1", "limit 2", "limit 2 offset 1", "offset 2"))
-    return Query(f"select {listing} from {item.sql}{where} order by {order} {cut}", columns)
+    return Query(
+        f"select {listing} from {item.sql}{where} order by {order} {cut}", columns, single=cut == "limit 1"
+    )
 
 
 def union_all_block(writer: Statement, depth: int) -> Query:

@@ -35,7 +35,9 @@ class State:
     def as_relation(self) -> Relation:
         """What the compiler scans."""
         columns = tuple((str(n), str(t), bool(nullable)) for n, t, nullable in self.detail["columns"])
-        return Relation(self.name, columns, tuple(self.detail["key"]), self.detail.get("guard"))
+        key, guard = tuple(self.detail["key"]), self.detail.get("guard")
+        marks = (bool(self.detail.get(mark)) for mark in ("single", "append_only"))
+        return Relation(self.name, columns, key, guard, *marks)
 
 
 @dataclass(frozen=True)

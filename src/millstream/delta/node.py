@@ -7,6 +7,7 @@ from enum import Enum
 
 from millstream.plan.expression import Attribute
 from millstream.plan.nodes import Aggregate, Join, Plan, Relation, Scan, TimeFilter, UdfProject, scans, walk
+from millstream.plan.single import at_most_one
 
 HASH = "_h"  # hash of a row, where rows are a bag
 KEY_HASH = "_kh"  # hash of the key, where a key column may be NULL
@@ -90,7 +91,7 @@ class Node:
         key = self.keys if self.unique and not self.nullable_key and self.keys else (HASH,)
         if self.unique and (self.nullable_key or not self.keys):
             key = (KEY_HASH,)
-        return Relation(self.name, columns, key, guard)
+        return Relation(self.name, columns, key, guard, at_most_one(self.plan))
 
     @property
     def filtered(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sqlglot import exp
@@ -9,22 +10,45 @@ from sqlglot import exp
 from millstream.delta.dynamic_filter import compared
 from millstream.delta.node import Node, Rule
 from millstream.emit.names import quote
-from millstream.plan.expression import column, equalities, plain, references
+from millstream.emit.render import scalar
+from millstream.plan.expression import column, links, plain, references, substitute
 from millstream.plan.lineage import origins, source_of
 from millstream.plan.nodes import (
     Aggregate,
     Filter,
     Join,
     Plan,
+    Project,
     Scan,
     TimeFilter,
     UnionAll,
     Window,
+    inputs,
     names,
     scans,
     walk,
 )
 from millstream.plan.restrict import restrict
+
+# What an index may compute: nothing that fails on a value, for then the row could not be stored.
+INDEXED = (
+    exp.Column,
+    exp.Identifier,
+    exp.Literal,
+    exp.Null,
+    exp.Paren,
+    exp.Lower,
+    exp.Upper,
+    exp.Trim,
+    exp.Coalesce,
+    exp.DPipe,
+    exp.JSONExtract,
+    exp.JSONExtractScalar,
+    exp.JSONBExtract,
+    exp.JSONBExtractScalar,
+    exp.JSONPath,
+    exp.JSONPathPart,
+)
 
 
 @dataclass(frozen=True)
@@ -76,24 +100,43 @@ def for_extremes(aggregate: Aggregate) -> list[Index]:
 
 def for_join(join: Join) -> list[Index]:
     """Both sides by their equality; the left side of a process-time join is never looked up."""
-    pairs = equalities(join.on, names(join.left), names(join.right))
-    nearest = [plain(term.this) for term in join.nearest[:1]]
-    sides = [(join.right, [plain(b) for _, b in pairs] + nearest)]
+    pairs = links(join.on, names(join.left), names(join.right))
+    nearest = [term.this for term in join.nearest[:1]]
+    sides = [(join.right, [b for _, b in pairs] + nearest)]
     if not join.process_time:
-        sides.append((join.left, [plain(a) for a, _ in pairs]))
+        sides.append((join.left, [a for a, _ in pairs]))
     found = compared(join)
     if found is not None:
-        sides.append((join.left, [plain(found[0])]))
+        sides.append((join.left, [found[0]]))
     made = []
-    for side, columns in sides:
-        sources = [source_of(side, name) for name in columns if name is not None]
-        known = [source for source in sources if source is not None]
-        for scan in {source[0].instance: source[0] for source in known}.values():
-            mine = tuple(
-                dict.fromkeys(quote(stored) for leaf, stored in known if leaf.instance == scan.instance)
-            )
+    for side, keys in sides:
+        known = [found for key in keys for found in at_rest(side, key)]
+        for scan in {leaf.instance: leaf for leaf, _ in known}.values():
+            mine = tuple(dict.fromkeys(text for leaf, text in known if leaf.instance == scan.instance))
             made.append(Index(scan.relation.name, mine))
     return made
+
+
+def at_rest(plan: Plan, key: exp.Expr) -> Iterator[tuple[Scan, str]]:
+    """The scans whose stored columns alone a key is computed from, each with the key as SQL over these."""
+    read = references(key)
+    if isinstance(plan, Scan) and read:
+        stored = {a.name: column(name) for a, name in zip(plan.columns, plan.names, strict=True)}
+        below = substitute(key, stored).unnest()
+        if plain(below) is not None:
+            yield plan, scalar(below)
+        elif all(isinstance(node, INDEXED) for node in below.walk()):
+            yield plan, f"({scalar(below)})"
+    elif isinstance(plan, Project):
+        yield from at_rest(plan.input, substitute(key, {a.name: e for a, e in plan.items}))
+    elif isinstance(plan, UnionAll):
+        for branch in plan.inputs:
+            own = {u.name: column(b) for u, b in zip(plan.columns, branch.columns, strict=True)}
+            yield from at_rest(branch, substitute(key, own))
+    else:
+        for below_plan in inputs(plan):
+            if read and read <= names(below_plan):
+                yield from at_rest(below_plan, key)
 
 
 def for_keys(node: Node) -> list[Index]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from itertools import product
 
 from sqlglot import exp
 
@@ -10,7 +12,16 @@ from millstream.delta.node import HASH
 from millstream.emit.identity import Columns, as_text, is_strict, loose, mark, same
 from millstream.emit.lenient import lenient
 from millstream.emit.names import changes, quote, table
-from millstream.plan.expression import CLOCKS, WEIGHT, equalities, transform
+from millstream.plan.expression import (
+    CLOCKS,
+    WEIGHT,
+    conjunction,
+    conjuncts,
+    equalities,
+    equated,
+    links,
+    transform,
+)
 from millstream.plan.fallible import is_fallible
 from millstream.plan.nodes import (
     ROW_WISE,
@@ -31,6 +42,7 @@ from millstream.plan.nodes import (
     names,
 )
 
+MOST_WAYS = 3  # comparisons of NULLs for each of which a lookup is written twice; more are only tested
 Images = Mapping[int, str]  # scan instance → the FROM item to read in place of its relation
 
 
@@ -151,48 +163,99 @@ def previous(scan: Scan) -> str:
 
 
 def render_join(join: Join, images: Images) -> str:
-    """Inner, left and full joins as they are; semi and anti joins as [NOT] EXISTS; lookups where one side leads."""
-    on = scalar(join.on) if join.on is not None else "true"
+    """Inner, left and full joins as they are; semi and anti joins as [NOT] EXISTS; lookups where one side leads.
+
+    PostgreSQL can hash and merge by equality alone: where only NULLs that meet connect the sides, rows are looked up.
+    """
     left, right = render(join.left, images), render(join.right, images)
-    pairs = equalities(join.on, names(join.left), names(join.right))
+    sides = names(join.left), names(join.right)
+    pairs = links(join.on, *sides)
     if join.leads is not None and (pairs or (join.single and join.kind == "inner")):
-        return render_lookup(join, left, right, on)
+        return render_lookup(join, left, right)
+    if join.nearest or (pairs and not equalities(join.on, *sides)):
+        return render_lookup(replace(join, leads="left"), left, right)
+    on = scalar(join.on) if join.on is not None else "true"
     if join.kind in ("semi", "anti"):
         word = "EXISTS" if join.kind == "semi" else "NOT EXISTS"
         return f"SELECT * FROM ({left}) AS l WHERE {word} (SELECT 1 FROM ({right}) AS r WHERE {on})"
-    if join.nearest:
-        return render_lookup(join, left, right, on)
     word = {"left": "LEFT JOIN", "full": "FULL JOIN"}.get(join.kind, "JOIN")
     return f"SELECT * FROM ({left}) AS l {word} ({right}) AS r ON {on}"
 
 
-def render_lookup(join: Join, left: str, right: str, on: str) -> str:
+def render_lookup(join: Join, left: str, right: str) -> str:
     """Look the other side up for each row of the leading one.
 
     OFFSET 0 keeps PostgreSQL from choosing another order: a plan that it made while a table was empty would be a full
     scan for each changed row once the table has grown. A semi join that its right side leads gives every left row
     whose equality meets a right row; what else the condition says is left out, so there may be more rows than needed.
     """
+    met = ways(conjuncts(join.on))
     if join.leads == "right" and join.kind == "inner":
-        return f"SELECT * FROM ({right}) AS r CROSS JOIN LATERAL (SELECT * FROM ({left}) AS l WHERE {on} OFFSET 0) AS l"
+        return f"SELECT * FROM ({right}) AS r CROSS JOIN LATERAL ({looked_up(left, 'l', met)} OFFSET 0) AS l"
     if join.leads == "right":
-        pairs = equalities(join.on, names(join.left), names(join.right))
-        keys = listing([f"{scalar(b)} AS k{i}" for i, (_, b) in enumerate(pairs)])
-        same = " AND ".join(f"{scalar(a)} = j.k{i}" for i, (a, _) in enumerate(pairs))
+        keys, same = by_key(join)
         return (
-            f"SELECT l.* FROM (SELECT DISTINCT {keys} FROM ({right}) AS r) AS j "
-            f"CROSS JOIN LATERAL (SELECT * FROM ({left}) AS l WHERE {same} OFFSET 0) AS l"
+            f"SELECT l.* FROM (SELECT DISTINCT {listing(keys)} FROM ({right}) AS r) AS j "
+            f"CROSS JOIN LATERAL ({looked_up(left, 'l', ways(same))} OFFSET 0) AS l"
         )
     first = (
         f"ORDER BY {listing([scalar(term) for term in join.nearest])} LIMIT 1" if join.nearest else "OFFSET 0"
     )
-    looked_up = f"SELECT * FROM ({right}) AS r WHERE {on} {first}"
+    rows = f"{looked_up(right, 'r', met)} {first}"
     if join.kind in ("semi", "anti"):
         word = "EXISTS" if join.kind == "semi" else "NOT EXISTS"
-        return f"SELECT * FROM ({left}) AS l WHERE {word} ({looked_up})"
+        return f"SELECT * FROM ({left}) AS l WHERE {word} ({rows})"
     if join.kind == "left":
-        return f"SELECT * FROM ({left}) AS l LEFT JOIN LATERAL ({looked_up}) AS r ON true"
-    return f"SELECT * FROM ({left}) AS l CROSS JOIN LATERAL ({looked_up}) AS r"
+        return f"SELECT * FROM ({left}) AS l LEFT JOIN LATERAL ({rows}) AS r ON true"
+    return f"SELECT * FROM ({left}) AS l CROSS JOIN LATERAL ({rows}) AS r"
+
+
+def looked_up(rows: str, alias: str, conditions: list[str]) -> str:
+    """The rows that meet one of several conditions, which exclude each other."""
+    return " UNION ALL ".join(f"SELECT * FROM ({rows}) AS {alias} WHERE {each}" for each in conditions)
+
+
+def by_key(join: Join) -> tuple[list[str], list[exp.Expr]]:
+    """What the right side has of the keys of a join, as columns, and the conditions that left rows have them too."""
+    keys: list[str] = []
+    same: list[exp.Expr] = []
+    for kind in (exp.EQ, exp.NullSafeEQ):
+        for a, b in equated(join.on, names(join.left), names(join.right), kind):
+            name = f"k{len(keys)}"
+            keys.append(f"{scalar(b)} AS {name}")
+            same.append(kind(this=a.copy(), expression=exp.column(name, table="j")))
+    return keys, same
+
+
+def ways(terms: list[exp.Expr]) -> list[str]:
+    """A condition as several that exclude each other, one for each way in which NULLs can meet in it.
+
+    No index serves IS NOT DISTINCT FROM. But either both sides are equal or both are NULL, and an index serves each.
+    """
+    safe = [t for t in terms if isinstance(t, exp.NullSafeEQ) and links_rows(t)][:MOST_WAYS]
+    rest = [term for term in terms if not any(term is each for each in safe)]
+    made = []
+    for equal in product((True, False), repeat=len(safe)):
+        met = [
+            exp.EQ(this=term.this, expression=term.expression) if here else both_null(term)
+            for term, here in zip(safe, equal, strict=True)
+        ]
+        condition = conjunction([*met, *rest])
+        made.append(scalar(condition) if condition is not None else "true")
+    return made
+
+
+def links_rows(term: exp.NullSafeEQ) -> bool:
+    """Tell whether both sides of a comparison read columns."""
+    return all(side.find(exp.Column) is not None for side in (term.this, term.expression))
+
+
+def both_null(term: exp.NullSafeEQ) -> exp.Expr:
+    """Neither side has a value."""
+    sides = (term.this, term.expression)
+    return exp.and_(
+        *(exp.Is(this=exp.paren(each.copy()), expression=exp.Null()) for each in sides), copy=False
+    )
 
 
 def render_unnest(plan: Unnest, images: Images) -> str:

@@ -186,5 +186,5 @@ def bind_aggregation(select: exp.Select, items: Items, plan: Plan, scope: Scope)
     if condition is not None:
         from millstream.front.where import bind_where
 
-        result = bind_where(exp.Where(this=condition), result, grouping.shown, {})
+        result = bind_where(exp.Where(this=condition), result, grouping.shown, {}, select)
     return result, replace(grouping.shown), rewritten

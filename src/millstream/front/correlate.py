@@ -10,7 +10,6 @@ from millstream.diagnostics import refuse
 from millstream.errors import Refused
 from millstream.front import lifting, query, tables, where
 from millstream.front.aggregates import has_aggregates, is_aggregate
-from millstream.front.connect import connect
 from millstream.front.scalar import bind
 from millstream.front.scope import CommonTable, Scope
 from millstream.front.subplan import Subplan, check_inside
@@ -38,8 +37,8 @@ def bind_subplan(
     refuse_unread(select, context.path)
     inner = Scope(context, outer=scope)
     plan = tables.bind_from(select, inner, ctes)
-    plan, terms = where.split_where(select.args.get("where"), plan, inner, ctes)
-    plan, links, terms = find_links(connect(plan, select, context.path), terms, scope)
+    plan, terms = where.split_where(select.args.get("where"), plan, inner, ctes, select)
+    plan, links, terms = find_links(plan, terms, scope)
     if is_plain(select):
         if select.args.get("order"):
             raise refuse("MS012", select.args["order"], "", context.path)

@@ -41,6 +41,7 @@ class Table:
     key: tuple[str, ...]
     conflict: str
     versions: tuple[str, ...] = ()
+    append_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,7 @@ def parse_table(ddl: str, path: str | None = None) -> Table:
     if matched:
         versions = tuple(name.strip().strip('"') for name in matched.group(1).split(","))
         rest = rest.replace(matched.group(), "").strip()
+    append_only = "append only" in rest
     rest = rest.replace("append only", "").strip()
     conflict = "overwrite" if key else "bag"
     if rest == "on conflict do nothing":
@@ -114,7 +116,7 @@ def parse_table(ddl: str, path: str | None = None) -> Table:
     if not key and conflict != "bag":
         raise refuse("ON CONFLICT", "there is no key that could conflict", "declare a PRIMARY KEY", path)
     check_versions(versions, columns, conflict, path)
-    return Table(columns, key, conflict, versions)
+    return Table(columns, key, conflict, versions, append_only)
 
 
 def check_versions(

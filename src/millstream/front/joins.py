@@ -12,12 +12,14 @@ from millstream.front.parse import is_process_time
 from millstream.front.scalar import bind
 from millstream.front.scope import CommonTable, Scope
 from millstream.front.unread import refuse_unread
+from millstream.plan.conditions import terms_of
 from millstream.plan.expression import (
     Attribute,
     column,
     conjunction,
     conjuncts,
     equalities,
+    links,
     references,
 )
 from millstream.plan.keys import tie_break
@@ -54,7 +56,7 @@ def bind_join(join: exp.Join, left: Plan, scope: Scope, ctes: Ctes) -> Plan:
     for alias, columns in added.items():
         scope.add(alias, columns)
     on = join.args.get("on")
-    condition = bind(on, scope) if on is not None else None
+    condition = conjunction(terms_of(bind(on, scope))) if on is not None else None
     if using:
         condition = conjunction(exp.EQ(this=column(a), expression=column(b)) for a, b in using.values())
     if method == "ASOF":
@@ -70,14 +72,14 @@ def bind_join(join: exp.Join, left: Plan, scope: Scope, ctes: Ctes) -> Plan:
 
 def check_condition(joined: Join, node: exp.Expr, path: str | None, item: exp.Expr) -> Join:
     """Refuse a join that no key connects, unless one side is one row; WHERE may still connect an inner join."""
-    pairs = equalities(joined.on, names(joined.left), names(joined.right))
-    if joined.process_time and not pairs:
-        raise refuse("MS016", item, item.alias_or_name, path)
+    pairs = links(joined.on, names(joined.left), names(joined.right))
     for term in conjuncts(joined.on):
         if references(term) - names(joined.left) - names(joined.right):
             raise refuse("MS010", node, "correlated join condition", path)
-    if pairs:
+    if pairs or (joined.process_time and joined.kind == "inner"):
         return joined
+    if joined.process_time:
+        raise refuse("MS016", item, item.alias_or_name, path)
     if joined.kind in ("inner", "left") and at_most_one(joined.right):
         return Join(joined.left, joined.right, joined.kind, joined.on, single=True)
     if joined.kind != "inner":

@@ -74,6 +74,8 @@ def lift(
     for node in outermost(root.this):
         joined, value = subqueries.attach_value(node, plan, scope, ctes)
         source = next((each for each in joined.columns if each.name == plain(value)), None)
+        if source is not None and not isinstance(node, exp.In):
+            scope.context.note_row((source,), node)
         attribute = Attribute(
             scope.context.names.fresh("value"),
             source.type if source is not None else None,
@@ -142,7 +144,7 @@ def bind_grouped(
         restored = [(name, restore(item, aside)) for name, item in found]
         conditions = [item for _, item in restored[len(items) :]]
         if conditions:
-            plan = bind_where(exp.Where(this=exp.and_(*conditions)), plan, scope, ctes)
+            plan = bind_where(exp.Where(this=exp.and_(*conditions)), plan, scope, ctes, select)
         plan, found = lift_items(restored[: len(items)], plan, scope, ctes)
     return plan, scope, found[: len(items)]
 

@@ -12,10 +12,13 @@ from sqlglot import exp
 
 from millstream.diagnostics import refuse
 from millstream.errors import Refused
+from millstream.front.functions import inline
 from millstream.front.parse import is_process_time, parse
-from millstream.front.scope import Catalog, ViewText
-from millstream.plan.expression import conjuncts
-from millstream.plan.nodes import Relation
+from millstream.front.query import bind_query
+from millstream.front.scope import Catalog, Context, ViewText
+from millstream.plan.conditions import terms_of
+from millstream.plan.expression import links
+from millstream.plan.nodes import Join, Relation, names, scans, walk
 
 Indexes = Callable[[str | None, str], Sequence[Sequence[str]]]  # (schema, name) → the columns of each index
 
@@ -64,6 +67,8 @@ def refuse_unportable(sql: str, catalog: Catalog, path: str | None, indexes: Ind
     tree = parse(sql, path)
     for found in unportable(tree, catalog, path, indexes or (lambda *_: ())):
         raise found
+    for found in single_rows(tree, catalog, path):
+        raise found
     for table in tree.find_all(exp.Table):
         view = catalog.relation(table.db or None, table.name)
         if isinstance(view, ViewText):
@@ -80,11 +85,22 @@ def unportable(tree: exp.Expr, catalog: Catalog, path: str | None, indexes: Inde
         elif isinstance(node, exp.Select):
             yield from of_select(node, catalog, path)
             for join in node.args.get("joins") or []:
-                yield from of_join(join, catalog, path, indexes)
+                yield from of_join(join, node, catalog, path, indexes)
         elif isinstance(node, exp.Filter) and node.find(exp.Query):
             yield refuse("MS067", node, "a FILTER clause", path)
         elif isinstance(node, exp.AggFunc) and not isinstance(node.parent, exp.Window):
             yield from of_aggregate(node, path)
+
+
+def single_rows(tree: exp.Expr, catalog: Catalog, path: str | None) -> Iterator[Refused]:
+    """Joins of every row with a single one, which stay joins: of those with one comparison a dynamic filter was made."""
+    context = Context(catalog, path=path)
+    plan, _ = bind_query(inline(tree, catalog, path), context, {}, None)
+    for join in walk(plan):
+        if isinstance(join, Join) and join.single and join.kind != "semi" and scans(join.right):
+            written = [context.one_rows[a.name] for a in join.right.columns if a.name in context.one_rows]
+            if written and not links(join.on, names(join.left), names(join.right)):
+                yield refuse("MS068", written[0], "", path)
 
 
 def of_window(window: exp.Window, tree: exp.Expr, path: str | None) -> Iterator[Refused]:
@@ -176,7 +192,9 @@ def aggregates(item: exp.Expr) -> bool:
     return any(isinstance(node, exp.AggFunc) for node in found)
 
 
-def of_join(join: exp.Join, catalog: Catalog, path: str | None, indexes: Indexes) -> Iterator[Refused]:
+def of_join(
+    join: exp.Join, select: exp.Select, catalog: Catalog, path: str | None, indexes: Indexes
+) -> Iterator[Refused]:
     """Subqueries in ON, and process-time joins that do not fix the key of their right side."""
     on = join.args.get("on")
     if on is not None and on.find(exp.Query):
@@ -187,16 +205,14 @@ def of_join(join: exp.Join, catalog: Catalog, path: str | None, indexes: Indexes
     relation = catalog.relation(table.db or None, table.name)
     if not isinstance(relation, Relation):
         return
-    using = {identifier.name for identifier in join.args.get("using") or []}
-    fixed = using | {
-        side.name
-        for term in conjuncts(on)
-        if isinstance(term, exp.EQ)
-        for side in (term.left, term.right)
-        if isinstance(side, exp.Column) and side.table == table.alias_or_name
-    }
-    keys = [relation.key, *indexes(table.db or None, table.name)]
     stored = {name for name, _, _ in relation.columns}
+    where = select.args.get("where")
+    terms = [*terms_of(on), *(terms_of(where.this) if where is not None else [])]
+    fixed = {identifier.name for identifier in join.args.get("using") or []}
+    fixed |= {name for term in terms if (name := fixed_by(term, table.alias_or_name, stored)) is not None}
+    if not fixed and not join.side and only_appended(select, join, catalog):
+        return  # a nested loop over the right side, which RisingWave makes for rows that only come
+    keys = [relation.key, *indexes(table.db or None, table.name)]
     if (
         not any(set(key) <= fixed for key in keys if key and set(key) <= stored)
         and set(relation.key) <= stored
@@ -204,6 +220,34 @@ def of_join(join: exp.Join, catalog: Catalog, path: str | None, indexes: Indexes
         yield refuse(
             "MS063", on or table, f"{table.alias_or_name}, whose key is ({', '.join(relation.key)})", path
         )
+
+
+def only_appended(select: exp.Select, join: exp.Join, catalog: Catalog) -> bool:
+    """Tell whether what stands left of a join is one append-only table."""
+    first = select.args["from_"].this
+    if join is not select.args["joins"][0] or not isinstance(first, exp.Table):
+        return False
+    relation = catalog.relation(first.db or None, first.name)
+    return isinstance(relation, Relation) and relation.append_only
+
+
+def fixed_by(term: exp.Expr, alias: str, stored: set[str]) -> str | None:
+    """The column of a relation that a term equates with something of another.
+
+    A column without an alias is this relation's where it has one of that name; else the name would have two meanings.
+    """
+    if not isinstance(term, (exp.EQ, exp.NullSafeEQ)):
+        return None
+
+    def mine(node: exp.Expr) -> bool:
+        if not isinstance(node, exp.Column):
+            return False
+        return node.table == alias if node.table else node.name in stored
+
+    for side, other in ((term.left.unnest(), term.right), (term.right.unnest(), term.left)):
+        if mine(side) and not all(mine(column) for column in other.find_all(exp.Column)):
+            return str(side.name)
+    return None
 
 
 def jsonb_columns(select: exp.Select, catalog: Catalog) -> set[str]:

@@ -9,7 +9,6 @@ from sqlglot import exp
 
 from millstream.diagnostics import refuse
 from millstream.front import lifting, setops, tables
-from millstream.front.connect import connect
 from millstream.front.ordering import bind_ordering, read_ordering
 from millstream.front.scalar import bind, python_call, type_of
 from millstream.front.scope import CommonTable, Context, Scope
@@ -70,8 +69,7 @@ def bind_select(
     refuse_unread(select, context.path)
     scope = Scope(context, outer=outer)
     plan = tables.bind_from(select, scope, ctes)
-    plan = bind_where(select.args.get("where"), plan, scope, ctes)
-    plan = connect(plan, select.args["from_"] if select.args.get("from_") else select, context.path)
+    plan = bind_where(select.args.get("where"), plan, scope, ctes, select.args.get("from_") or select)
     return bind_block(select, plan, scope, ctes)
 
 

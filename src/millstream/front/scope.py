@@ -48,13 +48,21 @@ class Catalog(Protocol):
 
 @dataclass
 class Context:
-    """One compilation: names, catalogue, the file that errors point to, and the version that is compiled."""
+    """One compilation: names, catalogue, the file that errors point to, and the version that is compiled.
+
+    `one_rows` has the columns of single rows that are joined to every row of something, and where that is written.
+    """
 
     catalog: Catalog
     names: Names = field(default_factory=Names)
     path: str | None = None
     model: str = ""
     read: dict[str, None] = field(default_factory=dict)  # deployed names this query reads, in order
+    one_rows: dict[str, exp.Expr] = field(default_factory=dict)
+
+    def note_row(self, columns: Iterable[Attribute], node: exp.Expr) -> None:
+        """Remember where a single row is joined to every row."""
+        self.one_rows.update((attribute.name, node) for attribute in columns)
 
 
 @dataclass(frozen=True)

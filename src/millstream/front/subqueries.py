@@ -17,7 +17,7 @@ from millstream.front import correlate
 from millstream.front.scalar import bind
 from millstream.front.scope import CommonTable, Context, Scope
 from millstream.front.subplan import Subplan, check_attached
-from millstream.plan.expression import Attribute, column, conjunction, plain, references
+from millstream.plan.expression import Attribute, column, conjunction, links, plain, references
 from millstream.plan.nodes import Aggregate, Filter, Join, Plan, Project, identity, names
 from millstream.plan.single import at_most_one
 
@@ -54,8 +54,9 @@ def bind_exists(node: exp.Exists, negated: bool, plan: Plan, scope: Scope, ctes:
     sub = correlate.bind_subplan(node.this, scope, ctes)
     if sub.sole or not sub.correlated:
         joined, found = attach_found(sub, plan, scope.context)
+        scope.context.note_row(joined.columns[len(plan.columns) :], node)
         return kept_rows(plan, joined, no(found) if negated else found)
-    if not sub.links:
+    if not links(sub.condition, names(plan), names(sub.plan)):
         raise refuse("MS015", node, "", path)
     check_attached(plan, sub.plan, sub.terms, node, path)
     return Join(plan, sub.plan, "anti" if negated else "semi", sub.condition)

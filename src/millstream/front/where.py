@@ -3,35 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from sqlglot import exp
 
 from millstream.diagnostics import refuse
 from millstream.front import lifting, subqueries
 from millstream.front.aggregates import has_aggregates
+from millstream.front.connect import connect
 from millstream.front.scalar import bind
 from millstream.front.scope import CommonTable, Scope
 from millstream.front.temporal import bind_temporal, without_between
-from millstream.plan.expression import CLOCKS, conjunction, conjuncts, references, substitute
+from millstream.plan.conditions import terms_of
+from millstream.plan.expression import CLOCKS, references, substitute
 from millstream.plan.nodes import Filter, Join, Plan, Project, names
 from millstream.plan.single import compare_with_row
 
+Ctes = Mapping[str, CommonTable]
 
-def bind_where(where: exp.Expr | None, plan: Plan, scope: Scope, ctes: Mapping[str, CommonTable]) -> Plan:
-    """Put the conjuncts of WHERE (or HAVING) on top of a plan, the plain ones lowest."""
-    plan, linking = split_where(where, plan, scope, ctes)
+
+def bind_where(where: exp.Expr | None, plan: Plan, scope: Scope, ctes: Ctes, source: exp.Expr) -> Plan:
+    """Put the conjuncts of WHERE (or HAVING) to the rows of a plan that they read, the plain ones lowest."""
+    plan, linking = split_where(where, plan, scope, ctes, source)
     if linking:
         raise refuse("MS041", where, "from a place that is not its own WHERE", scope.context.path)
     return plan
 
 
 def split_where(
-    where: exp.Expr | None, plan: Plan, scope: Scope, ctes: Mapping[str, CommonTable]
+    where: exp.Expr | None, plan: Plan, scope: Scope, ctes: Ctes, source: exp.Expr
 ) -> tuple[Plan, list[exp.Expr]]:
-    """Put the conjuncts of WHERE on top of a plan; return those that also read the query around it, bound."""
-    if where is None:
-        return plan, []
+    """Put the conjuncts of WHERE to the rows of a plan; return those that also read the query around it, bound.
+
+    `source` is what the plan was bound from, for a refusal of its joins, which the plain conjuncts put in order.
+    """
     path = scope.context.path
     inside = names(plan)
     ordinary: list[exp.Expr] = []
@@ -39,7 +43,7 @@ def split_where(
     temporal: list[exp.Expr] = []
     conditions: list[tuple[exp.Exists | exp.In, bool]] = []
     computed: list[exp.Expr] = []
-    for written in without_between(conjuncts(where.this)):
+    for written in without_between(terms_of(where.this) if where is not None else []):
         term = lifting.quantified(written, path) if lifting.has_query(written) else written
         inner, negated = term, False
         while isinstance(inner, (exp.Not, exp.Paren)):
@@ -54,10 +58,9 @@ def split_where(
         elif has_aggregates(term):
             raise refuse("MS010", term, "aggregate in WHERE", path)
         else:
-            bound = bind(term, scope)
-            (ordinary if references(bound) <= inside else linking).append(bound)
-    if ordinary:
-        plan = push_into_joins(plan, ordinary)
+            for bound in terms_of(bind(term, scope)):
+                (ordinary if references(bound) <= inside else linking).append(bound)
+    plan = connect(plan, ordinary, source, scope.context)
     for term in temporal:
         plan = bind_temporal(term, plan, scope)
     for node, negated in conditions:
@@ -78,7 +81,7 @@ def bounds(term: exp.Expr) -> list[exp.Expr]:
     return [exp.GTE(this=term.this, expression=low), exp.LTE(this=term.this.copy(), expression=high)]
 
 
-def bind_computed(term: exp.Expr, plan: Plan, scope: Scope, ctes: Mapping[str, CommonTable]) -> Plan:
+def bind_computed(term: exp.Expr, plan: Plan, scope: Scope, ctes: Ctes) -> Plan:
     """Bind a condition that has subqueries somewhere inside it."""
     joined, lifted = lifting.lift(term, plan, scope, ctes)
     condition = bind(lifted, scope)
@@ -96,18 +99,3 @@ def dynamic_filter(plan: Plan, joined: Plan, condition: exp.Expr, scope: Scope) 
         return None
     compared = substitute(condition, {attribute.name: value})
     return compare_with_row(plan, join.right, compared, scope.context.names)
-
-
-def push_into_joins(plan: Plan, terms: list[exp.Expr]) -> Plan:
-    """Give an inner join written in FROM a, b the conditions of WHERE that connect its sides."""
-    if isinstance(plan, Join) and plan.kind == "inner":
-        left, right = names(plan.left), names(plan.right)
-        connecting = [term for term in terms if references(term) & left and references(term) & right]
-        rest = [term for term in terms if term not in connecting]
-        if connecting and not plan.process_time:
-            below = push_into_joins(plan.left, [t for t in rest if references(t) <= left])
-            rest = [t for t in rest if not references(t) <= left]
-            plan = replace(plan, left=below, on=conjunction([*conjuncts(plan.on), *connecting]))
-            terms = rest
-    predicate = conjunction(terms)
-    return Filter(plan, predicate) if predicate is not None else plan

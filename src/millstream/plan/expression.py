@@ -91,13 +91,24 @@ def conjunction(terms: Iterable[exp.Expr]) -> exp.Expr | None:
     return exp.and_(*found, copy=False, wrap=False) if found else None
 
 
-def equalities(
-    on: exp.Expr | None, left: frozenset[str], right: frozenset[str]
-) -> list[tuple[exp.Expr, exp.Expr]]:
+Pairs = list[tuple[exp.Expr, exp.Expr]]
+
+
+def equalities(on: exp.Expr | None, left: frozenset[str], right: frozenset[str]) -> Pairs:
     """Return the pairs (expression over the left side, over the right side) that a join condition equates."""
+    return equated(on, left, right, exp.EQ)
+
+
+def links(on: exp.Expr | None, left: frozenset[str], right: frozenset[str]) -> Pairs:
+    """Return the pairs by which rows of the two sides are looked up: also where NULLs are to meet, IS NOT DISTINCT FROM."""
+    return equated(on, left, right, exp.EQ, exp.NullSafeEQ)
+
+
+def equated(on: exp.Expr | None, left: frozenset[str], right: frozenset[str], *by: type[exp.Binary]) -> Pairs:
+    """Return the pairs of a join condition that one of these comparisons connects."""
     pairs = []
     for term in conjuncts(on):
-        if not isinstance(term, exp.EQ):
+        if not isinstance(term, by):
             continue
         a, b = references(term.left), references(term.right)
         if a and b and a <= left and b <= right:

@@ -35,13 +35,16 @@ class Relation:
     """A stored relation: a source table or a node's state table.
 
     `columns` are (name, PostgreSQL type, nullable). `key` names columns that identify a row, empty where rows are a
-    bag. `guard` names a boolean column that is false for rows that exist in the state but not in the result.
+    bag. `guard` names a boolean column that is false for rows that exist in the state but not in the result. `single`
+    says that there is never more than one row, `append_only` that rows only come.
     """
 
     name: str
     columns: tuple[tuple[str, str, bool], ...]
     key: tuple[str, ...] = ()
     guard: str | None = None
+    single: bool = False
+    append_only: bool = False
 
 
 class Side(Enum):

@@ -36,7 +36,7 @@ def at_most_one(plan: Plan, pinned: frozenset[str] = frozenset()) -> bool:
     match plan:
         case Scan():
             fixed = {stored for a, stored in zip(plan.columns, plan.names, strict=True) if a.name in pinned}
-            return bool(plan.relation.key) and set(plan.relation.key) <= fixed
+            return plan.relation.single or (bool(plan.relation.key) and set(plan.relation.key) <= fixed)
         case Values():
             return len(plan.rows) <= 1
         case Filter():
@@ -119,7 +119,7 @@ def compare_with_row(left: Plan, right: Plan, condition: exp.Expr, labels: Names
 
 
 def without_unread_row(plan: Plan, labels: Names, read: frozenset[str] = frozenset()) -> Plan:
-    """Turn an inner join with one row, of which nothing is read above but one comparison, into a semi join.
+    """Turn inner joins with one row, of which nothing is read above but one comparison, into semi joins.
 
     `FROM a, (SELECT max(y) AS y FROM b) AS t WHERE a.x > t.y` then means the same as a scalar subquery in WHERE.
     """
@@ -132,10 +132,12 @@ def without_unread_row(plan: Plan, labels: Names, read: frozenset[str] = frozens
             read |= references(plan.predicate)
         case TimeFilter():
             read |= references(plan.value)
-        case Join() if plan.single and plan.kind == "inner" and plan.on is not None:
-            if read & names(plan.right):
-                return plan
-            return compare_with_row(plan.left, plan.right, plan.on, labels) or plan
+        case Join() if plan.kind != "full" and not plan.process_time:
+            on = plan.on if plan.on is not None else exp.true()
+            if plan.single and plan.kind == "inner" and not read & names(plan.right):
+                plan = compare_with_row(plan.left, plan.right, on, labels) or plan
+            read = read.union(references(on), *(references(term) for term in plan.nearest))
+            return replace(plan, left=without_unread_row(plan.left, labels, read))
         case _:
             return plan
     return replace(plan, input=without_unread_row(plan.input, labels, read))

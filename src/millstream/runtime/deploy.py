@@ -101,6 +101,7 @@ def create_table(
         "key": list(declared.key) or ["_h"],
         "queue": queue(state),
         "pending": pending(state),
+        "append_only": declared.append_only,
     }
     store.put_state(conn, State(state, schema, name, "table", ddl, path, {}, (state,), detail))
     store.put_relation(conn, store.Deployed(schema, name, "table", state, ddl, path))
@@ -211,6 +212,7 @@ def materialize(
         "columns": [[n, t, nullable[n]] for n, t in columns],
         "key": list(relation.key),
         "guard": relation.guard,
+        "single": relation.single,
         "fingerprint": print_,
         "nodes": nodes,
         "summary": summary,
@@ -267,7 +269,15 @@ def make_index(conn: psycopg.Connection, index: Index) -> None:
         if plain == mine or plain.startswith(mine + ","):
             return
     name = short(f"{index.relation}_{hashlib.md5(wanted.encode(), usedforsecurity=False).hexdigest()[:8]}_ix")
-    conn.execute(f"CREATE INDEX IF NOT EXISTS {quote(name)} ON {table(index.relation)} ({wanted})".encode())
+    try:
+        with conn.transaction():
+            conn.execute(
+                f"CREATE INDEX IF NOT EXISTS {quote(name)} ON {table(index.relation)} ({wanted})".encode()
+            )
+    except psycopg.errors.InvalidObjectDefinition:  # an expression that a setting of the session decides
+        plain_columns = tuple(each for each in index.expressions if not each.startswith("("))
+        if plain_columns:
+            make_index(conn, replace(index, expressions=plain_columns))
 
 
 def rebuild(

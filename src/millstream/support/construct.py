@@ -9,7 +9,7 @@ from millstream.delta.segment import compile_nodes
 from millstream.front.ddl import parse_table
 from millstream.front.functions import inline, parse_function
 from millstream.front.parse import parse
-from millstream.front.portable import unportable
+from millstream.front.portable import single_rows, unportable
 from millstream.front.query import bind_query
 from millstream.front.scope import Context, SqlFunction, ViewText
 from millstream.plan.nodes import Join, Relation, TimeFilter, walk
@@ -111,6 +111,7 @@ def on_risingwave(construct: Construct) -> str:
     """What RisingWave does: 'incremental', or 'refused' with the code of the check where there is one."""
     if construct.refused:
         return construct.risingwave
-    for refusal in unportable(parse(construct.sql), Examples(), None, lambda *_: ()):
+    tree = parse(construct.sql)
+    for refusal in (*unportable(tree, Examples(), None, lambda *_: ()), *single_rows(tree, Examples(), None)):
         return f"refused ({refusal.diagnostic.code})"
     return construct.risingwave or "incremental"

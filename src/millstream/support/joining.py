@@ -21,6 +21,23 @@ JOINS = Group(
             "select e.event_id, i.price from events as e, items as i where i.item_id = e.item_id",
         ),
         Construct(
+            "comma list that meets through a third relation",
+            "select e.event_id, c.seconds from events as e, clicks as c, items as i where e.item_id = i.item_id and c.item_id = i.item_id and e.amount > 1",
+        ),
+        Construct(
+            "equality in every branch of an OR",
+            "select e.event_id from events as e, items as i where (e.item_id = i.item_id and e.amount > 2) or (e.item_id = i.item_id and i.price > 4)",
+        ),
+        Construct(
+            "IS NOT DISTINCT FROM",
+            "select e.event_id, c.seconds from events as e join clicks as c on e.user_id is not distinct from c.user_id",
+            note="NULLs meet",
+        ),
+        Construct(
+            "equality of expressions",
+            "select e.event_id, i.item_id from events as e join items as i on upper(e.note) = upper(i.category)",
+        ),
+        Construct(
             "USING",
             "select event_id, category from events join items using (item_id)",
             postgres="select event_id, category from events join items using (item_id)",
@@ -78,6 +95,12 @@ JOINS = Group(
             "select e.event_id, i.category from events as e join items for system_time as of proctime() as i on i.item_id = e.item_id",
             postgres="select e.event_id, i.category from events as e join items as i on i.item_id = e.item_id",
             note="the right side as of the previous tick; PostgreSQL answers alike while it does not change",
+        ),
+        Construct(
+            "process-time join, columns without an alias",
+            "select event_id, category from (select event_id, item_id as what from events) as e join items for system_time as of proctime() on what = item_id",
+            postgres="select event_id, category from events join items using (item_id)",
+            note="as above",
         ),
         Construct(
             "process-time left join",

@@ -31,6 +31,7 @@ GONE = {
     "users": "user_id = 'u1'",
     "neighbours": "item_id = 'a'",
     "clicks": "user_id is null",
+    "totals": "true",
 }
 NEW = {
     "events": "('e8', 'u2', 'b', 4.0, '2030-01-01 00:58+00'), ('e1', 'u3', 'a', 7.0, '2030-01-01 00:01+00'), ('e9', 'u1', 'd', 1.0, null)",
@@ -38,6 +39,7 @@ NEW = {
     "users": "('u1', array['d', 'b'])",
     "neighbours": "('a', array['d'], array[0.75]), ('c', array['a', 'b'], array[0.5, 0.5])",
     "clicks": "('u1', 'a'), ('u3', null)",
+    "totals": "(20.0)",
 }
 
 

@@ -24,6 +24,7 @@ OTHERS: dict[str, Relation | ViewText] = {
         (("item_id", "text", False), ("shop_id", "text", False), ("price", "double precision", True)),
         ("item_id", "shop_id"),
     ),
+    "arrivals": Relation("arrivals", (("item_id", "text", True),), ("_h",), append_only=True),
     "ranked": ViewText(
         "ranked",
         "select item_id,\n    rank() over (order by price) as place\nfrom items",
@@ -67,6 +68,17 @@ def test_every_refusal_has_a_place() -> None:
         "select item_id, count(*) as n from events group by item_id having count(*) > (select count(*) from users)",
         "select e.event_id, p.price from events as e join prices for system_time as of proctime() as p"
         " on p.item_id = e.item_id and e.user_id = p.shop_id",
+        "select event_id, shop_id from (select event_id, user_id as what, item_id as shop from events) as e"
+        " left join prices for system_time as of proctime() on what = item_id and shop = shop_id",
+        "select e.event_id, p.price from events as e join prices for system_time as of proctime() as p using (item_id)"
+        " where p.shop_id = e.user_id",
+        "select e.event_id, p.price from events as e, prices for system_time as of proctime() as p"
+        " where p.item_id = e.item_id and e.user_id is not distinct from p.shop_id",
+        "select a.item_id, p.price from arrivals as a cross join prices for system_time as of proctime() as p",
+        "select i.item_id from items as i, totals as t, (select min(price) as low from events) as l"
+        " where i.price < t.top and i.price > l.low",
+        "select i.item_id, t.top from items as i, totals as t where i.price = t.top",
+        "select item_id from items where item_id not in (select category from items)",
         "select user_id, stddev(price) as s, bool_and(price > 1) as b, count(distinct item_id) as n from events group by user_id",
     ],
 )

@@ -121,6 +121,24 @@ def test_of_equal_rows_that_go_the_oldest_result_goes_first(engine: Engine) -> N
     assert engine.all("priced") == []
 
 
+def test_without_an_equality_a_row_meets_all_that_were_there(engine: Engine) -> None:
+    engine.deploy_all(
+        "create table acts (k integer, item integer) append only",
+        PRICES,
+        "create materialized view dearer as select a.k, p.price from acts as a"
+        " join prices for system_time as of proctime() as p on p.price > a.k",
+        "create materialized view pairs as select a.k, p.price from acts as a"
+        " cross join prices for system_time as of proctime() as p",
+    )
+    engine.write("insert into acts values (5, 1)", "insert into prices values (1, 10), (2, 3)")
+    assert engine.all("dearer") == engine.all("pairs") == []
+    engine.write("insert into acts values (5, 1), (20, 1)", "delete from prices where item = 2")
+    assert engine.all("dearer") == [(5, 10)]
+    assert engine.all("pairs") == [(5, 3), (5, 10), (20, 3), (20, 10)]
+    engine.write("delete from prices")
+    assert engine.all("dearer") == [(5, 10)]
+
+
 def test_each_result_of_a_row_goes_with_it(engine: Engine) -> None:
     engine.deploy_all(
         "create table acts (k integer, item integer)",
