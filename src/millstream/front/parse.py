@@ -13,6 +13,7 @@ from sqlglot.errors import ParseError, TokenError
 from sqlglot.parsers.risingwave import RisingWaveParser
 
 from millstream.errors import Diagnostic, Refused
+from millstream.front.corresponding import spell_out
 from millstream.plan.fallible import note_text
 
 DIALECT = "risingwave"
@@ -59,6 +60,7 @@ def parse(sql: str, path: str | None = None) -> exp.Expr:
                 "MS001", "statement", "a model is exactly one SELECT", "keep one SELECT in the file", path
             )
         )
+    spell_out(statements[0], path)
     note_text(statements[0], DIALECT)
     return statements[0]
 

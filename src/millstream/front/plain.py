@@ -1,4 +1,4 @@
-"""Write a plain view in PostgreSQL's words: TUMBLE, HOP, ordered aggregates and ASOF joins, which only RisingWave has.
+"""Write a plain view in PostgreSQL's words: TUMBLE, HOP, ordered aggregates, ASOF joins and CORRESPONDING, which only RisingWave has.
 
 Where a materialized view reads a plain one, the binder does this; here it is for readers of the view itself.
 """
@@ -9,6 +9,7 @@ from sqlglot import exp
 
 from millstream.diagnostics import refuse
 from millstream.front.aggregates import bare, is_aggregate
+from millstream.front.corresponding import SPELLED_OUT
 from millstream.front.intervals import microseconds
 from millstream.front.ordered import REWRITTEN, rewrite_aggregate
 from millstream.front.parse import parse
@@ -33,7 +34,9 @@ def in_postgres_words(sql: str, context: Context) -> str:
         table.replace(windows_of(table, call, context))
     for join in nearest:
         join.replace(nearest_row(join, context))
-    return root.this.sql("postgres", normalize_functions=False) if calls or windows or nearest else sql
+    spelled_out = any(node.meta.get(SPELLED_OUT) for node in root.find_all(exp.SetOperation))
+    changed = calls or windows or nearest or spelled_out
+    return root.this.sql("postgres", normalize_functions=False) if changed else sql
 
 
 def nearest_row(join: exp.Join, context: Context) -> exp.Join:

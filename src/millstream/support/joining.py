@@ -148,11 +148,22 @@ SETS = Group(
         Construct(
             "UNION ALL", "select item_id, price from items union all select item_id, amount from events"
         ),
+        Construct(
+            "CORRESPONDING",
+            "select item_id, price from items union all corresponding by (price, item_id) select note, price, item_id from (select note, amount as price, item_id from events) as e",
+            postgres="select price, item_id from items union all select amount as price, item_id from events",
+        ),
         Construct("UNION", "select item_id from items union select item_id from events"),
         Construct("INTERSECT", "select item_id from items intersect select item_id from events"),
         Construct("EXCEPT", "select item_id from items except select item_id from clicks"),
         Construct("INTERSECT ALL", "select item_id from events intersect all select item_id from clicks"),
         Construct("EXCEPT ALL", "select item_id from clicks except all select item_id from events"),
+        Construct(
+            "UNION BY NAME",
+            "select item_id, price from items union all by name select amount as price, item_id from events",
+            "MS010",
+            "refused",
+        ),
         Construct(
             "branches of unequal width",
             "select item_id, price from items union all select item_id from events",
