@@ -109,6 +109,11 @@ class Engine:
             self.execute(statement)
         return self.tick(now)
 
+    def settle(self) -> None:
+        """Tick until nothing waits: one tick takes no more than its batch."""
+        while self.tick().rows:
+            pass
+
     def rows(self, query: str, parameters: Any = None) -> list[tuple[Any, ...]]:
         """The rows of a query, sorted where it says so itself."""
         return self.execute(query, parameters).fetchall()

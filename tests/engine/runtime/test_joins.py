@@ -22,6 +22,7 @@ def filled(engine: Engine, *views: str) -> None:
     rows = "n, case when n % 9 > 0 then 'K' || n % 500 end, n from generate_series(1, 2000) as n"
     engine.write(f"insert into a select {rows}", f"insert into b select {rows}")
     engine.write("insert into c select 'k' || n % 500, n from generate_series(1, 2000) as n")
+    engine.settle()
     engine.worker.conn.execute("analyze")
 
 
@@ -45,6 +46,7 @@ def test_a_changed_row_looks_the_other_side_up_by_an_index(engine: Engine, query
     engine.write(
         "update a set k = null where id < 30", "delete from b where id % 7 = 0", "delete from c where n < 50"
     )
+    engine.settle()
     assert engine.all("v") == sorted_rows(engine, query)
 
 
