@@ -14,6 +14,7 @@ from psycopg.types.json import set_json_loads
 
 from millstream.catalog import store
 from millstream.catalog.store import Catalogue
+from millstream.emit.names import table
 from millstream.errors import MillstreamError
 from millstream.front.ddl import Table, parse_table
 from millstream.migration.literal import json_text
@@ -74,23 +75,33 @@ class Snapshot:
         self.waiting = sum(queued(connection).values())
         catalogue = store.load(connection)
         set_json_loads(json_text, connection)  # for the rows; the catalogue's own JSON is read before
-        self.tables = tuple(
-            SourceTable(f"{each.schema}.{each.name}", parse_table(each.definition, each.path))
+        sources = [
+            each
             for each in sorted(catalogue.relations.values(), key=lambda each: (each.schema, each.name))
             if each.kind == "table"
+        ]
+        self.tables = tuple(
+            SourceTable(f"{each.schema}.{each.name}", parse_table(each.definition, each.path))
+            for each in sources
         )
+        # What clients write is ahead of the views; the engine's copies are as of the same tick.
+        self.copies = {f"{each.schema}.{each.name}": sql.SQL(table(str(each.state))) for each in sources}
         self.views = tuple(views(catalogue))
         self.partitions = tuple(self._partitions())
 
     def count(self, key: str) -> int:
         """The rows of a relation."""
-        (number,) = self._one(sql.SQL("select count(*) from {}").format(identifier(key)))
+        (number,) = self._one(sql.SQL("select count(*) from {}").format(self.place(key)))
         return int(number)
+
+    def place(self, key: str) -> sql.Composable:
+        """Where the rows of a relation are read."""
+        return self.copies.get(key) or identifier(key)
 
     def rows(self, key: str, columns: Sequence[str], order: Sequence[str] = ()) -> Iterator[tuple[Any, ...]]:
         """Every row, through a cursor on the server."""
         query = sql.SQL("select {} from {}").format(
-            sql.SQL(", ").join(map(sql.Identifier, columns)), identifier(key)
+            sql.SQL(", ").join(map(sql.Identifier, columns)), self.place(key)
         )
         if order:
             query += sql.SQL(" order by {}").format(sql.SQL(", ").join(map(sql.Identifier, order)))

@@ -105,6 +105,65 @@ def test_an_event_from_the_future_does_not_move_the_clock(engine: Engine) -> Non
     assert engine.tick().now == minute(0)
 
 
+@pytest.mark.parametrize(
+    ("at", "received"),
+    [
+        ("2100-01-01", None),
+        ("2100-01-01", "2030-01-01"),
+        ("infinity", "infinity"),
+        ("infinity", None),
+        ("-infinity", "2030-01-01"),
+    ],
+)
+def test_an_event_without_a_time_that_can_be_moves_nothing(
+    at: str, received: str | None, engine: Engine
+) -> None:
+    engine.deploy_all(EVENTS, RECENT)
+    put(engine, 1, minute(0))
+    engine.tick()
+    engine.execute("insert into events values (2, 'b', %s, %s)", [at, received])
+    engine.tick()
+    put(engine, 3, minute(1))
+    assert engine.tick().now == minute(1)
+    assert ("a", 2) in engine.all("recent")
+
+
+def test_an_event_that_is_deleted_before_the_tick_moves_nothing(engine: Engine) -> None:
+    engine.deploy_all(EVENTS, RECENT)
+    put(engine, 1, minute(0))
+    put(engine, 2, minute(600))
+    engine.write("delete from events where id = 2")
+    assert engine.tick().now == minute(0)
+
+
+def test_an_owner_sets_the_event_clock_back(engine: Engine) -> None:
+    engine.deploy_all(EVENTS, RECENT)
+    put(engine, 1, minute(0))
+    put(engine, 2, minute(600))
+    assert engine.tick().now == minute(600)
+    assert engine.all("recent") == [("a", 1)]
+    engine.execute("delete from events where id = 2")
+    engine.execute("call millstream.set_clock(%s)", [minute(3)])
+    assert engine.tick().now == minute(3)
+    assert engine.all("recent") == [("a", 1)]
+    put(engine, 3, minute(4))
+    assert engine.tick().now == minute(4)
+    assert engine.all("recent") == [("a", 2)]
+    for wrong in ("null", "'infinity'"):
+        with pytest.raises(psycopg.errors.RaiseException, match="the clock needs a moment"):
+            engine.execute(f"call millstream.set_clock({wrong})")
+
+
+def test_the_wall_clock_cannot_be_set(database: str) -> None:
+    with Worker(database, clock="wall"):
+        pass
+    with (
+        Engine(database) as engine,
+        pytest.raises(psycopg.errors.RaiseException, match="wall clock cannot be set"),
+    ):
+        engine.execute("call millstream.set_clock(now())")
+
+
 def test_time_alone_removes_rows(engine: Engine) -> None:
     engine.deploy_all(EVENTS, RECENT)
     put(engine, 1, minute(0))
