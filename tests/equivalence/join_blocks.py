@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from tests.equivalence.blocks import (
     Item,
     Query,
-    Relation,
     Statement,
     choose_item,
     conditions,
@@ -181,11 +180,8 @@ def asof_block(writer: Statement, depth: int) -> Query:
 
 
 def one_row_block(writer: Statement, depth: int) -> Query:
-    """A join with the one row of an aggregate, of a view or written here, compared with it or not; constant rows."""
+    """A join with the one row of an aggregate, compared with it or not; constant rows."""
     draw = writer.draw
-    stored = [relation for relation in writer.relations if relation.single]
-    if stored and draw(st.booleans()):
-        return with_stored_row(writer, depth, draw(st.sampled_from(stored)))
     left, right = choose_item(writer, depth), choose_item(writer, depth)
     alias = writer.alias()
     one = Scoped(f"{alias}.n", Column("n", "bigint"))
@@ -201,9 +197,22 @@ def one_row_block(writer: Statement, depth: int) -> Query:
     return select(writer, source, scope, [*test, *conditions(writer, left.scope)])
 
 
-def with_stored_row(writer: Statement, depth: int, relation: Relation) -> Query:
-    """Every row of an item beside the one row of a view: all of them, or those that a comparison admits."""
+def stored_row_block(writer: Statement, depth: int) -> Query:
+    """Every row of an item beside the one row of a view: all of them, or those that a comparison admits.
+
+    Where there is no such view yet, one that may serve the next.
+    """
     draw = writer.draw
+    single = [relation for relation in writer.relations if relation.single]
+    if not single:
+        item = choose_item(writer, depth)
+        column = draw(st.sampled_from(item.scope))
+        return Query(
+            f"select count({column.text}) as c0, count(*) as c1 from {item.sql}",
+            (Column("c0", "bigint"), Column("c1", "bigint")),
+            single=True,
+        )
+    relation = draw(st.sampled_from(single))
     many, one = choose_item(writer, depth), named(writer, relation.name, relation.columns)
     scope = (*many.scope, *one.scope)
     compared = [(a, b) for a, b in equal_pairs(many, one) if a.column.type != "boolean"]

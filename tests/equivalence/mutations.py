@@ -24,7 +24,9 @@ from millstream.emit.names import table
 from millstream.emit.statements import NodeSql
 from millstream.front import connect as connection
 from millstream.front import correlate, ordering, subqueries
+from millstream.front import joins as joining
 from millstream.plan import conditions, first
+from millstream.plan.expression import equalities
 from millstream.plan.lineage import replace_node
 from millstream.plan.nodes import Join, scans
 from millstream.runtime import session as sessions
@@ -41,7 +43,8 @@ class Fault:
 
     `act` and `bag act` are histories of on-act views, `source` those of a source alone.
 
-    `depth` is how deep their subqueries nest; `finite=False` asks for NaN and infinities.
+    `depth` is how deep their subqueries nest, `views` how many there are at most; `finite=False` asks for NaN and
+    infinities.
     """
 
     name: str
@@ -49,6 +52,7 @@ class Fault:
     kinds: tuple[str, ...]
     depth: int = 0
     finite: bool | None = None
+    views: int = 1
 
 
 def wrapped(owner: object, name: str, wrap: Callable[[Original], Original]) -> Patch:
@@ -278,6 +282,22 @@ FAULTS = (
             ),
         ),
         ("comma_join",),
+    ),
+    Fault(
+        "an equality in every branch of an OR is not seen",
+        wrapped(conditions, "factored", lambda _: lambda parts: [conditions.whole(parts)]),
+        ("comma_join",),
+    ),
+    Fault(
+        "NULLs that are to be equal connect nothing",
+        all_of(*(wrapped(module, "links", lambda _: equalities) for module in (connection, joining))),
+        ("join", "comma_join"),
+    ),
+    Fault(
+        "a stored view of one row counts as one of many",
+        having_property("relation", lambda _, relation: replace(relation, single=False)),
+        ("stored_row",),
+        views=2,
     ),
     Fault(
         "a condition on one side of a full join keeps the rows of the other",

@@ -45,6 +45,7 @@ BUILDERS: dict[str, Builder] = {
     "lateral": join_blocks.lateral_block,
     "asof": join_blocks.asof_block,
     "one_row": join_blocks.one_row_block,
+    "stored_row": join_blocks.stored_row_block,
     "set": set_blocks.set_block,
     "not_in": subquery_blocks.not_in_block,
     "membership": subquery_blocks.membership_block,

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from millstream.errors import Refused
 from tests.databases import Databases
 from tests.equivalence import source_history
 from tests.equivalence.act_cases import act_cases, bag_act_cases
@@ -26,12 +27,12 @@ class Caught(Exception):
 def catches(fault: Fault, databases: Databases, oracle_dsn: str) -> bool:
     """Tell whether a history fails under the fault; the histories are the same every time.
 
-    A fault shows as a wrong answer, as a change that has no rule, or as statements that PostgreSQL refuses. Any other
-    error is the gate's own.
+    A fault shows as a wrong answer, as a change that has no rule, as statements that PostgreSQL refuses, or as a refusal of
+    what is kept. Any other error is the gate's own.
     """
     dense = cases(
         kinds=fault.kinds,
-        maximum=1,
+        maximum=fault.views,
         depth=fault.depth,
         most_tables=1,
         finite=fault.finite,
@@ -53,7 +54,7 @@ def catches(fault: Fault, databases: Databases, oracle_dsn: str) -> bool:
                     run(case, dsn, oracle_dsn)
             else:
                 source_history.run(case, databases)
-        except (AssertionError, ValueError, psycopg.Error) as error:
+        except (AssertionError, ValueError, psycopg.Error, Refused) as error:
             raise Caught from error
 
     try:

@@ -100,3 +100,49 @@ def test_a_group_with_a_null_key_that_a_filter_hides_is_kept_like_any_other(
     )
     rows = Insert("t0", ((1, None), (2, None), (1, 1)))
     check(sql, (rows, tick(), rows, tick(), Delete("t0", "k", 1), tick()), databases, oracle_dsn)
+
+
+def test_two_self_joins_in_one_union_are_each_kept_exactly(databases: Databases, oracle_dsn: str) -> None:
+    sql = (
+        "select a.k as c0, b.v0 as c1 from t0 as a join t0 as b on a.k = b.v0"
+        " union all select a.v0 as c0, b.k as c1 from t0 as a join t0 as b on a.v0 = b.v0"
+    )
+    steps = (Insert("t0", ((1, 1), (2, 1))), tick(), Delete("t0", "k", 2), Insert("t0", ((1, 2),)), tick())
+    check(sql, (*steps, Delete("t0", None, None), tick()), databases, oracle_dsn)
+
+
+def test_a_cte_that_joins_a_relation_with_itself_may_be_read_twice(
+    databases: Databases, oracle_dsn: str
+) -> None:
+    sql = (
+        "with pairs as (select a.k as k, b.v0 as v from t0 as a join t0 as b on a.v0 = b.k)"
+        " select k as c0, v as c1 from pairs union all select p.k as c0, q.v as c1 from pairs as p join pairs as q on p.v = q.k"
+    )
+    steps = (
+        Insert("t0", ((1, 1), (2, 1))),
+        tick(),
+        Insert("t0", ((1, 2), (2, 2))),
+        Delete("t0", "v0", 1),
+        tick(),
+    )
+    check(sql, (*steps, Delete("t0", None, None), tick()), databases, oracle_dsn)
+
+
+def test_equal_rows_that_act_at_other_times_keep_what_they_found(
+    databases: Databases, oracle_dsn: str
+) -> None:
+    prices = Table("t1", (Column("k", "integer"), Column("v0", "integer")), ("k",), "do update full")
+    act = ActView(
+        "act",
+        "select d.k as c0, p.v0 as c1 from {driver} as d left join {right_t1} as p on p.k = d.k",
+        Driver(Relation("t0", BAG.columns), ()),
+        ("t1",),
+        (Column("c0", "integer"), Column("c1", "integer")),
+    )
+    one = Insert("t0", ((1, 1),))
+    steps: tuple[Step, ...] = (tick(), Deploy("act"), one, tick())
+    for price in (1, 2):
+        steps = (*steps, Insert("t1", ((1, price),)), tick(), one, tick())
+    steps = (*steps, one, Delete("t0", "k", 1), one, tick())
+    with databases.fresh() as dsn:
+        run(Case((BAG, prices), (act,), steps), dsn, oracle_dsn)

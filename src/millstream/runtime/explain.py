@@ -11,7 +11,7 @@ import psycopg
 from sqlglot import exp
 
 from millstream.catalog.store import Catalogue, Deployed, load
-from millstream.delta.node import Node
+from millstream.delta.node import Node, Rule
 from millstream.emit.names import queue, short, table
 from millstream.emit.render import scalar
 from millstream.errors import MillstreamError
@@ -43,6 +43,7 @@ RULES = {
     "keyed": "keyed recompute: the affected keys are computed again and compared",
 }
 ON_ACT = "on act: computed for a key when its driver row changes, with the other inputs as they are then"
+ONCE = "on act: computed for a row when it comes, with the other inputs as they are then; of equal rows the oldest go first"
 
 
 @dataclass(frozen=True)
@@ -168,7 +169,7 @@ def explain_node(conn: psycopg.Connection, node: Node) -> NodeExplained:
     udf = node.udf
     return NodeExplained(
         node.name,
-        ON_ACT if node.on_act else RULES[node.rule.value],
+        ONCE if node.rule is Rule.ONCE else ON_ACT if node.on_act else RULES[node.rule.value],
         node.keys,
         operators(node.plan),
         stored(conn, node.name),
