@@ -413,7 +413,7 @@ class NodeSql(StoredNode):
 
     def derive_once(self, rows: str) -> str:
         """The changes of a node whose results are computed once."""
-        return once.derive(self.node, self.all_columns(), self.with_hidden(self.named(rows)))
+        return once.derive(self.node, self.typed, self.all_columns(), self.with_hidden(self.named(rows)))
 
     def called(self) -> str:
         """The arguments whose Python calls have returned, with the results."""

@@ -139,6 +139,23 @@ def test_without_an_equality_a_row_meets_all_that_were_there(engine: Engine) -> 
     assert engine.all("dearer") == [(5, 10)]
 
 
+def test_rows_that_are_equal_and_not_the_same_keep_results_of_their_own(engine: Engine) -> None:
+    engine.deploy_all(
+        "create table orders (id integer primary key, k numeric, item integer)",
+        "create materialized view acts as select k, item from orders",
+        PRICES,
+        LOOKED_UP.format("left join"),
+    )
+    engine.write("insert into orders values (1, 1.5, 1), (2, 1.50, 1)")
+    engine.write("insert into prices values (1, 10)")
+    engine.write("insert into orders values (3, 1.50, 1), (4, 1.5, 1)")
+    engine.write("delete from orders where id = 1", "update orders set k = 1.50 where id = 4")
+    shown = engine.rows("select k::text, price from priced order by 1, 2 nulls first")
+    assert shown == [("1.50", None), ("1.50", 10), ("1.50", 10)]
+    engine.write("delete from orders where id > 2")
+    assert engine.rows("select k::text, price from priced") == [("1.50", 10)]
+
+
 def test_each_result_of_a_row_goes_with_it(engine: Engine) -> None:
     engine.deploy_all(
         "create table acts (k integer, item integer)",
