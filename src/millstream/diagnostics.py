@@ -228,7 +228,7 @@ CATALOGUE: dict[str, tuple[str, str, str]] = {
         "number the rows that are equal and use INTERSECT or EXCEPT, or join on a count of them",
     ),
     "MS068": (
-        "join with a single row",
+        "{detail} beside every row",
         "RisingWave's streaming jobs join by equality; of a single row they keep one comparison (<, <=, >, >=) with its "
         "only column, of which nothing else is read",
         "compare with it in WHERE, or join it in a plain view on top, which RisingWave computes when it is read",

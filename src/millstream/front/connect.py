@@ -45,7 +45,7 @@ def beside(plan: Join, terms: Terms, node: exp.Expr, context: Context) -> Plan:
     if is_inner(plan.right) and plan.kind != "full":
         inside, on = split(on, names(plan.right))
     if plan.single:
-        context.note_row(plan.right.columns, node)
+        context.note_beside(plan.right.columns, node)
     left = connect(plan.left, own, node, context)
     right = connect(plan.right, inside, node, context)
     return keep(replace(plan, left=left, right=right, on=conjunction(on)), rest)
@@ -93,10 +93,10 @@ def ordered(plan: Plan, terms: Terms, node: exp.Expr, context: Context) -> Plan:
             raise refuse("MS015", node, "", context.path)
         waiting.remove(chosen)
         on, terms = split(terms, names(joined) | names(chosen))
-        single = at_most_one(chosen) and not links(conjunction(on), names(joined), names(chosen))
-        if single:
-            context.note_row(chosen.columns, node)
-        joined = Join(joined, chosen, "inner", conjunction(on), single=single)
+        loose = not links(conjunction(on), names(joined), names(chosen))
+        if loose:
+            context.note_beside(chosen.columns, node)
+        joined = Join(joined, chosen, "inner", conjunction(on), single=loose and at_most_one(chosen))
     return keep(joined, terms)
 
 

@@ -75,7 +75,7 @@ def lift(
         joined, value = subqueries.attach_value(node, plan, scope, ctes)
         source = next((each for each in joined.columns if each.name == plain(value)), None)
         if source is not None and not isinstance(node, exp.In):
-            scope.context.note_row((source,), node)
+            scope.context.note_beside((source,), node)
         attribute = Attribute(
             scope.context.names.fresh("value"),
             source.type if source is not None else None,

@@ -67,7 +67,7 @@ def refuse_unportable(sql: str, catalog: Catalog, path: str | None, indexes: Ind
     tree = parse(sql, path)
     for found in unportable(tree, catalog, path, indexes or (lambda *_: ())):
         raise found
-    for found in single_rows(tree, catalog, path):
+    for found in nested_loops(tree, catalog, path):
         raise found
     for table in tree.find_all(exp.Table):
         view = catalog.relation(table.db or None, table.name)
@@ -92,15 +92,18 @@ def unportable(tree: exp.Expr, catalog: Catalog, path: str | None, indexes: Inde
             yield from of_aggregate(node, path)
 
 
-def single_rows(tree: exp.Expr, catalog: Catalog, path: str | None) -> Iterator[Refused]:
-    """Joins of every row with a single one, which stay joins: of those with one comparison a dynamic filter was made."""
+def nested_loops(tree: exp.Expr, catalog: Catalog, path: str | None) -> Iterator[Refused]:
+    """Joins of every row with a single one, or with constants: no equality connects them, and no dynamic filter is made."""
     context = Context(catalog, path=path)
     plan, _ = bind_query(inline(tree, catalog, path), context, {}, None)
     for join in walk(plan):
-        if isinstance(join, Join) and join.single and join.kind != "semi" and scans(join.right):
-            written = [context.one_rows[a.name] for a in join.right.columns if a.name in context.one_rows]
-            if written and not links(join.on, names(join.left), names(join.right)):
-                yield refuse("MS068", written[0], "", path)
+        if not isinstance(join, Join) or join.kind == "semi" or join.process_time:
+            continue
+        written = [context.beside[a.name] for a in join.right.columns if a.name in context.beside]
+        constant = not scans(join.right)
+        if not written or constant == join.single or links(join.on, names(join.left), names(join.right)):
+            continue
+        yield refuse("MS068", written[0], "constant rows" if constant else "a single row", path)
 
 
 def of_window(window: exp.Window, tree: exp.Expr, path: str | None) -> Iterator[Refused]:

@@ -50,7 +50,7 @@ class Catalog(Protocol):
 class Context:
     """One compilation: names, catalogue, the file that errors point to, and the version that is compiled.
 
-    `one_rows` has the columns of single rows that are joined to every row of something, and where that is written.
+    `beside` has the columns of what is joined to every row of something, and where that is written.
     """
 
     catalog: Catalog
@@ -58,11 +58,11 @@ class Context:
     path: str | None = None
     model: str = ""
     read: dict[str, None] = field(default_factory=dict)  # deployed names this query reads, in order
-    one_rows: dict[str, exp.Expr] = field(default_factory=dict)
+    beside: dict[str, exp.Expr] = field(default_factory=dict)
 
-    def note_row(self, columns: Iterable[Attribute], node: exp.Expr) -> None:
-        """Remember where a single row is joined to every row."""
-        self.one_rows.update((attribute.name, node) for attribute in columns)
+    def note_beside(self, columns: Iterable[Attribute], node: exp.Expr) -> None:
+        """Remember where something is joined to every row."""
+        self.beside.update((attribute.name, node) for attribute in columns)
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ def bind_exists(node: exp.Exists, negated: bool, plan: Plan, scope: Scope, ctes:
     sub = correlate.bind_subplan(node.this, scope, ctes)
     if sub.sole or not sub.correlated:
         joined, found = attach_found(sub, plan, scope.context)
-        scope.context.note_row(joined.columns[len(plan.columns) :], node)
+        scope.context.note_beside(joined.columns[len(plan.columns) :], node)
         return kept_rows(plan, joined, no(found) if negated else found)
     if not links(sub.condition, names(plan), names(sub.plan)):
         raise refuse("MS015", node, "", path)

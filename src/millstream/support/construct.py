@@ -9,7 +9,7 @@ from millstream.delta.segment import compile_nodes
 from millstream.front.ddl import parse_table
 from millstream.front.functions import inline, parse_function
 from millstream.front.parse import parse
-from millstream.front.portable import single_rows, unportable
+from millstream.front.portable import nested_loops, unportable
 from millstream.front.query import bind_query
 from millstream.front.scope import Context, SqlFunction, ViewText
 from millstream.plan.nodes import Join, Relation, TimeFilter, walk
@@ -112,6 +112,6 @@ def on_risingwave(construct: Construct) -> str:
     if construct.refused:
         return construct.risingwave
     tree = parse(construct.sql)
-    for refusal in (*unportable(tree, Examples(), None, lambda *_: ()), *single_rows(tree, Examples(), None)):
+    for refusal in (*unportable(tree, Examples(), None, lambda *_: ()), *nested_loops(tree, Examples(), None)):
         return f"refused ({refusal.diagnostic.code})"
     return construct.risingwave or "incremental"

@@ -79,6 +79,7 @@ def test_every_refusal_has_a_place() -> None:
         " where i.price < t.top and i.price > l.low",
         "select i.item_id, t.top from items as i, totals as t where i.price = t.top",
         "select item_id from items where item_id not in (select category from items)",
+        "select i.item_id, v.n from items as i join (values ('a', 1), ('b', 2)) as v (a, n) on v.a = i.item_id",
         "select user_id, stddev(price) as s, bool_and(price > 1) as b, count(distinct item_id) as n from events group by user_id",
     ],
 )
