@@ -46,21 +46,17 @@ class Accumulation:
 
     arguments: tuple[tuple[str, str], ...]  # (column, SQL over the aggregate's input)
     accumulators: tuple[Accumulator, ...]
-    values: tuple[tuple[str, str], ...]  # (attribute, SQL over the accumulator columns)
+    values: tuple[tuple[str, str, str], ...]  # (attribute, SQL over the accumulator columns, type)
     loose: tuple[tuple[str, str], ...] = ()  # (key, type) of each key whose equal values may differ
 
 
 Keep = Callable[[str, str, str], str]  # column, type and change of an accumulator → the column that has it
 
 
-def accumulate(aggregate: Aggregate, describe: Describe) -> Accumulation:
-    """Translate every aggregate; `describe` tells the types of arguments and results."""
+def accumulate(aggregate: Aggregate, argument_types: list[str], result_types: list[str]) -> Accumulation:
+    """Translate every aggregate, given the types of arguments and results."""
     calls = [split(expression) for _, expression in aggregate.items]
-    inside = f"FROM ({render(aggregate.input)}) AS s"
-    arguments = [scalar(argument) if argument is not None else "1" for _, argument, _ in calls]
-    argument_types = describe(f"SELECT {', '.join(arguments)} {inside}") if calls else []
-    results = [scalar(expression) for _, expression in aggregate.items]
-    result_types = describe(f"SELECT {', '.join(results)} {inside}") if calls else []
+    arguments = [argument_of(expression) for _, expression in aggregate.items]
     columns: dict[str, str] = {}  # SQL of a computed argument → the column that has it
     for (_, argument, _), text in zip(calls, arguments, strict=True):
         if argument is not None and plain(argument) is None:
@@ -72,7 +68,7 @@ def accumulate(aggregate: Aggregate, describe: Describe) -> Accumulation:
         return stored.setdefault((type_, change), Accumulator(column, type_, change)).column
 
     keep(ROWS, "bigint", f"coalesce(sum({WEIGHT}), 0)::bigint")
-    values: list[tuple[str, str]] = []
+    values: list[tuple[str, str, str]] = []
     for number, ((attribute, _), (call, _, condition)) in enumerate(
         zip(aggregate.items, calls, strict=True), 1
     ):
@@ -85,10 +81,28 @@ def accumulate(aggregate: Aggregate, describe: Describe) -> Accumulation:
             result_types[number - 1],
             keep,
         )
-        values.append((attribute.name, value))
+        values.append((attribute.name, value, result_types[number - 1]))
     named = tuple((name, text) for text, name in columns.items())
     keys = loose([(key.name, key.type or "") for key in aggregate.keys])
     return Accumulation(named, tuple(stored.values()), tuple(values), tuple(keys))
+
+
+def types(aggregate: Aggregate, describe: Describe) -> tuple[list[str], list[str]]:
+    """The types of the arguments and of the results of the aggregates."""
+    if not aggregate.items:
+        return [], []
+    inside = f"FROM ({render(aggregate.input)}) AS s"
+    arguments = [argument_of(expression) for _, expression in aggregate.items]
+    results = [scalar(expression) for _, expression in aggregate.items]
+    return describe(f"SELECT {', '.join(arguments)} {inside}"), describe(
+        f"SELECT {', '.join(results)} {inside}"
+    )
+
+
+def argument_of(expression: exp.Expr) -> str:
+    """What an aggregate aggregates, as SQL; 1 for count(*)."""
+    _, argument, _ = split(expression)
+    return scalar(argument) if argument is not None else "1"
 
 
 def split(expression: exp.Expr) -> tuple[type[exp.Expr], exp.Expr | None, str | None]:

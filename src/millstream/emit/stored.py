@@ -9,8 +9,10 @@ from sqlglot import exp
 
 from millstream.delta.node import GUARD, HASH, KEY_HASH, Node, Rule
 from millstream.emit import once
-from millstream.emit.accumulate import IMAGES, ROWS, Accumulation, accumulate
+from millstream.emit.accumulate import IMAGES, ROWS, Accumulation, accumulate, types
+from millstream.emit.careful import Tries, careful
 from millstream.emit.identity import Columns, as_text, from_text
+from millstream.emit.lenient import NUMBER
 from millstream.emit.names import quote, table
 from millstream.emit.render import Describe, listing, render, scalar
 from millstream.emit.rewrite import declared, with_key_types
@@ -27,13 +29,15 @@ def hashed(columns: list[str]) -> str:
 class StoredNode:
     """Writes the SQL of a node's table. `describe` asks PostgreSQL for types."""
 
-    def __init__(self, node: Node, describe: Describe) -> None:
-        self.node = node = replace(node, plan=with_key_types(node.plan, describe))
+    def __init__(self, node: Node, describe: Describe, tries: Tries | None = None) -> None:
+        fast = replace(node, plan=with_key_types(node.plan, describe))
+        self.node = fast if tries is None else replace(fast, plan=careful(fast.plan, describe, tries))
         self.describe = describe
+        self.tries = tries
         self.stored = tuple(name for name, _ in node.outputs)
-        self.accumulation: Accumulation | None = (
-            accumulate(node.aggregate, describe) if node.rule is Rule.AGGREGATE else None
-        )
+        self.accumulation: Accumulation | None = None
+        if node.rule is Rule.AGGREGATE:
+            self.accumulation = accumulate(self.node.aggregate, *types(fast.aggregate, describe))
 
     # ---- columns -------------------------------------------------------------------------------------------------
 
@@ -144,7 +148,7 @@ class StoredNode:
         assert self.accumulation is not None
         aggregate, loose = self.node.aggregate, self.accumulation.loose
         accumulators = [quote(a.column) for a in self.accumulation.accumulators]
-        values = [f"{value} AS {quote(name)}" for name, value in self.accumulation.values]
+        values = [f"{self.value(*each)} AS {quote(each[0])}" for each in self.accumulation.values]
         keys = {key.name: quote(key.name) for key in aggregate.keys}
         if loose:
             accumulators.append(IMAGES)
@@ -165,6 +169,17 @@ class StoredNode:
         )
         rows = f"SELECT {listing([*items, *accumulators, *guard, *carried])} FROM ({inner}) AS h"
         return self.with_hidden(rows)
+
+    def value(self, attribute: str, text: str, type_: str) -> str:
+        """The value of an aggregate, from its accumulators; where it leaves the range of its type, the careful form has NULL."""
+        assert self.accumulation is not None
+        read = {
+            a.column: (a.type, a.column) for a in self.accumulation.accumulators if quote(a.column) in text
+        }
+        if self.tries is None or text in map(quote, read):
+            return text
+        written = NUMBER.sub("", attribute)
+        return f"{self.tries.text(text, read, type_, written)}({listing([quote(name) for name in read])})"
 
     # ---- tables --------------------------------------------------------------------------------------------------
 
