@@ -126,6 +126,10 @@ language sql immutable as $$ select substr(interval_send(value), 1, 8)::bigint $
 create or replace function millstream.interval_of(months numeric, days numeric, microseconds numeric) returns interval
 language sql stable as $$ select format('%s months %s days %s us', months, days, microseconds)::interval $$;
 
+-- How long a value of a type without bound is. It depends on the session as little as the text of such a value does.
+create or replace function millstream.bytes_of(value anyelement) returns integer
+language plpgsql immutable as $$ begin return octet_length(value::text); end $$;
+
 -- Add up two counts of rows by the text of their key; {} is none.
 create or replace function millstream.add_counts(one jsonb, other jsonb) returns jsonb
 language sql immutable as $$

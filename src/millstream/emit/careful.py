@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
 
-from millstream.emit.names import quote
+from millstream.emit.names import quote, string
 from millstream.emit.render import Describe, render, scalar
 from millstream.emit.rewrite import declared
 from millstream.plan.expression import column, plain
@@ -223,8 +223,3 @@ def readable(node: exp.Expr) -> str:
     """An operation about as it was written."""
     written = node.meta.get(WRITTEN)
     return str(written) if written else NAMED.sub(r"\1", scalar(node, guarded=False))
-
-
-def string(value: str) -> str:
-    """A string as SQL."""
-    return "'" + value.replace("'", "''") + "'"

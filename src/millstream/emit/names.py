@@ -12,6 +12,11 @@ def quote(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def string(value: str) -> str:
+    """Write a string."""
+    return "'" + value.replace("'", "''") + "'"
+
+
 def short(name: str) -> str:
     """Cut a name to PostgreSQL's 63 bytes, keeping it unique by a hash of what was cut."""
     if len(name.encode()) <= 63:

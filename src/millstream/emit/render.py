@@ -9,6 +9,7 @@ from itertools import product
 from sqlglot import exp
 
 from millstream.delta.node import HASH
+from millstream.emit.fitting import fits, fits_or_counts
 from millstream.emit.identity import Columns, as_text, is_strict, loose, mark, same
 from millstream.emit.lenient import lenient
 from millstream.emit.names import changes, quote, table
@@ -102,7 +103,10 @@ def render_scan(scan: Scan, images: Images) -> str:
     items = [
         f"t.{quote(stored)} AS {quote(a.name)}" for a, stored in zip(scan.columns, scan.names, strict=True)
     ]
-    guard = f" WHERE t.{quote(scan.relation.guard)}" if scan.relation.guard else ""
+    conditions = [f"t.{quote(scan.relation.guard)}"] if scan.relation.guard else []
+    for fit in scan.fits:
+        counted = scan.side is Side.DELTA and scan.instance not in images
+        conditions.append(fits_or_counts(fit, fit.value) if counted else fits(fit))
     if scan.instance in images:
         source = images[scan.instance]
     elif scan.side is Side.DELTA:
@@ -111,7 +115,8 @@ def render_scan(scan: Scan, images: Images) -> str:
         source = previous(scan)
     else:
         source = table(scan.relation.name)
-    return f"SELECT {listing(items)} FROM {source} AS t{guard}"
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    return f"SELECT {listing(items)} FROM {source} AS t{where}"
 
 
 def render_project(plan: Project, images: Images) -> str:

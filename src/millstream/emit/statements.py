@@ -14,7 +14,7 @@ from millstream.emit.identity import compared, image, is_strict, same
 from millstream.emit.names import addends, arguments, changes, quote, results, table
 from millstream.emit.render import listing, render, scalar, surplus
 from millstream.emit.rewrite import Position, as_of, udf_calls
-from millstream.emit.stored import StoredNode, hashed
+from millstream.emit.stored import StoredNode, hashed, where
 from millstream.plan.expression import WEIGHT, column, references
 from millstream.plan.first import first_rows
 from millstream.plan.lineage import replace_node, trace
@@ -244,7 +244,8 @@ class NodeSql(StoredNode):
         row_hash = hashed(columns)
         return (
             f"INSERT INTO {changes(self.node.name)} SELECT {listing([*columns, row_hash])}, sum(s.{WEIGHT})::integer "
-            f"FROM ({source}) AS s GROUP BY {listing(image(self.typed, 's'))} HAVING sum(s.{WEIGHT}) <> 0"
+            f"FROM ({source}) AS s{where(self.fitting('s', dict(zip(self.stored, self.stored, strict=True))))} "
+            f"GROUP BY {listing(image(self.typed, 's'))} HAVING sum(s.{WEIGHT}) <> 0"
         )
 
     def derive_aggregate(self, source: str) -> str:
@@ -336,6 +337,9 @@ class NodeSql(StoredNode):
     def derive_keyed(self, keys: str, rows: str) -> str:
         """Compute the affected keys again; what differs from the stored rows is the change."""
         node = self.node
+        kept = where(self.fitting("f", {stored: a.name for stored, a in node.outputs}))
+        if kept:
+            rows = f"SELECT f.* FROM ({rows}) AS f{kept} OFFSET 0"
         if node.unique:
             return self.derive_row(keys, rows)
         stored = [quote(name) for name in self.stored]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 
@@ -11,14 +12,15 @@ from millstream.delta.node import GUARD, HASH, KEY_HASH, Node, Rule
 from millstream.emit import once
 from millstream.emit.accumulate import IMAGES, ROWS, Accumulation, accumulate, types
 from millstream.emit.careful import Tries, careful
+from millstream.emit.fitting import fits_or_counts, limits, looked_up, model_of, own_indexes, with_fitting
 from millstream.emit.identity import Columns, as_text, from_text
 from millstream.emit.lenient import NUMBER
 from millstream.emit.names import quote, table
 from millstream.emit.render import Describe, listing, render, scalar
 from millstream.emit.rewrite import declared, with_key_types
 from millstream.plan.expression import WEIGHT, Attribute, column
-from millstream.plan.lineage import flatten
-from millstream.plan.nodes import Plan, Project
+from millstream.plan.lineage import flatten, trace
+from millstream.plan.nodes import Fit, Plan, Project
 
 
 def hashed(columns: list[str]) -> str:
@@ -26,11 +28,24 @@ def hashed(columns: list[str]) -> str:
     return f"hash_record_extended(ROW({listing(columns)}), 0)"
 
 
+def where(conditions: list[str]) -> str:
+    """A WHERE clause, or none."""
+    return f" WHERE {' AND '.join(conditions)}" if conditions else ""
+
+
 class StoredNode:
     """Writes the SQL of a node's table. `describe` asks PostgreSQL for types."""
 
-    def __init__(self, node: Node, describe: Describe, tries: Tries | None = None) -> None:
-        fast = replace(node, plan=with_key_types(node.plan, describe))
+    def __init__(
+        self,
+        node: Node,
+        describe: Describe,
+        tries: Tries | None = None,
+        indexes: Sequence[Sequence[str]] = (),
+    ) -> None:
+        plan = with_fitting(with_key_types(node.plan, describe), looked_up(node, describe))
+        fast = replace(node, plan=plan)
+        self.indexes = own_indexes(node, indexes)
         self.node = fast if tries is None else replace(fast, plan=careful(fast.plan, describe, tries))
         self.describe = describe
         self.tries = tries
@@ -92,13 +107,47 @@ class StoredNode:
         stored = once.images(self.node, once.stored_rows(self.node)) if self.node.rule is Rule.ONCE else None
         return render(plan, stored)
 
+    @cached_property
+    def own_fits(self) -> tuple[Fit, ...]:
+        """The columns whose values must fit the node's own indexes."""
+        found = {quote(name): attribute for name, attribute in self.node.outputs}
+        if self.node.rule is Rule.AGGREGATE:  # its groups are counted whole: only their keys can be too long
+            stored = map(quote, self.aggregated_keys())
+            keys = dict(zip(stored, self.node.aggregate.keys, strict=True))
+            return limits(
+                [[name for name in columns if name in keys] for columns in self.indexes],
+                {name: key.type or "" for name, key in keys.items()},
+                model_of(self.node),
+            )
+        names = sorted({name for columns in self.indexes for name in columns})
+        types = {name: found[name].type or "" for name in names}
+        if names and not all(types.values()):
+            items = listing([quote(found[name].name) for name in names])
+            rows = self.rows(declared(self.node.plan))
+            types = dict(zip(names, self.describe(f"SELECT {items} FROM ({rows}) AS s"), strict=True))
+        return limits(self.indexes, types, model_of(self.node))
+
+    def aggregated_keys(self) -> list[str]:
+        """The stored columns of an aggregation's keys, in their order."""
+        node = self.node
+        stored = {
+            trace(node.plan, a.name, node.aggregate): name for name, a in node.outputs if name in node.keys
+        }
+        return [stored[key.name] for key in node.aggregate.keys]
+
+    def fitting(self, row: str, names: Mapping[str, str]) -> list[str]:
+        """The conditions that a row fits; `names` are its columns by what they are stored as."""
+        called = {quote(stored): f"{row}.{quote(name)}" for stored, name in names.items()}
+        return [fits_or_counts(fit, called[fit.value]) for fit in self.own_fits]
+
     # ---- result --------------------------------------------------------------------------------------------------
 
     def named(self, sql: str, prefix: str = "s") -> str:
         """Rename a rendered plan's attributes to the stored columns; what is hashed besides is computed only once."""
         items = [f"{prefix}.{quote(a.name)} AS {quote(stored)}" for stored, a in self.node.outputs]
         once = " OFFSET 0" if self.has_key_hash or not self.node.unique else ""
-        return f"SELECT {listing(items)} FROM ({sql}) AS {prefix}{once}"
+        kept = where(self.fitting(prefix, {stored: a.name for stored, a in self.node.outputs}))
+        return f"SELECT {listing(items)} FROM ({sql}) AS {prefix}{kept}{once}"
 
     def with_hidden(self, rows: str) -> str:
         """Add the hash columns to rows of the stored outputs."""
@@ -130,6 +179,10 @@ class StoredNode:
         keys = [quote(key.name) for key in self.node.aggregate.keys]
         items = keys + [f"{a.change} AS {quote(a.column)}" for a in accumulators]
         group = f" GROUP BY {listing(keys)}" if keys else ""
+        own = dict(zip(self.aggregated_keys(), (key.name for key in self.node.aggregate.keys), strict=True))
+        kept = where(self.fitting("s", own))
+        if kept:
+            rows = f"SELECT s.* FROM ({rows}) AS s{kept}"
         if self.accumulation.arguments:
             computed = [f"{text} AS {name}" for name, text in self.accumulation.arguments]
             rows = (

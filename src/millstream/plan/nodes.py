@@ -56,14 +56,28 @@ class Side(Enum):
 
 
 @dataclass(frozen=True)
+class Fit:
+    """How long a value over stored columns may be, its type, and the model that cannot take longer ones."""
+
+    value: str
+    bytes: int
+    type: str
+    model: str
+
+
+@dataclass(frozen=True)
 class Scan:
-    """Read a relation. `instance` tells the occurrences of one relation in a plan apart."""
+    """Read a relation. `instance` tells the occurrences of one relation in a plan apart.
+
+    `fits` are the columns whose values must fit an index; rows in which one does not are not read (emit/fitting.py).
+    """
 
     relation: Relation
     columns: tuple[Attribute, ...]
     instance: int
     names: tuple[str, ...]  # the relation's column for each attribute
     side: Side = Side.STATE
+    fits: tuple[Fit, ...] = ()
 
 
 @dataclass(frozen=True)

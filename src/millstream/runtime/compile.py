@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import psycopg
+from psycopg.pq import ExecStatus
 
 from millstream.catalog.store import Catalogue, Pins
 from millstream.delta.node import Node
@@ -38,16 +39,27 @@ def compile_view(
 
 
 def describer(conn: psycopg.Connection) -> Callable[[str], list[str]]:
-    """Return a function that asks PostgreSQL for the column types of a SELECT."""
+    """Return a function that asks PostgreSQL for the column types of a SELECT, which is read and not run."""
+    names: dict[int, str] = {}
+    known: dict[str, list[int]] = {}
+
+    def described(sql: str) -> list[int]:
+        for result in (
+            conn.pgconn.prepare(b"", f"SELECT * FROM ({sql}) AS s".encode()),
+            conn.pgconn.describe_prepared(b""),
+        ):
+            if result.status != ExecStatus.COMMAND_OK:
+                raise psycopg.errors.error_from_result(result)
+        return [result.ftype(number) for number in range(result.nfields)]
 
     def describe(sql: str) -> list[str]:
-        cursor = conn.execute(f"SELECT * FROM ({sql}) AS s LIMIT 0".encode())
-        oids = [column.type_code for column in cursor.description or ()]
-        row = conn.execute(
-            "select array_agg(format_type(t.oid, null) order by t.n) from unnest(%s::oid[]) with ordinality as t(oid, n)",
-            [oids],
-        ).fetchone()
-        return list(row[0]) if row and row[0] else []
+        oids = known[sql] if sql in known else known.setdefault(sql, described(sql))
+        if unknown := set(oids) - names.keys():
+            rows = conn.execute(
+                "select oid, format_type(oid, null) from unnest(%s::oid[]) as t(oid)", [list(unknown)]
+            )
+            names.update(rows.fetchall())
+        return [names[oid] for oid in oids]
 
     return describe
 

@@ -17,9 +17,11 @@ from sqlglot import exp
 from millstream.catalog import store
 from millstream.catalog.install import install
 from millstream.catalog.store import Catalogue, State
+from millstream.emit.fitting import fits, limits, values
 from millstream.emit.indexes import Index, needed
 from millstream.emit.names import pending, queue, quote, short, table
 from millstream.emit.statements import NodeSql
+from millstream.emit.stored import where
 from millstream.errors import Diagnostic, MillstreamError, Refused
 from millstream.front.ddl import Table, parse_sink, parse_table
 from millstream.front.parse import DIALECT
@@ -30,6 +32,7 @@ from millstream.runtime.build import build
 from millstream.runtime.clock import enter
 from millstream.runtime.compile import compile_view, describer, fingerprint
 from millstream.runtime.convert_sources import convert_sources
+from millstream.runtime.functions import split_top
 from millstream.runtime.locks import enter_turn
 from millstream.runtime.outcome import Deployed
 from millstream.runtime.source import Source, source_of
@@ -196,14 +199,14 @@ def materialize(
     python = Functions({d.name: d.definition for d in catalogue.relations.values() if d.kind == "function"})
     written: list[NodeSql] = []
     for node in compiled.nodes:
-        node_sql = NodeSql(node, describe)
+        node_sql = NodeSql(node, describe, indexes=indexes if node is compiled.nodes[-1] else ())
         for index in needed(node):  # first: a lookup of the nearest row needs them for the first rows too
             make_index(conn, index)
         rows = build(conn, node_sql, python)
         written.append(node_sql)
     top = written[-1]
     for index_columns in indexes:
-        make_index(conn, Index(top.node.name, tuple(quote(c) for c in index_columns)))
+        make_index(conn, Index(top.node.name, tuple(quote(c) for c in index_columns)), whole=True)
     columns = views.columns_of(conn, state, list(top.node.visible))
     nullable = {stored: a.nullable for stored, a in top.node.outputs}
     relation = top.node.relation
@@ -255,29 +258,51 @@ def describe_nodes(nodes: list[NodeSql], rows: int) -> str:
     return f"incremental ({' + '.join(dict.fromkeys(rules))}; {rows:,} rows)"
 
 
-def make_index(conn: psycopg.Connection, index: Index) -> None:
-    """Create an index unless an existing one starts with the same columns."""
+def make_index(conn: psycopg.Connection, index: Index, *, whole: bool = False) -> None:
+    """Create an index unless an existing one starts with the same columns.
+
+    It has the rows that fit it (emit/fitting.py), unless all rows of the relation do, as a model sees to for its own.
+    """
     wanted = ", ".join(index.expressions)
-    row = conn.execute(
-        "select array_agg(pg_get_indexdef(i.indexrelid)) from pg_index as i where i.indrelid = %s::regclass",
-        [table(index.relation)],
-    ).fetchone()
-    for definition in row[0] if row and row[0] else []:
-        inside = definition[definition.index(" USING btree (") + 14 :].split(") INCLUDE")[0].rstrip(")")
-        plain = inside.replace('"', "")
-        mine = wanted.replace('"', "")
-        if plain == mine or plain.startswith(mine + ","):
+    kept = "" if whole else fitting(conn, index.relation, index.expressions)
+    found = conn.execute(
+        "select indexrelid::regclass::text, pg_get_indexdef(indexrelid, 0, true), s.kind = 'table' and not indisunique"
+        " from pg_index left join millstream.state as s on s.name = %s where indrelid = %s::regclass",
+        [index.relation, table(index.relation)],
+    ).fetchall()
+    for name, definition, may_go in found:
+        listed, _, condition = definition.partition(" WHERE ")
+        inside = listed[listed.index(" USING btree (") + 14 :].split(") INCLUDE")[0].rstrip(")")
+        plain, mine = inside.replace('"', ""), wanted.replace('"', "")
+        if plain != mine and not plain.startswith(mine + ","):
+            continue
+        if (
+            may_go and kept and not condition
+        ):  # an earlier release made it, and a long value would stop every tick
+            conn.execute(f"DROP INDEX {name}".encode())
+        elif not condition or kept == fitting(conn, index.relation, split_top(inside)):
             return
-    name = short(f"{index.relation}_{hashlib.md5(wanted.encode(), usedforsecurity=False).hexdigest()[:8]}_ix")
+    mark = hashlib.md5((wanted + kept).encode(), usedforsecurity=False).hexdigest()[:8]
+    made = quote(short(f"{index.relation}_{mark}_ix"))
     try:
         with conn.transaction():
             conn.execute(
-                f"CREATE INDEX IF NOT EXISTS {quote(name)} ON {table(index.relation)} ({wanted})".encode()
+                f"CREATE INDEX IF NOT EXISTS {made} ON {table(index.relation)} ({wanted}){kept}".encode()
             )
     except psycopg.errors.InvalidObjectDefinition:  # an expression that a setting of the session decides
-        plain_columns = tuple(each for each in index.expressions if not each.startswith("("))
-        if plain_columns:
-            make_index(conn, replace(index, expressions=plain_columns))
+        columns = tuple(each for each in index.expressions if not each.startswith("("))
+        if columns:
+            make_index(conn, replace(index, expressions=columns), whole=whole)
+
+
+def fitting(conn: psycopg.Connection, relation: str, expressions: Sequence[str]) -> str:
+    """The WHERE clause of an index: its values must not be too long for it."""
+    indexed = values(expressions)
+    if not indexed:
+        return ""
+    types = describer(conn)(f"SELECT {', '.join(indexed)} FROM {table(relation)}")
+    limited = limits([indexed], dict(zip(indexed, types, strict=True)), "")
+    return where([fits(fit) for fit in limited])
 
 
 def rebuild(

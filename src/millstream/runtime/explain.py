@@ -231,10 +231,13 @@ def stored(conn: psycopg.Connection, relation: str) -> Stored:
         counted = conn.execute(f"select count(*) from {name}".encode()).fetchone()
         rows = counted[0] if counted else 0
     indexes = conn.execute(
-        "select indexdef from pg_indexes where schemaname = 'millstream_data' and tablename = %s order by 1",
+        "select indexdef from pg_indexes where schemaname = 'millstream_data' and tablename = %s",
         [short(relation)],
     ).fetchall()
-    return Stored(name, int(rows), int(size), tuple(found[0].split(" USING ")[1] for found in indexes))
+    listed = sorted(
+        found[0].split(" USING ")[1].split(" WHERE ")[0] for found in indexes
+    )  # all have what fits
+    return Stored(name, int(rows), int(size), tuple(listed))
 
 
 def cost(conn: psycopg.Connection, node: str) -> Cost:

@@ -50,8 +50,10 @@ def relations_of(conn: psycopg.Connection, catalogue: Catalogue) -> list[Relatio
         if state.kind == "table":
             found.append(Relation(state.name, source=source_of(state)))
             by_name[state.name] = found[-1]
-        for node in views.get(state.name, ()):
-            found.append(Relation(node.name, sql=NodeSql(node, describe)))
+        nodes = views.get(state.name, ())
+        for node in nodes:
+            indexes = state.detail.get("indexes", ()) if node is nodes[-1] else ()
+            found.append(Relation(node.name, sql=NodeSql(node, describe, indexes=indexes)))
             by_name[node.name] = found[-1]
     for deployed in catalogue.relations.values():
         if deployed.kind == "sink" and deployed.state is not None:
