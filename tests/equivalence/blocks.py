@@ -12,7 +12,7 @@ Every statement has one batch meaning, the same in PostgreSQL, DuckDB and Rising
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hypothesis import strategies as st
 
@@ -148,7 +148,7 @@ def select(
         if carried and draw(st.sampled_from((True, True, False))):
             chosen = draw(st.sampled_from(carried))
             known = chosen.column
-            text, column = chosen.text, Column(name, known.type, known.exact, known.loaded)
+            text, column = chosen.text, replace(known, name=name)
         else:
             type_name = pick(draw, SCALAR_TYPES)
             text, column = expression(draw, scope, type_name), Column(name, type_name)

@@ -16,7 +16,7 @@ from tests.equivalence.lenient import as_operations, may_fail
 from tests.equivalence.queries import BUILDERS, statement
 from tests.equivalence.schema import Column, Table, tables
 from tests.equivalence.source_model import Row, SourceModel
-from tests.equivalence.values import EPOCH, Value, literal, values
+from tests.equivalence.values import EPOCH, SCALAR_TYPES, Value, literal, values
 
 
 @dataclass(frozen=True)
@@ -221,7 +221,7 @@ def rows(table: Table) -> st.SearchStrategy[Row]:
 
 
 def _values(table: Table, column: Column) -> st.SearchStrategy[Value]:
-    return values(column.type, nullable=column.name not in table.key, finite=table.finite)
+    return values(column.type, nullable=column.name not in table.key, finite=table.finite, loose=table.loose)
 
 
 @st.composite
@@ -235,9 +235,12 @@ def cases(
     most_tables: int = 3,
     finite: bool | None = None,
     timed: bool | None = None,
+    types: Sequence[str] = SCALAR_TYPES,
 ) -> Case:
     """Tables, views and a history; the limits make histories small and dense where a test needs that."""
-    made_tables = draw(tables(minimum=min(2, most_tables), maximum=most_tables, finite=finite, timed=timed))
+    made_tables = draw(
+        tables(minimum=min(2, most_tables), maximum=most_tables, finite=finite, timed=timed, types=types)
+    )
     made_views = draw(views(made_tables, kinds=kinds, maximum=maximum, depth=depth))
     read = used(made_tables, made_views)
     return Case(read, made_views, draw(histories(read, made_views, ticks=ticks)))

@@ -9,9 +9,11 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+
+from tests.equivalence.values import Span
 
 TOLERANCE = 1e-9
 
@@ -74,6 +76,8 @@ def _exact_part(value: Any) -> Any:
 
 
 def _canonical(value: Any) -> Any:
+    if isinstance(value, Span):
+        return timedelta(hours=value.hours)
     if isinstance(value, datetime):
         return value.astimezone(UTC)
     if isinstance(value, dict):

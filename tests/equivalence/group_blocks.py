@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from hypothesis import strategies as st
 
@@ -146,7 +147,8 @@ def global_block(writer: Statement, depth: int) -> Query:
 def distinct_block(writer: Statement, depth: int) -> Query:
     source = any_source(writer, depth)
     query = select(writer, source.sql, source.scope, conditions(writer, source.scope), only_comparable=True)
-    return Query(query.sql.replace("select ", "select distinct ", 1), query.columns)
+    columns = tuple(replace(column, image=False) for column in query.columns)
+    return Query(query.sql.replace("select ", "select distinct ", 1), columns)
 
 
 def array_block(writer: Statement, depth: int) -> Query:

@@ -7,7 +7,7 @@ within a bounded number of examples (test_mutations.py); one that survives shows
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
@@ -32,6 +32,8 @@ from millstream.plan.nodes import Join, scans
 from millstream.runtime import session as sessions
 from millstream.runtime.client_table import ClientTable
 from millstream.runtime.source import Source
+from tests.equivalence import values
+from tests.equivalence.values import LOOSE, SCALAR_TYPES
 
 Patch = Callable[[], AbstractContextManager[object]]
 Original = Callable[..., Any]
@@ -44,7 +46,7 @@ class Fault:
     `act` and `bag act` are histories of on-act views, `source` those of a source alone.
 
     `depth` is how deep their subqueries nest, `views` how many there are at most; `finite=False` asks for NaN and
-    infinities.
+    infinities, `types` for columns of these.
     """
 
     name: str
@@ -53,6 +55,12 @@ class Fault:
     depth: int = 0
     finite: bool | None = None
     views: int = 1
+    types: Sequence[str] = SCALAR_TYPES
+
+
+def of_equals(name: str, patch: Patch, kind: str, types: Sequence[str] = tuple(sorted(LOOSE))) -> Fault:
+    """A fault that shows where equal values are not the same."""
+    return Fault(name, patch, (kind,), finite=True, types=types)
 
 
 def wrapped(owner: object, name: str, wrap: Callable[[Original], Original]) -> Patch:
@@ -86,6 +94,11 @@ def all_of(*patches: Patch) -> Patch:
         return stack
 
     return opened
+
+
+def only_months() -> AbstractContextManager[object]:
+    """Let intervals be a month or 30 days."""
+    return patch.dict(values._DOMAINS, {"interval": (values.Span("1 month"), values.Span("30 days"))})
 
 
 def moments(moment: str) -> Patch:
@@ -125,13 +138,9 @@ def accumulators(pattern: str, by: str) -> Patch:
     """Edit how accumulators change."""
 
     def wrap(original: Original) -> Original:
-        def changed(*a: Any) -> Any:
-            made, value = original(*a)
-            return [replace(each, change=re.sub(pattern, by, each.change)) for each in made], value
+        return lambda column, type_, change: original(column, type_, re.sub(pattern, by, change))
 
-        return changed
-
-    return wrapped(accumulation, "accumulate_one", wrap)
+    return wrapped(accumulation, "Accumulator", wrap)
 
 
 def acting_always() -> AbstractContextManager[object]:
@@ -267,6 +276,48 @@ FAULTS = (
         ("unnest", "window"),
     ),
     Fault("a deletion takes one of several", edited(NodeSql, "apply", "LIMIT -d._w", "LIMIT 1"), ("select",)),
+    of_equals(
+        "a value that is equal to the one before is no change",
+        wrapped(writing, "image", lambda original: lambda columns, *a: original(columns, *a)[: len(columns)]),
+        "equal_rows",
+    ),
+    of_equals(
+        "a removal takes any equal row", wrapped(writing, "same", lambda _: lambda *_a: "true"), "equal_rows"
+    ),
+    of_equals(
+        "of a key's rows an equal one will do",
+        wrapped(
+            writing,
+            "surplus",
+            lambda original: lambda *a: original(*a[:2], [(name, "integer") for name, _ in a[2]]),
+        ),
+        "equal_lists",
+    ),
+    of_equals("a group keeps its first key", answering(writing, "is_strict", True), "equal_groups"),
+    of_equals("a merged group knows one key only", answering(accumulation, "loose", []), "equal_groups"),
+    of_equals(
+        "a computed group shows any of its keys", answering(rendering, "is_strict", True), "equal_groups"
+    ),
+    of_equals(
+        "a month less 30 days is nothing",
+        all_of(
+            edited(
+                NodeSql,
+                "derive_aggregate",
+                r'(s\."_months\d+") <> 0 OR (s\."_days\d+") <> 0',
+                r"30 * \1 + \2 <> 0",
+            ),
+            only_months,
+        ),
+        "equal_sums",
+        types=("interval",),
+    ),
+    of_equals(
+        "a sum keeps the decimals of a value that is gone",
+        accumulators(r"_w \* (millstream\.decimals)", r"abs(_w) * \1"),
+        "equal_sums",
+        types=("numeric",),
+    ),
     Fault(
         "NULLs that a join holds equal never meet",
         wrapped(rendering, "ways", lambda original: lambda terms: original(terms)[:1]),

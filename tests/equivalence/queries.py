@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tests.equivalence import (
     group_blocks,
     grouping_blocks,
+    identity_blocks,
     join_blocks,
     ordered_blocks,
     rank_blocks,
@@ -63,7 +64,10 @@ BUILDERS: dict[str, Builder] = {
 }
 """Name of a construct → what writes a query with it. The simplest come first: that is where Hypothesis shrinks to."""
 
-POSTGRES_BUILDERS: dict[str, Builder] = {"postgres_aggregate": ordered_blocks.postgres_block}
+POSTGRES_BUILDERS: dict[str, Builder] = {
+    "postgres_aggregate": ordered_blocks.postgres_block,
+    **identity_blocks.BUILDERS,
+}
 """Constructs that only PostgreSQL can check."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hypothesis import strategies as st
@@ -17,13 +18,15 @@ class Column:
 
     `exact` is false where engines may legitimately differ in the last bits (avg, sums of doubles); such a column is
     carried and compared with a tolerance, and never grouped, joined, ordered or filtered by. `loaded` values come as they
-    are from a source table, so the statement cannot fix them.
+    are from a source table, so the statement cannot fix them. `image` values are what they are: not some member of a group of
+    equal ones, of which SQL may show any.
     """
 
     name: str
     type: str
     exact: bool = True
     loaded: bool = False
+    image: bool = False
 
     @property
     def comparable(self) -> bool:
@@ -32,7 +35,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A source table. `conflict` is None (no clause), "do nothing", "do update full" or "do update if not null"."""
+    """A source table. `conflict` is None (no clause), "do nothing", "do update full" or "do update if not null".
+
+    Where it is not `loose`, equal values are the same.
+    """
 
     name: str
     columns: tuple[Column, ...]
@@ -40,6 +46,7 @@ class Table:
     conflict: str | None = None
     finite: bool = True
     versions: tuple[str, ...] = ()
+    loose: bool = True
 
     def position(self, column: str) -> int:
         return [each.name for each in self.columns].index(column)
@@ -69,6 +76,8 @@ def tables(
     maximum: int = 3,
     finite: bool | None = None,
     timed: bool | None = None,
+    types: Sequence[str] = SCALAR_TYPES,
+    loose: bool = True,
 ) -> tuple[Table, ...]:
     """Two or three tables; each has a `k integer` (so that any two can be joined) and one to three columns more.
 
@@ -80,19 +89,23 @@ def tables(
         finite = timed or draw(st.sampled_from((True, True, False)))
     if timed is None:
         timed = finite and draw(st.booleans())
-    return tuple(draw(_table(f"t{number}", finite, timed and number == 0)) for number in range(count))
+    return tuple(
+        draw(_table(f"t{number}", finite, timed and number == 0, types, loose)) for number in range(count)
+    )
 
 
 @st.composite
-def _table(draw: st.DrawFn, name: str, finite: bool, timed: bool) -> Table:
-    types = draw(st.lists(st.sampled_from(SCALAR_TYPES), min_size=1, max_size=3))
+def _table(
+    draw: st.DrawFn, name: str, finite: bool, timed: bool, choices: Sequence[str], loose: bool
+) -> Table:
+    types = draw(st.lists(st.sampled_from(choices), min_size=1, max_size=3))
     if not finite:
         types[-1] = "double precision"
     elif timed:
         types[-1] = "timestamptz"
     columns = (
-        Column("k", "integer", loaded=True),
-        *(Column(f"v{n}", type_name, loaded=True) for n, type_name in enumerate(types)),
+        Column("k", "integer", loaded=True, image=True),
+        *(Column(f"v{n}", type_name, loaded=True, image=True) for n, type_name in enumerate(types)),
     )
     key = draw(st.sampled_from((("k",), (), ("k", "v0"))))
     if key == ("k", "v0") and columns[1].type in ("double precision", "boolean"):
@@ -100,4 +113,4 @@ def _table(draw: st.DrawFn, name: str, finite: bool, timed: bool) -> Table:
     conflict = draw(st.sampled_from(CONFLICTS)) if key else None
     rest = [each.name for each in columns if each.name not in key and each.type != "boolean"]
     compared = draw(st.integers(0, min(2, len(rest)))) if key and conflict != "do nothing" else 0
-    return Table(name, columns, key, conflict, finite, tuple(rest[:compared]))
+    return Table(name, columns, key, conflict, finite, tuple(rest[:compared]), loose)

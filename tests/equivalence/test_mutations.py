@@ -15,6 +15,7 @@ from tests.equivalence import source_history
 from tests.equivalence.act_cases import act_cases, bag_act_cases
 from tests.equivalence.cases import Case, cases
 from tests.equivalence.mutations import FAULTS, Fault
+from tests.equivalence.queries import POSTGRES_BUILDERS
 from tests.equivalence.run import run
 
 EXAMPLES = 300
@@ -37,6 +38,7 @@ def catches(fault: Fault, databases: Databases, oracle_dsn: str) -> bool:
         most_tables=1,
         finite=fault.finite,
         timed="temporal" in fault.kinds or None,
+        types=fault.types,
     )
     others: dict[tuple[str, ...], st.SearchStrategy[Any]] = {
         ("act",): act_cases(),
@@ -51,7 +53,7 @@ def catches(fault: Fault, databases: Databases, oracle_dsn: str) -> bool:
         try:
             if isinstance(case, Case):
                 with databases.fresh() as dsn:
-                    run(case, dsn, oracle_dsn)
+                    run(case, dsn, oracle_dsn, postgres_alone=set(fault.kinds) <= set(POSTGRES_BUILDERS))
             else:
                 source_history.run(case, databases)
         except (AssertionError, ValueError, psycopg.Error, Refused) as error:
