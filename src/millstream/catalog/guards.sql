@@ -145,3 +145,8 @@ $$;
 -- The least of the keys that rows have.
 create or replace function millstream.least_key(counts jsonb) returns text[]
 language sql immutable as $$ select min(k)::text[] from jsonb_object_keys(counts) as k $$;
+
+-- A row as JSON; NULL where JSON cannot hold it.
+create or replace function millstream.try_json(of_row record) returns text
+language plpgsql stable as $$
+begin return row_to_json(of_row)::text; exception when data_exception or program_limit_exceeded or internal_error then return null; end $$;

@@ -126,6 +126,13 @@ def _add_engine(table: Table, engine: dict[str, Any]) -> None:
         behind = sum(place["lag"] or 0 for place in engine["kafka"])
         read = sum(place["messages"] for place in engine["kafka"])
         table.add_row("Kafka", f"{read:,} messages read, {behind:,} behind when a consumer last looked")
+    for view in engine["suspended"]:
+        stands = f", and what reads it: {', '.join(map(escape, view['readers']))}" if view["readers"] else ""
+        reason = f"since {view['since']}: {escape(view['error'].splitlines()[0])}"
+        table.add_row("suspended", f"[red]{escape(view['name'])}{stands}[/] {reason}")
+    if engine["dead_keys"]:
+        keys = ", ".join(f"{escape(name)} {count:,}" for name, count in engine["dead_keys"].items())
+        table.add_row("dead keys", f"[yellow]{keys}[/]; see millstream.dead_keys, then millstream retry")
     if engine["dead_rows"]:
         table.add_row("dead rows", f"[yellow]{engine['dead_rows']:,}[/]; see millstream.dead_row")
     if engine["evaluation_errors"]:

@@ -83,10 +83,15 @@ def mark(value: str, type_: str) -> str:
     return MARKS.get(named(type_), ANY).format(value)
 
 
+def texts(columns: Columns) -> str:
+    """Values as an array of texts; a cast would cut the blanks of a character(n)."""
+    items = [f"textin(bpcharout({c}))" if named(t) == "character" else f"{c}::text" for c, t in columns]
+    return f"ARRAY[{', '.join(items)}]::text[]"
+
+
 def as_text(columns: Columns) -> str:
-    """Values as one text, by which they are put in order; a cast would cut the blanks of a character(n)."""
-    texts = [f"textin(bpcharout({c}))" if named(t) == "character" else f"{c}::text" for c, t in columns]
-    return f"ARRAY[{', '.join(texts)}]::text"
+    """Values as one text, by which they are put in order."""
+    return f"{texts(columns)}::text"
 
 
 def from_text(texts: str, number: int, type_: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from millstream.delta.differentiate import AFTER, Term, differentiate
@@ -10,8 +11,8 @@ from millstream.delta.node import KEY_HASH, Rule
 from millstream.delta.occurrences import moment
 from millstream.emit import once
 from millstream.emit.accumulate import IMAGES, PLACE, ROWS
-from millstream.emit.identity import compared, image, is_strict, same
-from millstream.emit.names import addends, arguments, changes, quote, results, table
+from millstream.emit.identity import compared, from_text, image, is_strict, same
+from millstream.emit.names import addends, arguments, changes, quote, results, string, table
 from millstream.emit.render import listing, render, scalar, surplus
 from millstream.emit.rewrite import Position, as_of, udf_calls
 from millstream.emit.stored import StoredNode, hashed, where
@@ -42,6 +43,19 @@ class Statement:
 
 
 @dataclass(frozen=True)
+class ByKey:
+    """A statement that computes affected keys, and how to write it for some of them.
+
+    `keys` is a SELECT of all; `compute` writes the statement for such a SELECT, `clear` what it would be if these keys had
+    no rows.
+    """
+
+    keys: str
+    compute: Callable[[str], str]
+    clear: Callable[[str], str]
+
+
+@dataclass(frozen=True)
 class NodeStatements:
     """What a tick runs for a node.
 
@@ -55,6 +69,8 @@ class NodeStatements:
     apply: str
     prepare: str | None = None
     call: tuple[tuple[str, str], ...] = ()  # (function, SELECT list of its arguments) of each Python call
+    prepare_by: ByKey | None = None
+    derive_by: ByKey | None = None
 
 
 class NodeSql(StoredNode):
@@ -77,9 +93,9 @@ class NodeSql(StoredNode):
                 f"CREATE TEMPORARY TABLE {arguments(node.name)} AS SELECT 0::bigint AS _r, s.* FROM "
                 f"({self.rows(udf.input)}) AS s LIMIT 0"
             )
-            lookup = [f"k.{quote(c)}" for c in (*node.keys, *((KEY_HASH,) if self.has_key_hash else ()))]
+            lookup = listing([f"k.{name}" for name in self.lookup_columns])
             made.append(
-                f"CREATE TEMPORARY TABLE {arguments(node.name + '__keys')} AS SELECT {listing(lookup)} FROM "
+                f"CREATE TEMPORARY TABLE {arguments(node.name + '__keys')} AS SELECT {lookup} FROM "
                 f"{table(node.name)} AS k LIMIT 0"
             )
             calls = [
@@ -209,9 +225,18 @@ class NodeSql(StoredNode):
         elif node.udf is not None:
             return self.derive_udf(source, stored_terms, position, here)
         else:
-            keys = f"SELECT DISTINCT {listing(self.key_columns())} FROM ({source}) AS s"
-            derive = self.derive_keyed(keys, self.recompute(position, here))
+            by_key = self.by_key(self.affected(source), self.recompute(position, here))
+            derive = by_key.compute(by_key.keys)
+            return NodeStatements(stored_terms, derive, self.apply(), derive_by=by_key)
         return NodeStatements(stored_terms, derive, self.apply())
+
+    def from_all_keys(self) -> NodeStatements:
+        """The statements that compute every key of a keyed node, from what its inputs hold."""
+        source = self.addend_columns()
+        if self.node.udf is not None:
+            return self.derive_udf(source, (), lambda _: 0, 0)
+        by_key = self.by_key(self.affected(source), self.recompute(lambda _: 0, 0))
+        return NodeStatements((), by_key.compute(by_key.keys), self.apply(), derive_by=by_key)
 
     def terms(self, position: Position) -> list[Statement]:
         """The addends of a node with several leaves, each at its moment."""
@@ -310,6 +335,23 @@ class NodeSql(StoredNode):
             f"UNION ALL SELECT {listing(self.all_columns())}, s.{PLACE}, 1 FROM ({new}) AS s"
         )
 
+    def affected(self, source: str) -> str:
+        """The affected keys, and in the careful form those that were set aside and are to be tried again."""
+        if self.tries is not None:
+            types = dict(self.typed)
+            keys = enumerate(self.node.keys, 1)
+            items = [f"{from_text('a.key', n, types[quote(key)])} AS {quote(key)}" for n, key in keys]
+            again = f"FROM millstream.dead_key AS a WHERE a.node = {string(self.node.name)} AND a.again"
+            source = f"{source} UNION ALL SELECT {listing(items) or '1'} {again}"
+        return f"SELECT DISTINCT {listing(self.key_columns())} FROM ({source}) AS s"
+
+    def by_key(self, keys: str, rows: str) -> ByKey:
+        """The comparison of computed rows with the stored ones, for keys."""
+        none = f"SELECT * FROM ({rows}) AS n WHERE false"
+        return ByKey(
+            keys, lambda some: self.derive_keyed(some, rows), lambda some: self.derive_keyed(some, none)
+        )
+
     def key_columns(self) -> list[str]:
         """The affected keys as columns, with their hash where lookups need it."""
         columns = [f"s.{quote(key)}" for key in self.node.keys]
@@ -387,18 +429,31 @@ class NodeSql(StoredNode):
         assert udf is not None
         keys_table = arguments(node.name + "__keys")
         inputs = listing([f"q.{quote(a.name)}" for a in udf.input.columns])
-        prepare = (
-            f"WITH k AS (INSERT INTO {keys_table} SELECT DISTINCT {listing(self.key_columns())} FROM ({source}) AS s "
-            f"RETURNING *) INSERT INTO {arguments(node.name)} SELECT row_number() OVER (), {inputs} FROM k "
-            f"CROSS JOIN LATERAL ({self.recompute(position, here)}) AS q"
-        )
+        waiting = f"SELECT coalesce(max(_r), 0) FROM {arguments(node.name)}"
+
+        def prepare(keys: str) -> str:
+            return (
+                f"WITH k AS (INSERT INTO {keys_table} {keys} RETURNING *) INSERT INTO {arguments(node.name)} "
+                f"SELECT ({waiting}) + row_number() OVER (), {inputs} FROM k "
+                f"CROSS JOIN LATERAL ({self.recompute(position, here)}) AS q"
+            )
+
         found = dict(node.outputs)
         keyed = " AND ".join(
             f"{quote(found[key].name)} IS NOT DISTINCT FROM k.{quote(key)}" for key in node.keys
         )
         rows = f"SELECT * FROM ({render(self.after_udf(), {-1: self.called()})}) AS p WHERE {keyed} OFFSET 0"
-        derive = self.derive_keyed(f"SELECT * FROM {keys_table}", rows)
-        return NodeStatements(terms, derive, self.apply(), prepare, udf_calls(udf))
+        before = ByKey(self.affected(source), prepare, lambda keys: f"INSERT INTO {keys_table} {keys}")
+        after = self.by_key(f"SELECT * FROM {keys_table}", rows)
+        return NodeStatements(
+            terms,
+            after.compute(after.keys),
+            self.apply(),
+            prepare(before.keys),
+            udf_calls(udf),
+            before,
+            after,
+        )
 
     def once(self, position: Position, here: int) -> NodeStatements:
         """What the rows that came give, around a Python call if there is one; what those that went had given."""

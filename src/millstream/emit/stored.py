@@ -45,6 +45,7 @@ class StoredNode:
     ) -> None:
         plan = with_fitting(with_key_types(node.plan, describe), looked_up(node, describe))
         fast = replace(node, plan=plan)
+        self.asked = indexes
         self.indexes = own_indexes(node, indexes)
         self.node = fast if tries is None else replace(fast, plan=careful(fast.plan, describe, tries))
         self.describe = describe
@@ -86,6 +87,11 @@ class StoredNode:
     def lookup(self) -> tuple[str, ...]:
         """The columns by which the stored rows of a recomputed key are found."""
         return (KEY_HASH,) if self.has_key_hash else self.node.keys
+
+    @property
+    def lookup_columns(self) -> list[str]:
+        """The keys as columns, quoted, with their hash where look-ups need it."""
+        return [quote(c) for c in (*self.node.keys, *((KEY_HASH,) if self.has_key_hash else ()))]
 
     def same(self, columns: tuple[str, ...], left: str, right: str) -> str:
         """The condition that two rows agree in these columns; a key's hash is checked against the key itself."""

@@ -2,64 +2,146 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import psycopg
 
-from millstream.delta.node import Node
-from millstream.emit.names import arguments, quote, results, table
+from millstream.delta.node import Node, Rule
+from millstream.emit.by_key import body, create_keys
+from millstream.emit.careful import Tries
+from millstream.emit.fitting import model_of
+from millstream.emit.names import arguments, changes, quote, results, table
 from millstream.emit.render import listing, render
 from millstream.emit.rewrite import udf_calls
-from millstream.emit.statements import NodeSql
-from millstream.errors import MillstreamError
-from millstream.runtime.udf import Functions, literal
+from millstream.emit.statements import ByKey, NodeSql
+from millstream.plan.expression import WEIGHT
+from millstream.runtime.compile import describer
+from millstream.runtime.udf import Functions
 
 CHUNK = 500  # rows per round trip around Python
+OF_VALUES = ("0A", "21", "22", "23", "54", "P0", "XX")  # classes of SQLSTATE that a value can cause
+
+log = logging.getLogger("millstream.build")
 
 
-def build(conn: psycopg.Connection, sql: NodeSql, functions: Functions) -> int:
-    """Create a node's table and store its first rows; return how many."""
+def build(
+    conn: psycopg.Connection,
+    node: Node,
+    sql: NodeSql,
+    functions: Functions,
+    indexes: Sequence[Sequence[str]] = (),
+) -> int:
+    """Create a node's table and store its first rows; return how many.
+
+    What some row makes fail is computed again in the careful form.
+    """
     for statement in sql.create():
         conn.execute(statement.encode())
-    columns = listing(sql.all_columns())
-    if sql.node.udf is None:
-        rows = sql.result()
-    else:
-        call_all(conn, sql.node, sql, functions)
-        rows = sql.with_hidden(sql.named(render(sql.after_udf(), {-1: sql.called()})))
     try:
-        cursor = conn.execute(
-            f"INSERT INTO {table(sql.node.name)} ({columns}) SELECT {columns} FROM ({rows}) AS s".encode()
-        )
-    except psycopg.errors.DataError as error:
-        raise MillstreamError(
-            f"a row that is already stored cannot be computed: {str(error).splitlines()[0]}\n"
-            "  hint: widen the arithmetic (cast an operand to bigint or numeric), or leave such rows out in WHERE"
-        ) from error
-    if sql.node.udf is not None:
-        for name in sql.session_tables():
-            conn.execute(f"DROP TABLE IF EXISTS {name}".encode())
-    conn.execute(f"ANALYZE {table(sql.node.name)}".encode())
-    return cursor.rowcount
+        with conn.transaction():
+            rows = fill(conn, sql, functions)
+    except psycopg.Error as error:
+        if (error.sqlstate or "22")[:2] not in OF_VALUES:
+            raise
+        log.warning("building %s failed, and is done carefully: %s", node.name, str(error).splitlines()[0])
+        rows = fill_carefully(conn, node, functions, indexes)
+    conn.execute(f"ANALYZE {table(node.name)}".encode())
+    return rows
 
 
-def call_all(conn: psycopg.Connection, node: Node, sql: NodeSql, functions: Functions) -> None:
-    """Call the node's Python functions for every row of its input."""
-    udf = node.udf
-    assert udf is not None
+def fill(conn: psycopg.Connection, sql: NodeSql, functions: Functions, *, careful: bool = False) -> int:
+    """Store what a node's SELECT gives."""
+    if sql.node.udf is None:
+        return insert(conn, sql, sql.result())
     for statement in sql.temporary():
         conn.execute(statement.encode())
-    inputs = listing([quote(a.name) for a in udf.input.columns])
+    inputs = listing([quote(a.name) for a in sql.node.udf.input.columns])
     conn.execute(
-        f"INSERT INTO {arguments(node.name)} SELECT row_number() OVER (), {inputs} FROM ({sql.rows(udf.input)}) AS s".encode()
+        f"INSERT INTO {arguments(sql.node.name)} SELECT row_number() OVER (), {inputs} "
+        f"FROM ({sql.rows(sql.node.udf.input)}) AS s".encode()
     )
+    call_all(conn, sql, functions, careful=careful)
+    rows = insert(conn, sql, sql.with_hidden(sql.named(render(sql.after_udf(), {-1: sql.called()}))))
+    drop_session_tables(conn, sql)
+    return rows
+
+
+def fill_carefully(
+    conn: psycopg.Connection, node: Node, functions: Functions, indexes: Sequence[Sequence[str]]
+) -> int:
+    """Store a node's rows with NULL for what fails on a value, and without the keys that cannot be computed."""
+    name = f"millstream_build_{hashlib.md5(node.name.encode(), usedforsecurity=False).hexdigest()[:12]}"
+    sql = NodeSql(node, describer(conn), Tries(name, model_of(node)), indexes)
+    assert sql.tries is not None
+    if node.rule is not Rule.KEYED:
+        if node.udf is None:
+            sql.result()  # which tells what values are to be tried
+        with session_functions(conn, sql.tries):
+            return fill(conn, sql, functions, careful=True)
+    for statement in sql.temporary():
+        conn.execute(statement.encode())
+    statements = sql.from_all_keys()
+    with session_functions(conn, sql.tries):
+        if statements.prepare_by is not None:
+            compute_keys(conn, sql, statements.prepare_by, name)
+            call_all(conn, sql, functions, careful=True)
+        assert statements.derive_by is not None
+        compute_keys(conn, sql, statements.derive_by, name)
+    rows = insert(conn, sql, f"SELECT * FROM {changes(node.name)} WHERE {WEIGHT} > 0")
+    drop_session_tables(conn, sql)
+    return rows
+
+
+def compute_keys(conn: psycopg.Connection, sql: NodeSql, by: ByKey, name: str) -> None:
+    """Run a statement for all keys, and for each of them where that fails."""
+    listed, function = f"{name}_keys", f"pg_temp.{name}"
+    conn.execute(create_keys(listed, by).encode())
+    text = body(sql, by, model_of(sql.node), f"pg_temp.{listed}")
+    conn.execute(
+        f"CREATE FUNCTION {function}() RETURNS bigint LANGUAGE plpgsql AS $millstream$ {text} $millstream$".encode()
+    )
+    conn.execute(f"SELECT {function}()".encode())
+    conn.execute(f"DROP FUNCTION {function}; DROP TABLE pg_temp.{listed}".encode())
+
+
+@contextmanager
+def session_functions(conn: psycopg.Connection, tries: Tries) -> Iterator[None]:
+    """The functions that try operations, while they are needed."""
+    for statement in tries.statements():
+        conn.execute(statement.encode())
+    yield
+    for name in tries.found.values():
+        conn.execute(f"DROP FUNCTION {name}".encode())
+
+
+def insert(conn: psycopg.Connection, sql: NodeSql, rows: str) -> int:
+    """Store rows."""
+    columns = listing(sql.all_columns())
+    into = f"INSERT INTO {table(sql.node.name)} ({columns}) SELECT {columns} FROM ({rows}) AS s"
+    return conn.execute(into.encode()).rowcount
+
+
+def drop_session_tables(conn: psycopg.Connection, sql: NodeSql) -> None:
+    """Drop what `temporary` has made."""
+    for name in sql.session_tables():
+        conn.execute(f"DROP TABLE IF EXISTS {name}".encode())
+
+
+def call_all(conn: psycopg.Connection, sql: NodeSql, functions: Functions, *, careful: bool = False) -> None:
+    """Call the node's Python functions for every row of arguments that waits."""
+    node = sql.node
+    assert node.udf is not None
     row = conn.execute(f"SELECT coalesce(max(_r), 0) FROM {arguments(node.name)}".encode()).fetchone()
     last = int(row[0]) if row else 0
     conn.execute(f"CREATE INDEX ON {arguments(node.name)} (_r)".encode())
     conn.execute(f"ANALYZE {arguments(node.name)}".encode())
-    calls = udf_calls(udf)
+    calls = udf_calls(node.udf)
     for start in range(0, last, CHUNK):
-        call(conn, node.name, calls, functions, f"_r > {start} AND _r <= {start + CHUNK}")
+        which = f"_r > {start} AND _r <= {start + CHUNK}"
+        call(conn, node.name, calls, functions, which, careful=careful)
 
 
 def call(
@@ -68,18 +150,73 @@ def call(
     calls: Sequence[tuple[str, str]],
     functions: Functions,
     which: str = "true",
+    *,
+    careful: bool = False,
 ) -> int:
-    """Call a node's Python functions, each with the SELECT list of its arguments, for waiting rows; return how many."""
+    """Call a node's Python functions, each with the SELECT list of its arguments, for waiting rows; return how many.
+
+    Where `careful`, a row whose arguments Python cannot hold, or whose result is not of the declared type, has none.
+    """
     numbers: list[int] = []
-    computed: list[list[object]] = []
-    for name, select in calls:
+    computed: list[list[str | None]] = []
+    for place, (name, select) in enumerate(calls, 1):
         query = f"SELECT _r, {select} FROM {arguments(node)} WHERE {which} ORDER BY _r"
         with psycopg.RawCursor(conn) as raw:
-            rows = raw.execute(query.encode(), binary=True).fetchall()
-        numbers = [int(row[0]) for row in rows]
-        computed.append(functions.call(name, (row[1:] for row in rows)))
+            found = raw.execute(query.encode(), binary=True)
+            if careful:
+                numbers, texts = called_one_by_one(found, name, functions)
+                texts = of_the_type(conn, node, place, name, texts, functions)
+            else:
+                rows = found.fetchall()
+                numbers = [int(row[0]) for row in rows]
+                texts = functions.call(name, (row[1:] for row in rows))
+        computed.append(texts)
     if numbers:
         with conn.cursor() as cursor, cursor.copy(f"COPY {results(node)} FROM STDIN".encode()) as copy:
             for number, *values in zip(numbers, *computed, strict=True):
-                copy.write_row([number, *(literal(value) for value in values)])
+                copy.write_row([number, *values])
     return len(numbers)
+
+
+def called_one_by_one(
+    found: psycopg.RawCursor[tuple[object, ...]], name: str, functions: Functions
+) -> tuple[list[int], list[str | None]]:
+    """The numbers of rows and what a function gives for each, whose arguments may be such as Python has not."""
+    numbers: list[int] = []
+    texts: list[str | None] = []
+    first = found.pgresult
+    assert first is not None
+    for place in range(found.rowcount):
+        numbers.append(int.from_bytes(first.get_value(place, 0) or b"", "big"))
+        try:
+            row = found.fetchone()
+        except psycopg.DataError as error:
+            found.scroll(1)
+            functions.failed(name, f"arguments that Python cannot hold: {error}")
+            texts.append(None)
+            continue
+        assert row is not None
+        texts += functions.call(name, [row[1:]])
+    return numbers, texts
+
+
+def of_the_type(
+    conn: psycopg.Connection,
+    node: str,
+    place: int,
+    name: str,
+    texts: list[str | None],
+    functions: Functions,
+) -> list[str | None]:
+    """What a function gave, without what is no value of the type that it was declared to return."""
+    checked = conn.execute(
+        "select array_agg(pg_input_is_valid(u.text, format_type(a.atttypid, a.atttypmod)) order by u.n)"
+        " from unnest(%s::text[]) with ordinality as u(text, n) join pg_attribute as a"
+        " on a.attrelid = %s::regclass and a.attnum = %s",
+        [texts, results(node), place + 1],
+    ).fetchone()
+    valid = checked[0] if checked is not None and checked[0] is not None else []
+    for text, is_valid in zip(texts, valid, strict=True):
+        if is_valid is False:
+            functions.failed(name, f"a result that is not of the declared type: {str(text)[:100]}")
+    return [text if is_valid else None for text, is_valid in zip(texts, valid, strict=True)]

@@ -202,7 +202,7 @@ def materialize(
         node_sql = NodeSql(node, describe, indexes=indexes if node is compiled.nodes[-1] else ())
         for index in needed(node):  # first: a lookup of the nearest row needs them for the first rows too
             make_index(conn, index)
-        rows = build(conn, node_sql, python)
+        rows = build(conn, node, node_sql, python, node_sql.asked)
         written.append(node_sql)
     top = written[-1]
     for index_columns in indexes:

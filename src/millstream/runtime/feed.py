@@ -14,9 +14,10 @@ import psycopg
 
 from millstream.catalog.store import FEED_CHANNEL, State, load
 from millstream.delta.node import HASH
-from millstream.emit.names import changes, quote, table
+from millstream.emit.names import changes, quote, string, table
 from millstream.plan.expression import WEIGHT
 
+CUT = 1000  # letters that are kept of each value of a row that JSON cannot hold
 MOST_ROWS = 1_000_000  # how many changes of one model are kept, however young they are
 
 
@@ -35,6 +36,12 @@ class Feeds:
     def __init__(self) -> None:
         self.version = 0
         self.feeds: list[Feed] = []
+        self.careful = False  # whether a row that JSON cannot hold may come
+
+    def spare(self, error: psycopg.Error) -> bool:
+        """Cut the rows that JSON cannot hold from now on; false where that is not the matter."""
+        known, self.careful = self.careful, True
+        return not known and (error.sqlstate or "")[:2] in ("22", "54", "XX")
 
     def refresh(self, conn: psycopg.Connection, version: int) -> None:
         """Look at what is watched, if that has changed."""
@@ -46,7 +53,7 @@ class Feeds:
         """Keep the tick's changes of what is watched; `counts` has the rows in each relation's session table."""
         for feed in self.feeds:
             if feed.state is not None and counts.get(feed.state.name):
-                keep(conn, feed, tick, now, of_tick(feed.state))
+                keep(conn, feed, tick, now, of_tick(feed.state, careful=self.careful))
 
 
 def read(conn: psycopg.Connection) -> list[Feed]:
@@ -61,30 +68,47 @@ def columns_of(state: State) -> list[str]:
     return [quote(column[0]) for column in state.detail["columns"]]
 
 
-def rows_of(state: State, source: str, extra: Sequence[str] = ()) -> str:
-    """The rows of a stored or session table as JSON text in `content`, without what HAVING hides, with extra columns."""
+def rows_of(state: State, source: str, extra: Sequence[str] = (), *, careful: bool = False) -> str:
+    """The rows of a stored or session table as JSON text in `content`, without what HAVING hides, with extra columns.
+
+    Where `careful`, a row that JSON cannot hold is kept with its values as text, cut.
+    """
     guard = f" WHERE d.{quote(state.detail['guard'])}" if state.detail.get("guard") else ""
     columns = ", ".join(f"d.{column}" for column in columns_of(state))
     more = "".join(f", d.{column}" for column in extra)
-    return f"SELECT (SELECT row_to_json(s) FROM (SELECT {columns}) AS s)::text AS content{more} FROM {source} AS d{guard}"
+    content = f"(SELECT row_to_json(s) FROM (SELECT {columns}) AS s)::text"
+    if careful:
+        labels = ", ".join(string(column[0]) for column in state.detail["columns"])
+        cut = ", ".join(f"left(d.{column}::text, {CUT})" for column in columns_of(state))
+        whole = f"(SELECT millstream.try_json(s) FROM (SELECT {columns}) AS s)"
+        content = f"coalesce({whole}, json_object(ARRAY[{labels}], ARRAY[{cut}])::text)"
+    return f"SELECT {content} AS content{more} FROM {source} AS d{guard}"
 
 
-def of_tick(state: State) -> str:
+def of_tick(state: State, *, careful: bool = False) -> str:
     """This session's changes of a version, netted: an update takes the old row away, then adds the new one."""
     key = [quote(name) for name in state.detail["key"] if name != HASH]
     extra = dict.fromkeys([WEIGHT, *key])
     by = ", ".join(["content", *key])
     order = ", ".join([*key, "weight", "content"])
     return (
-        f"SELECT {by}, sum({WEIGHT})::integer AS weight FROM ({rows_of(state, changes(state.name), list(extra))}) AS d "
-        f"GROUP BY {by} HAVING sum({WEIGHT}) <> 0 ORDER BY {order}"
+        f"SELECT {by}, sum({WEIGHT})::integer AS weight "
+        f"FROM ({rows_of(state, changes(state.name), list(extra), careful=careful)}) AS d GROUP BY {by} HAVING sum({WEIGHT}) <> 0 ORDER BY {order}"
     )
 
 
 def between(old: State | None, new: State | None) -> str:
     """What tells two versions of a model apart, as changes."""
-    before = f"SELECT content, -1 AS w FROM ({rows_of(old, table(old.name))}) AS o" if old is not None else ""
-    after = f"SELECT content, 1 AS w FROM ({rows_of(new, table(new.name))}) AS n" if new is not None else ""
+    before = (
+        f"SELECT content, -1 AS w FROM ({rows_of(old, table(old.name), careful=True)}) AS o"
+        if old is not None
+        else ""
+    )
+    after = (
+        f"SELECT content, 1 AS w FROM ({rows_of(new, table(new.name), careful=True)}) AS n"
+        if new is not None
+        else ""
+    )
     both = " UNION ALL ".join(part for part in (before, after) if part)
     return (
         f"SELECT content, sum(w)::integer AS weight FROM ({both}) AS d GROUP BY content HAVING sum(w) <> 0 "

@@ -43,8 +43,16 @@ class EngineCollector(Collector):
         yield queued
         yield from kafka(state["kafka"])
         yield gauge(
-            "dead_rows", "Rows that were set aside because a tick failed on them.", state["dead_rows"]
+            "suspended_views",
+            "Views that stand still because no tick can run them, and those that read them.",
+            sum(1 + len(view["readers"]) for view in state["suspended"]),
         )
+        yield gauge(
+            "dead_keys",
+            "Keys that a view could not compute and has no rows of.",
+            sum(state["dead_keys"].values()),
+        )
+        yield gauge("dead_rows", "Rows that a source refused.", state["dead_rows"])
         yield counter(
             "evaluation_errors",
             "Expressions that gave NULL for a value they failed on.",

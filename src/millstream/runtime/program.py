@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from millstream.delta.differentiate import BEFORE
-from millstream.delta.node import Node
+from millstream.delta.node import Node, Rule
 from millstream.emit.names import changes, pending
 from millstream.emit.statements import NodeSql, NodeStatements
 from millstream.plan.expression import WEIGHT
@@ -23,6 +23,8 @@ class Relation:
     sql: NodeSql | None = None
     statements: NodeStatements | None = None
     targets: list[str] = field(default_factory=list)  # the sources that sinks put its new rows into
+    compiled: Node | None = None  # the node as it was compiled, and the indexes that its model asks for
+    indexes: Sequence[Sequence[str]] = ()
 
     @property
     def node(self) -> Node | None:
@@ -38,11 +40,19 @@ class Relation:
 
 @dataclass(frozen=True)
 class Segment:
-    """A PostgreSQL function that runs until the next Python call, and the node whose call that is."""
+    """A PostgreSQL function that runs until the next Python call, and the node whose call that is.
+
+    `lines` tells from which line of the function on which relation is computed.
+    """
 
     function: str
     create: str
     node: Relation | None
+    lines: tuple[tuple[int, str], ...] = ()
+
+    def relation_at(self, line: int) -> str:
+        """The relation that a line of the function computes."""
+        return [name for first, name in self.lines if first <= line][-1]
 
 
 @dataclass
@@ -142,36 +152,72 @@ class Writer:
     def __init__(self, faults: bool) -> None:
         self.faults = faults
         self.lines: list[str] = []
+        self.owners: dict[int, str] = {}  # number of a text in `lines` → the relation that it computes
         self.number = 0
 
-    def run(self, sql: str, count: str | None = None) -> None:
-        """Add a statement, and where to count its rows."""
+    def run(
+        self, owner: str, sql: str, count: str | None = None, careful: tuple[int, str] | None = None
+    ) -> None:
+        """Add a statement that computes a relation, where to count its rows, and its careful form: place and function."""
+        self.owners[len(self.lines)] = owner
         if self.faults:
             self.number += 1
             self.lines.append(f"PERFORM millstream.fault({self.number});")
-        self.lines.append(sql + ";")
+        if careful is not None:
+            place, function = careful
+            self.lines.append(
+                f"IF k[{place}] > 0 THEN n := {function}(); ELSE\n{sql}; GET DIAGNOSTICS n = ROW_COUNT; END IF;"
+            )
+        else:
+            self.lines.append(sql + ";")
         if count is not None:
-            self.lines.append(f"GET DIAGNOSTICS n = ROW_COUNT; {count} := {count} + n;")
+            counted = "" if careful is not None else "GET DIAGNOSTICS n = ROW_COUNT; "
+            self.lines.append(f"{counted}{count} := {count} + n;")
+
+    def take(self, other: Writer) -> None:
+        """Add what another one has collected."""
+        self.owners |= {len(self.lines) + number: owner for number, owner in other.owners.items()}
+        self.lines += other.lines
+        self.number = other.number
 
     def close(self, segment: int, node: Relation | None) -> Segment:
         """Finish a function."""
         name = f"pg_temp.millstream_tick_{segment}"
+        head = "#variable_conflict use_column\nDECLARE n bigint; t timestamptz := clock_timestamp(); BEGIN\n"
+        line, lines = head.count("\n") + 1, []
+        for number, text in enumerate(self.lines):
+            if number in self.owners:
+                lines.append((line, self.owners[number]))
+            line += text.count("\n") + 1
         body = "\n".join(self.lines)
-        self.lines = []
+        self.lines, self.owners = [], {}
         return Segment(
             name,
-            f"CREATE OR REPLACE FUNCTION {name}(INOUT c bigint[], INOUT r bigint[], INOUT ms float8[]) "
-            f"LANGUAGE plpgsql AS $tick$ #variable_conflict use_column\nDECLARE n bigint; t timestamptz := clock_timestamp(); BEGIN\n{body}\n"
-            f"END $tick$",
+            f"CREATE OR REPLACE FUNCTION {name}(INOUT c bigint[], INOUT r bigint[], INOUT ms float8[], k smallint[]) "
+            f"LANGUAGE plpgsql AS $tick${head}{body}\nEND $tick$",
             node,
+            tuple(lines),
         )
 
 
+def careful_function(place: int, statement: str) -> str:
+    """The function that runs a statement of a relation in its careful form; made when it is needed (careful.py)."""
+    return f"pg_temp.millstream_careful_{place}_{statement}"
+
+
 def write_segments(program: Program, faults: bool) -> None:
-    """Write the functions: c counts each relation's changes, r its addends, ms the milliseconds spent on it."""
+    """Write the functions: c counts each relation's changes, r its addends, ms the milliseconds spent on it.
+
+    k says for each relation whether its careful form runs, and with 2 that it runs whatever has changed.
+    """
     out = Writer(faults)
     places = program.places
-    readers = [(other, s) for other in program.relations if other.statements for s in other.statements.terms]
+    readers = [
+        (other, number, s)
+        for other in program.relations
+        if other.statements
+        for number, s in enumerate(other.statements.terms)
+    ]
     for relation in program.relations:
         here = places[relation.name] + 1
         changed = f"c[{here}]"
@@ -179,28 +225,33 @@ def write_segments(program: Program, faults: bool) -> None:
             assert relation.sql is not None and relation.statements is not None
             out.lines.append(f"IF {due(relation, places)} THEN")
             if relation.statements.prepare is not None:
-                out.run(relation.statements.prepare)
+                out.run(
+                    relation.name,
+                    relation.statements.prepare,
+                    careful=(here, careful_function(here, "prepare")),
+                )
                 out.lines.append(f"r[{here}] := r[{here}] + 1;")
                 out.lines.append("END IF;")
                 out.lines.append(spent(here))
                 program.segments.append(out.close(len(program.segments), relation))
                 out.lines.append(f"IF {due(relation, places)} THEN")
-            out.run(relation.statements.derive, changed)
+            out.run(
+                relation.name, relation.statements.derive, changed, (here, careful_function(here, "derive"))
+            )
             out.lines.append("END IF;")
         for target in program.sources:
             if target.name in relation.targets and target.source is not None:
                 out.lines.append(f"IF {changed} > 0 THEN")
-                out.run(into_source(relation, target.source))
+                out.run(relation.name, into_source(relation, target.source))
                 out.lines.append("END IF;")
-        timed = [(o, s) for o, s in readers if s.relation == relation.name and o.node and o.node.timed]
+        timed = [o for o, _, s in readers if s.relation == relation.name and o.node and o.node.timed]
         body = Writer(faults)
         body.number = out.number
         hand_on(body, relation, readers, places)
-        out.number = body.number
         if body.lines:
             always = " OR millstream.now() <> millstream.last_now()" if timed else ""
             out.lines.append(f"IF {changed} > 0{always} THEN")
-            out.lines += body.lines
+            out.take(body)
             out.lines.append("END IF;")
         out.lines.append(spent(here))
     program.segments.append(out.close(len(program.segments), None))
@@ -208,15 +259,18 @@ def write_segments(program: Program, faults: bool) -> None:
 
 def hand_on(out: Writer, relation: Relation, readers: list, places: dict[str, int]) -> None:  # type: ignore[type-arg]
     """Terms that need the relation as it was, its change, and terms that need it as it is now."""
-    mine = [(other, s) for other, s in readers if s.relation == relation.name]
-    for other, statement in mine:
-        if statement.moment == BEFORE:
-            out.run(statement.sql, f"r[{places[other.name] + 1}]")
+
+    def terms(before: bool) -> None:
+        for other, number, statement in readers:
+            if statement.relation == relation.name and (statement.moment == BEFORE) == before:
+                place = places[other.name] + 1
+                careful = (place, careful_function(place, f"term_{number}"))
+                out.run(other.name, statement.sql, f"r[{place}]", careful)
+
+    terms(before=True)
     apply = relation.source.apply() if relation.source is not None else relation.statements.apply  # type: ignore[union-attr]
-    out.run(apply)
-    for other, statement in mine:
-        if statement.moment != BEFORE:
-            out.run(statement.sql, f"r[{places[other.name] + 1}]")
+    out.run(relation.name, apply)
+    terms(before=False)
 
 
 def due(relation: Relation, places: dict[str, int]) -> str:
@@ -229,6 +283,8 @@ def due(relation: Relation, places: dict[str, int]) -> str:
         conditions = [f"c[{places[leaf.relation.name] + 1}] > 0" for leaf in node.leaves]
         if node.timed and not node.on_act:
             conditions.append("millstream.now() <> millstream.last_now()")
+    if node.rule is Rule.KEYED:
+        conditions.append(f"k[{here}] = 2")
     return " OR ".join(dict.fromkeys(conditions))
 
 

@@ -8,6 +8,7 @@ import psycopg
 
 from millstream.catalog.store import Catalogue, load
 from millstream.emit.statements import NodeSql
+from millstream.runtime.careful import suspended
 from millstream.runtime.compile import compile_view, describer
 from millstream.runtime.locks import enter_turn
 from millstream.runtime.program import Program, Relation, assemble
@@ -35,7 +36,7 @@ SETTINGS = {
 def relations_of(conn: psycopg.Connection, catalogue: Catalogue) -> list[Relation]:
     """Compile everything that is needed. Raises Outdated where it was stored by another version of the compiler."""
     describe = describer(conn)
-    needed = catalogue.needed()
+    needed = catalogue.needed() - suspended(conn, catalogue)
     states = [state for state in catalogue.states.values() if state.name in needed]
     views = {
         state.name: compile_view(catalogue, state.name, state.definition, state.path, state.reads).nodes
@@ -53,10 +54,11 @@ def relations_of(conn: psycopg.Connection, catalogue: Catalogue) -> list[Relatio
         nodes = views.get(state.name, ())
         for node in nodes:
             indexes = state.detail.get("indexes", ()) if node is nodes[-1] else ()
-            found.append(Relation(node.name, sql=NodeSql(node, describe, indexes=indexes)))
+            sql = NodeSql(node, describe, indexes=indexes)
+            found.append(Relation(node.name, sql=sql, compiled=node, indexes=indexes))
             by_name[node.name] = found[-1]
     for deployed in catalogue.relations.values():
-        if deployed.kind == "sink" and deployed.state is not None:
+        if deployed.kind == "sink" and deployed.state in by_name:
             by_name[deployed.state].targets.append(json.loads(deployed.definition)["target"])
     return found
 

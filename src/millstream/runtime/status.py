@@ -41,6 +41,8 @@ def read(conn: psycopg.Connection) -> dict[str, Any]:
         "queued": queued(conn),
         "kafka": kafka(conn),
         "views": views(conn),
+        "suspended": suspended(conn),
+        "dead_keys": dead_keys(conn),
         "dead_rows": scalar(conn, "select count(*) from millstream.dead_row"),
         "evaluation_errors": scalar(
             conn, "select coalesce(sum(count), 0)::bigint from millstream.evaluation_errors"
@@ -51,6 +53,45 @@ def read(conn: psycopg.Connection) -> dict[str, Any]:
             " where usename = 'millstream_reader' and xact_start is not null",
         ),
     }
+
+
+def dead_keys(conn: psycopg.Connection) -> dict[str, int]:
+    """How many keys each view has set aside."""
+    if not scalar(conn, "select to_regclass('millstream.dead_keys') is not null"):
+        return {}
+    rows = conn.execute("select model, count(*) from millstream.dead_keys group by 1 order by 1").fetchall()
+    return {str(row[0]): int(row[1]) for row in rows}
+
+
+def suspended(conn: psycopg.Connection) -> list[dict[str, Any]]:
+    """The views that stand still, each with its error and with the views that do so because they read it."""
+    if not scalar(conn, "select to_regclass('millstream.suspended') is not null"):
+        return []
+    rows = conn.execute(
+        """
+        with recursive still as (
+            select s.state as cause, s.state from millstream.suspended as s
+            union
+            select f.cause, r.name from still as f
+            join millstream.state as r on exists (
+                select 1 from jsonb_each(r.reads) as pin where pin.value ->> 'state' = f.state
+            )
+        )
+        select
+            v.relation_name, s.error, s.since::text,
+            coalesce(array_agg(distinct r.name order by r.name) filter (where f.state <> f.cause), '{}')
+        from millstream.suspended as s
+        join millstream.state as v on v.name = s.state
+        join still as f on f.cause = s.state
+        left join millstream.relation as r on r.state = f.state and r.kind = 'materialized_view'
+        group by v.relation_name, s.error, s.since
+        order by s.since
+        """
+    ).fetchall()
+    return [
+        {"name": row[0], "error": row[1], "since": row[2], "readers": [n for n in row[3] if n]}
+        for row in rows
+    ]
 
 
 def scalar(conn: psycopg.Connection, query: str) -> Any:

@@ -46,21 +46,24 @@ class Functions:
             except Exception as error:  # noqa: BLE001 - a module may raise anything, and nobody has called it yet
                 log.warning("%s cannot be loaded: %s", name, error)
 
-    def call(self, name: str, rows: Iterable[Sequence[Any]]) -> list[Any]:
-        """Call a function once per row."""
+    def call(self, name: str, rows: Iterable[Sequence[Any]]) -> list[str | None]:
+        """Call a function once per row; returns its results as PostgreSQL writes them."""
         function, fields = self.get(name), self.fields[name]
-        results: list[Any] = []
+        results: list[str | None] = []
         for row in rows:
             try:
-                results.append(as_composite(function(*row), fields))
+                results.append(written(as_composite(function(*row), fields)))
             except Exception as error:  # noqa: BLE001 - whatever the function raises concerns this row alone
-                self.errors[name] = self.errors.get(name, 0) + 1
-                text = f"{type(error).__name__}: {error}"
-                if self.last_error.get(name) != text:
-                    log.warning("%s failed for a row: %s", name, text)
-                self.last_error[name] = text
+                self.failed(name, f"{type(error).__name__}: {error}")
                 results.append(None)
         return results
+
+    def failed(self, name: str, error: str) -> None:
+        """Count a row for which a function has no result."""
+        self.errors[name] = self.errors.get(name, 0) + 1
+        if self.last_error.get(name) != error:
+            log.warning("%s failed for a row: %s", name, error)
+        self.last_error[name] = error
 
 
 def load_function(module: Path, entry: str) -> Callable[..., Any]:
@@ -103,6 +106,16 @@ def as_composite(value: Any, fields: list[str] | None) -> Any:
             raise KeyError(f"undeclared fields {', '.join(sorted(unknown))}")
         return tuple(value.get(name) for name in fields)
     return [as_composite(item, fields) for item in value]
+
+
+def written(value: Any) -> str | None:
+    """Write a result as PostgreSQL text; raises ValueError for text that PostgreSQL cannot hold."""
+    text = literal(value)
+    if text is not None and ("\x00" in text or not text.isascii()):
+        text.encode()  # a lone surrogate is a UnicodeEncodeError
+        if "\x00" in text:
+            raise ValueError("a result has the character NUL, which PostgreSQL cannot hold")
+    return text
 
 
 def literal(value: Any) -> str | None:

@@ -15,10 +15,12 @@ import psycopg
 
 from millstream.catalog.install import install
 from millstream.catalog.store import setting
-from millstream.emit.names import queue, table
+from millstream.emit.fitting import model_of
+from millstream.emit.names import table
 from millstream.errors import MillstreamError
 from millstream.runtime import feed
 from millstream.runtime.build import call
+from millstream.runtime.careful import CarefulForms, at_fault, suspend
 from millstream.runtime.convert_sources import convert_sources
 from millstream.runtime.locks import TICK_LOCK, WORKER_LOCK, enter_turn
 from millstream.runtime.program import Program, Relation
@@ -33,14 +35,6 @@ HOUSEKEEPING_SECONDS = 2.0  # how often figures are stored and grown tables anal
 DEAD_ROWS = 2_000  # how many emptied rows a relation's session tables may have: every tick reads past them
 PREDECESSOR_SECONDS = 3  # how long a worker waits for the session of one that was killed to end
 LOG_TICKS = 10_000  # how many ticks the log keeps
-
-# Errors that the values of a row can cause; anything else concerns the whole database and stops the worker.
-ROW_ERRORS = (
-    psycopg.errors.DataError,
-    psycopg.errors.IntegrityError,
-    psycopg.errors.ProgramLimitExceeded,
-    psycopg.errors.StatementTooComplex,  # JSON that is nested too deeply for the parser's stack
-)
 
 log = logging.getLogger("millstream.worker")
 
@@ -103,6 +97,8 @@ class Worker:
         self.program: Program | None = None
         self.functions = Functions({})
         self.sinks = Sinks(self.conn)
+        self.careful = CarefulForms()
+        self.stage: Relation | str | None = None  # what runs beside the functions of a tick
         self.feeds = feed.Feeds()
         self.epoch = -1
         self.passed: dict[str, int] = {}  # rows through a relation's session tables since they were vacuumed
@@ -164,6 +160,7 @@ class Worker:
             {d.name: d.definition for d in catalogue.relations.values() if d.kind == "function"}
         )
         self.functions.load()
+        self.careful = CarefulForms.of(self.conn, self.program)
         self.sinks.follow(self.program)
 
     def tick(self, now: datetime | None = None, batch: int | None = None) -> Tick:
@@ -181,12 +178,37 @@ class Worker:
         return tick
 
     def one_tick(self, now: datetime | None, size: int) -> Tick:
-        """Run one tick, in parts where a row makes it fail."""
-        try:
-            return self.attempt(now, lambda sources: [size] * sources)
-        except ROW_ERRORS as error:
-            log.warning("a tick failed and is tried again in parts: %s", str(error).splitlines()[0])
-            return self.isolate(now, size)
+        """Run one tick. A relation that fails is run carefully, one that fails even so is suspended, and it is run again."""
+        while True:
+            try:
+                tick = self.attempt(now, lambda sources: [size] * sources)
+            except psycopg.Error as error:
+                self.blame(error)
+                continue
+            self.careful.ticked()
+            return tick
+
+    def blame(self, error: psycopg.Error) -> None:
+        """Find what failed and let it fail no more; raises the error again where it is the server's."""
+        assert self.program is not None
+        if self.stage == "feeds" and self.feeds.spare(error):
+            return
+        relation = self.stage if isinstance(self.stage, Relation) else None
+        relation = at_fault(self.program, error, relation)
+        if relation is None or relation.compiled is None:
+            raise error
+        text = str(error).splitlines()[0]
+        if relation.name not in self.careful.statements:
+            log.warning("%s failed, and is run carefully: %s", relation.name, text)
+            try:
+                self.careful.make(self.conn, self.program, relation)
+                return
+            except psycopg.Error as unmade:
+                if at_fault(self.program, unmade, relation) is None:
+                    raise
+        log.error("%s is suspended: %s", relation.name, text)
+        suspend(self.conn, model_of(relation.compiled), relation.name, str(error))
+        self.program = None
 
     def attempt(self, now: datetime | None, limits: Callable[[int], list[int]]) -> Tick:
         """Run one tick that takes at most that many rows of each source, after compiling what was deployed since."""
@@ -196,47 +218,6 @@ class Worker:
                     return self.run_tick(now, limits)
             except Redeployed:
                 self.reload()
-
-    def isolate(self, now: datetime | None, size: int) -> Tick:
-        """Find the rows that make a tick fail by halving what it takes; set them aside and let the rest go on."""
-        if self.attempt(now, lambda sources: [0] * sources).rows:
-            raise AssertionError("a tick that takes nothing took rows")
-        assert self.program is not None
-        taken, tick = 0, None
-        for place, relation in enumerate(self.program.sources):
-            part = size
-            while True:
-                limit = part
-
-                def one_source(sources: int, place: int = place, limit: int = limit) -> list[int]:
-                    return [limit if i == place else 0 for i in range(sources)]
-
-                try:
-                    tick = self.attempt(now, one_source)
-                except ROW_ERRORS as failure:
-                    if part == 1:
-                        self.bury(relation, failure)
-                    part = max(1, part // 2)
-                    continue
-                taken += tick.rows
-                if tick.rows < limit:
-                    break
-                part = min(part * 2, size)
-        assert tick is not None
-        return replace(tick, rows=taken)
-
-    def bury(self, relation: Relation, error: Exception) -> None:
-        """Move the oldest queued row of a source to the dead rows, with its error."""
-        log.error("a row of %s was set aside: %s", relation.name, str(error).splitlines()[0])
-        waiting = queue(relation.name)
-        with self.conn.transaction():
-            self.conn.execute(
-                f"with t as (delete from {waiting} where (_seq, _pos) <= (select _seq, _pos from {waiting}"
-                " where _cut order by _seq, _pos limit 1) returning *)"
-                " insert into millstream.dead_row (relation, tick, error, payload)"
-                " select %s, (select tick from millstream.clock), %s, to_jsonb(t) from t".encode(),
-                [relation.name, str(error)],
-            )
 
     def run_tick(self, now: datetime | None, limits: Callable[[int], list[int]]) -> Tick:
         """The body of a tick, inside its transaction."""
@@ -263,20 +244,33 @@ class Worker:
         known = dict(zip(sources, changed, strict=True))
         changes = [known.get(name, 0) for name in places]
         addends, spent = [0] * len(places), [0.0] * len(places)
+        modes = self.careful.modes(self.program)
+        self.stage = None
         for segment in self.program.segments:
             changes, addends, spent = one(
                 execute(
-                    f"select c, r, ms from {segment.function}(%s, %s, %s)".encode(), [changes, addends, spent]
+                    f"select c, r, ms from {segment.function}(%s, %s, %s, %s)".encode(),
+                    [changes, addends, spent, modes],
                 )
             )
             if segment.node is None or not addends[place := places[segment.node.name]]:
                 continue
-            assert segment.node.statements is not None
             begun = time.perf_counter()
-            call(self.conn, segment.node.name, segment.node.statements.call, self.functions)
+            self.stage = segment.node
+            careful = segment.node.name in self.careful.statements
+            call(
+                self.conn,
+                segment.node.name,
+                self.careful.calls(segment.node),
+                self.functions,
+                careful=careful,
+            )
+            self.stage = None
             spent[place] += (time.perf_counter() - begun) * 1000
         if self.feeds.feeds:
+            self.stage = "feeds"
             self.feeds.record(self.conn, tick + 1, reading, dict(zip(places, changes, strict=True)))
+            self.stage = None
         clock, milliseconds = one(
             execute(
                 "select case when isfinite(clock) then clock end, ms"
@@ -351,6 +345,7 @@ class Worker:
                     self.grown[name] = 0
             if self.feeds.feeds:
                 feed.trim(self.conn)
+            self.careful.look(self.conn)
         with self.conn.transaction(), self.conn.cursor() as cursor:
             cursor.executemany(
                 "insert into millstream.node_stats (node, ticks, rows, milliseconds) values (%s, %s, %s, %s)"
