@@ -15,7 +15,7 @@ from dataclasses import replace
 from millstream.delta.node import Node, Rule
 from millstream.emit.identity import named
 from millstream.emit.indexes import needed
-from millstream.emit.names import quote, string, table
+from millstream.emit.names import quote, table
 from millstream.plan.nodes import Fit, Plan, Relation, Scan, inputs, scans, with_inputs
 
 MOST_BYTES = 2500  # of the values without bound in one row of an index; the rest is for the others
@@ -38,12 +38,6 @@ BOUNDED = frozenset(
         "timestamp with time zone",
     }
 )
-SIZES = {
-    **dict.fromkeys(("text", "character varying", "character", "bytea"), "octet_length({0})"),
-    "numeric": "octet_length(numeric_send({0}))",
-    "jsonb": "octet_length({0}::text)",
-}
-
 Types = Mapping[str, str]  # value of an index, as SQL over the relation's columns → its type
 Describe = Callable[[str], list[str]]
 INNER = re.compile(r"(@\d+)__\d+$")  # what an inner node's name has beyond its model's
@@ -63,26 +57,6 @@ def limits(indexes: Iterable[Iterable[str]], types: Types, model: str) -> tuple[
             most = min(MOST_BYTES // len(unbounded), found[value].bytes if value in found else MOST_BYTES)
             found[value] = Fit(value, most, types[value], model)
     return tuple(found[value] for value in sorted(found))
-
-
-def size(value: str, type_: str) -> str:
-    """How long a value is; NULL has no length."""
-    return f"coalesce({SIZES.get(named(type_), 'millstream.bytes_of({0})').format(value)}, 0)"
-
-
-def fits(fit: Fit) -> str:
-    """The condition that a value fits, as an index has it."""
-    return f"{size(fit.value, fit.type)} <= {fit.bytes}"
-
-
-def fits_or_counts(fit: Fit, value: str) -> str:
-    """The condition that a value fits, as it is called there; one that does not is noted."""
-    label = string(fit.value.replace('"', ""))
-    noted = (
-        f"millstream.failed({string(fit.model)}, {label}, 'too long for an index', "
-        f"jsonb_build_object({label}, left({value}::text, 100)))"
-    )
-    return f"CASE WHEN {size(value, fit.type)} <= {fit.bytes} THEN true ELSE NOT {noted} END"
 
 
 def values(expressions: Iterable[str]) -> list[str]:

@@ -9,10 +9,10 @@ from itertools import product
 from sqlglot import exp
 
 from millstream.delta.node import HASH
-from millstream.emit.fitting import fits, fits_or_counts
 from millstream.emit.identity import Columns, as_text, is_strict, loose, mark, same
 from millstream.emit.lenient import lenient
 from millstream.emit.names import changes, quote, table
+from millstream.emit.sizes import fits, fits_or_counts
 from millstream.plan.expression import (
     CLOCKS,
     WEIGHT,

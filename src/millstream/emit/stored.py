@@ -12,12 +12,13 @@ from millstream.delta.node import GUARD, HASH, KEY_HASH, Node, Rule
 from millstream.emit import once
 from millstream.emit.accumulate import IMAGES, ROWS, Accumulation, accumulate, types
 from millstream.emit.careful import Tries, careful
-from millstream.emit.fitting import fits_or_counts, limits, looked_up, model_of, own_indexes, with_fitting
+from millstream.emit.fitting import limits, looked_up, model_of, own_indexes, with_fitting
 from millstream.emit.identity import Columns, as_text, from_text
 from millstream.emit.lenient import NUMBER
 from millstream.emit.names import quote, table
 from millstream.emit.render import Describe, listing, render, scalar
 from millstream.emit.rewrite import declared, with_key_types
+from millstream.emit.sizes import fits_or_counts
 from millstream.plan.expression import WEIGHT, Attribute, column
 from millstream.plan.lineage import flatten, trace
 from millstream.plan.nodes import Fit, Plan, Project

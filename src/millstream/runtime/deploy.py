@@ -17,9 +17,10 @@ from sqlglot import exp
 from millstream.catalog import store
 from millstream.catalog.install import install
 from millstream.catalog.store import Catalogue, State
-from millstream.emit.fitting import fits, limits, values
+from millstream.emit.fitting import limits, values
 from millstream.emit.indexes import Index, needed
 from millstream.emit.names import pending, queue, quote, short, table
+from millstream.emit.sizes import fits
 from millstream.emit.statements import NodeSql
 from millstream.emit.stored import where
 from millstream.errors import Diagnostic, MillstreamError, Refused

@@ -112,6 +112,9 @@ def on_risingwave(construct: Construct) -> str:
     if construct.refused:
         return construct.risingwave
     tree = parse(construct.sql)
-    for refusal in (*unportable(tree, Examples(), None, lambda *_: ()), *nested_loops(tree, Examples(), None)):
+    for refusal in (
+        *unportable(tree, Examples(), None, lambda *_: ()),
+        *nested_loops(tree, Examples(), None),
+    ):
         return f"refused ({refusal.diagnostic.code})"
     return construct.risingwave or "incremental"
