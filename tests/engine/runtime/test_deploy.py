@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import psycopg
 import pytest
 
 from millstream.errors import MillstreamError, Refused
@@ -200,12 +201,24 @@ def test_a_view_that_cannot_be_built_leaves_the_old_one(engine: Engine) -> None:
     assert engine.states() == ["t", "v@1"]
 
 
-def test_a_value_that_fails_while_building_leaves_the_old_view(engine: Engine) -> None:
+def test_a_value_that_fails_while_building_is_null(engine: Engine) -> None:
     engine.deploy_all(T, V)
-    engine.write("insert into t values (1, 'a', 2000000000)")
-    with pytest.raises(Exception, match="out of range"):
-        engine.deploy("create materialized view v as select k, v * 1000 as s from t")
-    assert engine.all("v") == [("a", 2000000000)]
+    engine.write("insert into t values (1, 'a', 2000000000), (2, 'a', 2)")
+    engine.deploy("create materialized view v as select k, v * 1000 as s from t")
+    assert engine.all("v") == [(1, None), (2, 2000)]
+    assert engine.rows("select model, count from millstream.evaluation_errors") == [("v", 1)]
+    assert engine.stored_tables() == {"t", "t__queue", "v@2"}
+
+
+def test_an_error_of_the_server_leaves_the_old_view(engine: Engine) -> None:
+    engine.deploy_all(T, V)
+    engine.write("insert into t values (1, 'a', 2)")
+    engine.owner.execute("set lock_timeout = '10ms'")
+    with psycopg.connect(engine.dsn) as other:
+        other.execute("lock table millstream_data.t")
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            engine.deploy("create materialized view v as select k, v * 1000 as s from t")
+    assert engine.all("v") == [("a", 2)]
     assert engine.stored_tables() == {"t", "t__queue", "v@1"}
 
 
