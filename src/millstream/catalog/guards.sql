@@ -150,3 +150,16 @@ language sql immutable as $$ select min(k)::text[] from jsonb_object_keys(counts
 create or replace function millstream.try_json(of_row record) returns text
 language plpgsql stable as $$
 begin return row_to_json(of_row)::text; exception when data_exception or program_limit_exceeded or internal_error then return null; end $$;
+
+-- A row to keep among the dead rows; cut where it is too long or too deep to be written.
+create or replace function millstream.as_payload(of_row record) returns jsonb
+language plpgsql stable as $$
+begin
+    return to_jsonb(of_row);
+exception when data_exception or program_limit_exceeded or internal_error then
+    begin
+        return jsonb_build_object('cut', left(of_row::text, 1000));
+    exception when data_exception or program_limit_exceeded or internal_error then
+        return '{"cut": null}';
+    end;
+end $$;

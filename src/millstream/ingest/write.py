@@ -16,6 +16,9 @@ from millstream.ingest.routes import Route
 ROW_ERRORS = (psycopg.errors.DataError, psycopg.errors.IntegrityError, psycopg.errors.ProgramLimitExceeded)
 
 
+MOST_LETTERS = 1_000_000  # of a message that is refused; JSON has no longer strings than 256 MiB
+
+
 @dataclass(frozen=True)
 class Batch:
     """What one poll gave of one topic: the messages, and how far each of their partitions moves on."""
@@ -52,6 +55,12 @@ def copy(conn: psycopg.Connection, route: Route, messages: Sequence[Message]) ->
             stream.write_row([value(message) for value in route.values])
 
 
+def start_of(content: bytes | None) -> str | None:
+    """The text of a payload or a key, as far as a dead row keeps it."""
+    text = text_of(content)
+    return text if text is None else text[:MOST_LETTERS]
+
+
 def apart(conn: psycopg.Connection, route: Route, messages: Sequence[Message], error: psycopg.Error) -> int:
     """Halve until the refused messages are found, and keep these among the dead rows."""
     if len(messages) == 1:
@@ -67,8 +76,8 @@ def apart(conn: psycopg.Connection, route: Route, messages: Sequence[Message], e
                         "topic": route.topic,
                         "partition": message.partition,
                         "offset": message.offset,
-                        "key": text_of(message.key),
-                        "payload": text_of(message.value),
+                        "key": start_of(message.key),
+                        "payload": start_of(message.value),
                     }
                 ),
             ],

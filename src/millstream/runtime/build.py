@@ -81,10 +81,10 @@ def fill_carefully(
             sql.result()  # which tells what values are to be tried
         with session_functions(conn, sql.tries):
             return fill(conn, sql, functions, careful=True)
-    for statement in sql.temporary():
-        conn.execute(statement.encode())
-    statements = sql.from_all_keys()
     with session_functions(conn, sql.tries):
+        for statement in sql.temporary():
+            conn.execute(statement.encode())
+        statements = sql.from_all_keys()
         if statements.prepare_by is not None:
             compute_keys(conn, sql, statements.prepare_by, name)
             call_all(conn, sql, functions, careful=True)

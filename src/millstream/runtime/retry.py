@@ -21,6 +21,8 @@ from millstream.runtime.status import worker_connected
 
 WAIT_SECONDS = 60.0  # for the tick that tries keys
 LOOK_SECONDS = 0.05
+MESSAGE = {"topic", "partition", "offset", "key", "payload"}  # what is kept of a message of Kafka
+CUT = {"cut"}  # what is kept of a row that JSON cannot hold
 
 
 @dataclass(frozen=True)
@@ -141,18 +143,19 @@ def dead_rows(conn: psycopg.Connection, states: list[State]) -> list[Retried]:
 
 def write_again(conn: psycopg.Connection, state: State, payload: Any) -> None:
     """Do to a source relation what a dead row says: insert, update or delete."""
-    if not isinstance(payload, dict) or "_op" not in payload:
-        raise MillstreamError("it is no row of the relation: its source has to send it again")
+    if not isinstance(payload, dict) or set(payload) in (MESSAGE, CUT):
+        raise MillstreamError("it is no row of the relation: who sent it has to send it again")
     target = f"{quote(state.schema)}.{quote(state.relation)}"
     columns = [quote(column[0]) for column in state.detail["columns"] if column[0] in payload]
     key = [quote(name) for name in state.detail["key"] if name in payload]
     row = f"(SELECT * FROM jsonb_populate_record(NULL::{target}, %s::jsonb)) AS d"
     values = [Jsonb(payload)]
     same = " AND ".join(f"t.{c} IS NOT DISTINCT FROM d.{c}" for c in key or columns)
-    if payload["_op"] == "d":
+    operation = payload.get("_op", "i")
+    if operation == "d":
         conn.execute(f"DELETE FROM {target} AS t USING {row} WHERE {same}".encode(), values)
         return
-    if payload["_op"] == "u" and key:
+    if operation == "u" and key:
         changed = ", ".join(f"{c} = d.{c}" for c in columns if c not in key)
         if changed:
             cursor = conn.execute(

@@ -113,6 +113,6 @@ class Sinks:
         self.conn.execute(
             f"WITH p AS (DELETE FROM {pending(source.name)} WHERE _n = %s RETURNING *) "
             "INSERT INTO millstream.dead_row (relation, tick, error, payload) "
-            "SELECT %s, (SELECT tick FROM millstream.clock), %s, to_jsonb(p) - '_n' FROM p".encode(),
+            "SELECT %s, (SELECT tick FROM millstream.clock), %s, millstream.as_payload(p) - '_n' FROM p".encode(),
             [number, source.name, str(error)],
         )

@@ -201,3 +201,46 @@ def test_a_file_without_the_function_is_refused_with_a_hint(engine: Engine, file
     engine.deploy_python(file, "f", "k integer", "integer", "def g(k):\n    return 1\n")
     with pytest.raises(MillstreamError, match="has no function f"):
         engine.deploy("create materialized view v as select k, f(k) as x from t")
+
+
+RESULTS = {  # of k = 2, where the function returns a number as text for the others
+    "another type": "object()",
+    "text for a number": "'many'",
+    "a number that is too large": "10**400",
+    "the character NUL": "'\\x00'",
+    "half a character": "'\\ud800'",
+    "a list": "[1, 2]",
+    "nothing that can be written": "Mute()",
+}
+
+
+@pytest.mark.parametrize("result", RESULTS)
+def test_a_result_that_cannot_be_stored_is_null(result: str, engine: Engine, file: Path) -> None:
+    code = (
+        "class Mute:\n    def __str__(self):\n        raise RuntimeError\n"
+        f"def odd(k):\n    return {RESULTS[result]} if k == 2 else k * 1.5\n"
+    )
+    engine.deploy(T)
+    engine.deploy_python(file, "odd", "k integer", "double precision", code)
+    engine.write("insert into t (k) values (1), (2), (3)")
+    engine.deploy("create materialized view v as select k, odd(k) as x from t")
+    assert engine.all("v") == [(1, 1.5), (2, None), (3, 4.5)]
+    engine.write("delete from t", "insert into t (k) values (1), (2), (3)")
+    engine.write("insert into t (k) values (4)")
+    assert engine.all("v") == [(1, 1.5), (2, None), (3, 4.5), (4, 6.0)]
+    assert engine.value("select count(*) from millstream.suspended") == 0
+
+
+def test_an_argument_that_python_cannot_hold_costs_its_row(engine: Engine, file: Path) -> None:
+    engine.deploy("create table e (k integer primary key, at timestamptz, a integer)")
+    engine.deploy_python(file, "year_of", "at timestamptz", "integer", "def year_of(at):\n    return at.year\n")
+    engine.deploy_python(file.with_name("other.py"), "after", "a integer", "integer", "def after(a):\n    return a\n")
+    engine.write(
+        "insert into e values (1, '2030-01-01', 1), (2, 'infinity', 2147483647), (3, '20000-01-01', 3)"
+    )
+    view = "create materialized view v as select k, year_of(at) as y, after(a + 1) as n from e"
+    engine.deploy(view)
+    expected = [(1, 2030, 2), (2, None, None), (3, None, 4)]
+    assert engine.all("v") == expected
+    engine.write("delete from e where k = 2", "insert into e values (2, '-infinity', 2147483647)")
+    assert engine.all("v") == expected

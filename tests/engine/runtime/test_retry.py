@@ -92,7 +92,7 @@ def test_rows_that_an_earlier_release_could_not_take_are_written(engine: Engine)
         '{"_seq": 2, "_op": "u", "k": 1, "g": 7, "x": 2}',
         '{"_seq": 3, "_op": "d", "k": 2, "g": 1, "x": 1}',
         '{"_seq": 4, "_op": "i", "k": null, "g": 1, "x": 1}',
-        '{"topic": "shop", "payload": "x"}',
+        '{"topic": "shop", "partition": 0, "offset": 1, "key": null, "payload": "x"}',
     )
     for payload in payloads:
         engine.owner.execute("insert into millstream.dead_row values ('t', 1, 'too bad', %s)", [payload])
