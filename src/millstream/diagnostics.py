@@ -24,6 +24,31 @@ CATALOGUE: dict[str, tuple[str, str, str]] = {
         "more than one relation in FROM has that column",
         "qualify it with an alias",
     ),
+    "MS005": (
+        "{detail} is named twice",
+        "a FROM, a WITH, a WINDOW and a SELECT list have each name once",
+        "give one of them another name",
+    ),
+    "MS006": (
+        "reserved word {detail}",
+        "it means itself here, on either engine, and not a column or a relation",
+        'write it in double quotes, "{detail}", or choose another name',
+    ),
+    "MS007": (
+        "name {detail}",
+        "PostgreSQL cuts names at 63 bytes, and two that differ behind the cut would become one",
+        "choose a name of at most 63 bytes; letters outside ASCII take two to four each",
+    ),
+    "MS008": (
+        "column {detail}",
+        "the name belongs to the engine or to PostgreSQL, which have a column of that name in every table",
+        "choose another name",
+    ),
+    "MS009": (
+        "{detail} without columns",
+        "there is nothing to store, or to tell rows apart by",
+        "select a column, or a constant such as  true as found",
+    ),
     "MS010": (
         "{detail}",
         "this construct is not maintained incrementally yet",
@@ -94,6 +119,11 @@ CATALOGUE: dict[str, tuple[str, str, str]] = {
         "column {detail} neither grouped nor aggregated",
         "a group has many values of it",
         "add it to GROUP BY or wrap it in an aggregate",
+    ),
+    "MS025": (
+        "{detail}",
+        "names and values correspond to columns by their position",
+        "give as many as there are columns; a list of names may be shorter",
     ),
     "MS040": (
         "NATURAL JOIN",
@@ -222,6 +252,16 @@ CATALOGUE: dict[str, tuple[str, str, str]] = {
         "aggregates, over ROWS and RANGE frames",
         "use one of those: coalesce(lag(x) OVER w, 0) for a default, CASE inside the aggregate for FILTER",
     ),
+    "MS082": (
+        "SELECT without a list of columns",
+        "RisingWave does not read it",
+        "select a constant:  EXISTS (SELECT 1 FROM …)",
+    ),
+    "MS081": (
+        "name {detail}",
+        "RisingWave does not read it",
+        "quote names with letters outside ASCII, write a column's schema only where FROM has it, choose another name",
+    ),
     "MS066": (
         "{detail}",
         "RisingWave compares sets only",
@@ -267,6 +307,31 @@ DEPLOYMENT: dict[str, tuple[str, str, str]] = {
         "its source, its target or their columns do not fit",
         "select exactly the columns of a source table from one materialized view",
     ),
+    "MS028": (
+        "what PostgreSQL says",
+        "PostgreSQL, which computes the model on the embedded engine, does not accept a part of it",
+        "cast the operands to types that it takes, or write it otherwise",
+    ),
+    "MS029": (
+        "fault of the compiler",
+        "it is not the model's",
+        "report it with the text of the model; until it is mended, write the model in smaller steps",
+    ),
+    "MS037": (
+        "name of the engine or the database",
+        "their schemas are theirs, and a schema's name has letters and no dot",
+        "deploy it into a schema of your own, such as public",
+    ),
+    "MS038": (
+        "index",
+        "the view has no such column",
+        "correct the name; in a configuration it is in small letters unless it stands in double quotes",
+    ),
+    "MS036": (
+        "column of type {detail}",
+        "values of the type cannot be compared, or PostgreSQL has no such type",
+        "declare a type that can: jsonb for json and maps, real[] for a vector",
+    ),
     "MS035": (
         "source table that holds rows",
         "only new nullable columns at the end can be added to it",
@@ -289,8 +354,12 @@ def place(node: exp.Expr | None) -> tuple[int | None, int | None]:
     return best or (None, None)
 
 
-def refuse(code: str, node: exp.Expr | None, detail: str = "", path: str | None = None) -> Refused:
-    """Make the refusal `code` for a construct; the caller raises it."""
+def refuse(
+    code: str, node: exp.Expr | None, detail: str = "", path: str | None = None, likely: str = ""
+) -> Refused:
+    """Make the refusal `code` for a construct; the caller raises it. `likely` is a remedy that may be the right one."""
     construct, why, hint = (text.replace("{detail}", detail) for text in CATALOGUE[code])
     line, col = place(node)
-    return Refused(Diagnostic(code, construct, why, hint, path, line, col))
+    return Refused(
+        Diagnostic(code, construct, why, f"{likely} If not, {hint}" if likely else hint, path, line, col)
+    )

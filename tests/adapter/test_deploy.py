@@ -247,7 +247,9 @@ class TestRefusal:
         write_file(text, project.project_root, "models", "plain.sql")
         results = run_dbt(["run", "--select", "events", "plain"], expect_pass=False)
         failed = next(result for result in results if result.node.name == "plain")
-        assert 'models/plain.sql:5: column "missing_column" does not exist' in failed.message
+        assert (
+            'error[MS028] models/plain.sql:5 plain: column "missing_column" does not exist' in failed.message
+        )
 
     def test_nothing_is_left_of_a_refused_view(self, project: Any) -> None:
         assert not {"rates", "outer"} & set(project.get_tables_in_schema())

@@ -35,6 +35,9 @@ from dbt.tests.adapter.relations.test_dropping_schema_named import BaseDropSchem
 from dbt.tests.adapter.simple_copy.test_copy_uppercase import BaseSimpleCopyUppercase
 from dbt.tests.adapter.simple_copy.test_simple_copy import EmptyModelsArentRunBase, SimpleCopyBase
 from dbt.tests.util import check_relations_equal, run_dbt
+from dbt_common.exceptions import DbtRuntimeError
+
+from dbt.adapters.millstream.relation import MillstreamRelation, MillstreamRelationType
 
 
 class TestAliasErrors(BaseAliasErrors):
@@ -133,3 +136,10 @@ class TestEmptyModelsArentRun(EmptyModelsArentRunBase):
 
 class TestSimpleCopy(SimpleCopyBase):
     pass
+
+
+def test_the_length_of_a_name_is_that_of_its_bytes() -> None:
+    made = MillstreamRelation.create(schema="s", identifier="ö" * 31, type=MillstreamRelationType.View)
+    assert made.identifier == "ö" * 31
+    with pytest.raises(DbtRuntimeError, match="longer than 63 bytes"):
+        MillstreamRelation.create(schema="s", identifier="ö" * 32, type=MillstreamRelationType.View)

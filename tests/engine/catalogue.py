@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from millstream.delta.node import HASH, KEY_HASH, Node
 from millstream.delta.segment import compile_nodes
-from millstream.front.functions import inline, parse_function
-from millstream.front.parse import parse
-from millstream.front.query import Outputs, bind_query
+from millstream.front.functions import parse_function
+from millstream.front.model import bind_model
+from millstream.front.query import Outputs
 from millstream.front.scope import Context, SqlFunction, ViewText
 from millstream.plan.nodes import Plan, Relation
 
@@ -48,6 +48,14 @@ RELATIONS = {
     "clicks": Relation("clicks", (("user_id", "text", True), ("item_id", "text", True)), (HASH,)),
     "totals": Relation("totals", (("top", "double precision", True),), (KEY_HASH,), single=True),
 }
+ELSEWHERE = {
+    ("club", "items"): Relation(
+        "club.items",
+        (("item_id", "character varying", False), ("price", "integer", True)),
+        ("item_id",),
+    ),
+    ("club", "stock"): Relation("club.stock", (("item_id", "character varying", False),), ("item_id",)),
+}
 VIEWS = {
     "cheap_items": ViewText(
         "cheap_items", "select item_id, price from items where price < 10", "sql/cheap_items.sql"
@@ -75,7 +83,7 @@ class Static:
 
     def relation(self, schema: str | None, name: str) -> Relation | ViewText | None:
         if schema not in (None, "public"):
-            return None
+            return ELSEWHERE.get((schema, name))
         return RELATIONS.get(name) or VIEWS.get(name)
 
     def sql_function(self, schema: str | None, name: str) -> SqlFunction | None:
@@ -84,12 +92,14 @@ class Static:
     def is_python(self, schema: str | None, name: str) -> bool:
         return schema in (None, "public") and name in PYTHON
 
+    def known(self) -> list[tuple[str, str]]:
+        return [*(("public", name) for name in (*RELATIONS, *VIEWS)), *ELSEWHERE]
+
 
 def bound(sql: str, path: str | None = None) -> tuple[Plan, Outputs, Context]:
     """Bind a query; return its plan, its outputs and the context that made the names."""
     context = Context(Static(), path=path)
-    query = inline(parse(sql, path), context.catalog, path)
-    plan, outputs = bind_query(query, context, {}, None)
+    plan, outputs = bind_model(sql, context)
     return plan, outputs, context
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import psycopg
 
 from millstream.catalog.install import resource
+from millstream.delta.node import HASH
 from millstream.emit.names import changes, quote, table
 from millstream.plan.expression import WEIGHT
-from tests.engine.catalogue import RELATIONS
+from tests.engine.catalogue import ELSEWHERE, RELATIONS
 
 ROWS = {
     "events": [
@@ -37,16 +38,16 @@ def fill(connection: psycopg.Connection) -> None:
             f" return timestamptz '2030-01-01 {moment}+00'".encode()
         )
     connection.execute(resource("guards.sql"))
-    for relation in RELATIONS.values():
+    for relation in (*RELATIONS.values(), *ELSEWHERE.values()):
         columns = ", ".join(f"{quote(name)} {type_}" for name, type_, _ in relation.columns)
-        hidden = "" if relation.key != ("_h",) else ", _h bigint"
+        hidden = "" if relation.key != (HASH,) else f", {HASH} bigint"
         connection.execute(f"create table {table(relation.name)} ({columns}{hidden})".encode())
         marks = ", ".join(["%s"] * len(relation.columns))
         listed = ", ".join(quote(name) for name, _, _ in relation.columns)
         with connection.cursor() as cursor:
             cursor.executemany(
                 f"insert into {table(relation.name)} ({listed}) values ({marks})".encode(),
-                ROWS[relation.name],
+                ROWS.get(relation.name, [("a", 7)[: len(relation.columns)]]),
             )
         connection.execute(
             f"create temporary table {changes(relation.name)} as select *, 0 as {WEIGHT} from {table(relation.name)} limit 0".encode()

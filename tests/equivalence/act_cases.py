@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from tests.equivalence.blocks import Query, Relation, sometimes
 from tests.equivalence.cases import Case, Deploy, Step, Tick, View, histories, used
 from tests.equivalence.lenient import may_fail
+from tests.equivalence.naming import spellings
 from tests.equivalence.queries import statement
 from tests.equivalence.scalars import Scoped, pick, predicate
 from tests.equivalence.schema import Column, Table, tables
@@ -334,7 +335,11 @@ def act_cases(draw: st.DrawFn, *, ticks: int = 6) -> Case:
         if act is not None:
             made.append(act)
     read = used(made_tables, made)
-    return Case(read, tuple(made), draw(_in_order(read, made, ticks)))
+    history = draw(_in_order(read, made, ticks))
+    columns = [c.name for t in read for c in t.columns]
+    columns += [c.name for each in made for c in (each.columns if isinstance(each, View) else each.inner)]
+    names = draw(spellings([t.name for t in read], [each.name for each in made], columns))
+    return Case(read, tuple(made), history, names)
 
 
 @st.composite

@@ -67,10 +67,11 @@ class Statement:
     draw: st.DrawFn
     relations: Sequence[Relation]
     builders: Sequence[Builder]
-    ctes: list[tuple[str, Query]] = field(default_factory=list)
+    ctes: list[tuple[str, Query, int]] = field(default_factory=list)  # with how many columns it lists
     rewrites: dict[str, str] = field(
         default_factory=dict
     )  # RisingWave's text → the same in PostgreSQL's terms
+    bare: set[str] = field(default_factory=set)  # the relations that stand without an alias somewhere
     _aliases: int = 0
 
     def alias(self, letter: str = "s") -> str:
@@ -86,7 +87,10 @@ class Statement:
     def finish(self, query: Query) -> str:
         if not self.ctes:
             return query.sql
-        return "with " + ", ".join(f"{name} as ({each.sql})" for name, each in self.ctes) + " " + query.sql
+        declared = [
+            f"{name}{_listing(each.columns[:count])} as ({each.sql})" for name, each, count in self.ctes
+        ]
+        return f"with {', '.join(declared)} {query.sql}"
 
 
 Builder = Callable[[Statement, int], Query]
@@ -104,14 +108,37 @@ def choose_item(writer: Statement, depth: int) -> Item:
     kind = pick(writer.draw, kinds)
     if kind == "relation":
         relation = writer.draw(st.sampled_from(list(writer.relations)))
+        if relation.name not in writer.bare and sometimes(writer.draw):
+            writer.bare.add(relation.name)  # once in a statement, so that no other one of that name hides it
+            return Item(relation.name, relation.name, _scope(relation.name, relation.columns))
         return named(writer, relation.name, relation.columns)
     if kind == "subquery":
-        return derived(writer, nested(writer, depth - 1))
-    if not writer.ctes or writer.draw(st.booleans()):
         query = nested(writer, depth - 1)
-        writer.ctes.append((writer.alias("cte"), query))
-    name, query = writer.draw(st.sampled_from(writer.ctes))
+        return unnamed(writer, query) if writer.draw(st.booleans()) else derived(writer, query)
+    if not writer.ctes or writer.draw(st.booleans()):
+        writer.ctes.append(listed(writer, nested(writer, depth - 1)))
+    name, query, _ = writer.draw(st.sampled_from(writer.ctes))
     return named(writer, name, query.columns)
+
+
+def listed(writer: Statement, query: Query) -> tuple[str, Query, int]:
+    """A CTE, and of how many of its columns it lists other names: of none, of some or of all."""
+    name = writer.alias("cte")
+    count = writer.draw(st.integers(1, len(query.columns))) if writer.draw(st.booleans()) else 0
+    renamed = tuple(replace(each, name=writer.alias("y")) for each in query.columns[:count])
+    return name, replace(query, columns=(*renamed, *query.columns[count:])), count
+
+
+def unnamed(writer: Statement, query: Query) -> Item:
+    """A subquery without an alias, whose columns have names that nothing else in the statement has."""
+    item = derived(writer, query)
+    columns = tuple(replace(each.column, name=writer.alias("z")) for each in item.scope)
+    pairs = ", ".join(f"{old.text} as {new.name}" for old, new in zip(item.scope, columns, strict=True))
+    return Item(f"(select {pairs} from {item.sql})", "", tuple(Scoped(each.name, each) for each in columns))
+
+
+def _listing(columns: Sequence[Column]) -> str:
+    return f" ({', '.join(each.name for each in columns)})" if columns else ""
 
 
 def named(writer: Statement, name: str, columns: Sequence[Column]) -> Item:

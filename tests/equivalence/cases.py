@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
@@ -13,6 +13,7 @@ from hypothesis.vendor.pretty import RepresentationPrinter
 
 from tests.equivalence.blocks import Relation
 from tests.equivalence.lenient import as_operations, may_fail
+from tests.equivalence.naming import Spelling, spellings
 from tests.equivalence.queries import BUILDERS, statement
 from tests.equivalence.schema import Column, Table, tables
 from tests.equivalence.source_model import Row, SourceModel
@@ -121,14 +122,16 @@ class Case:
     tables: tuple[Table, ...]
     views: tuple[View, ...]
     steps: tuple[Step, ...]
+    spelling: Spelling = field(default_factory=Spelling)  # what the engine calls all this
 
     def __repr__(self) -> str:
-        lines = ["", *(f"{table.ddl};" for table in self.tables)]
+        spell = self.spelling.text
+        lines = ["", *(f"{spell(table.ddl)};" for table in self.tables)]
         for view in self.views:
             word = "materialized view" if view.materialized else "view"
-            lines.append(f"create {word} {view.name} as {as_operations(view.sql)};")
+            lines.append(f"create {word} {spell(view.name)} as {spell(as_operations(view.sql))};")
         types = {table.name: {column.name: column.type for column in table.columns} for table in self.tables}
-        lines += [_script(step, types) for step in self.steps]
+        lines += [spell(_script(step, types)) for step in self.steps]
         return "\n  ".join(lines)
 
     def _repr_pretty_(self, printer: RepresentationPrinter, cycle: bool) -> None:
@@ -236,6 +239,7 @@ def cases(
     finite: bool | None = None,
     timed: bool | None = None,
     types: Sequence[str] = SCALAR_TYPES,
+    renamed: bool = False,
 ) -> Case:
     """Tables, views and a history; the limits make histories small and dense where a test needs that."""
     made_tables = draw(
@@ -243,7 +247,16 @@ def cases(
     )
     made_views = draw(views(made_tables, kinds=kinds, maximum=maximum, depth=depth))
     read = used(made_tables, made_views)
-    return Case(read, made_views, draw(histories(read, made_views, ticks=ticks)))
+    history = draw(histories(read, made_views, ticks=ticks))
+    return Case(read, made_views, history, draw(names_of(read, made_views, always=renamed)))
+
+
+def names_of(
+    over: Sequence[Table], made: Sequence[View], *, always: bool = False
+) -> st.SearchStrategy[Spelling]:
+    """What the engine may call the tables, the views and their columns."""
+    columns = [column.name for each in (*over, *made) for column in each.columns]
+    return spellings([t.name for t in over], [v.name for v in made], columns, always=always)
 
 
 def used(over: Sequence[Table], made: Sequence[View]) -> tuple[Table, ...]:

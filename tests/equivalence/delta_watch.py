@@ -13,6 +13,7 @@ from typing import Any
 import psycopg
 
 from millstream.emit.names import changes, table
+from millstream.plan.expression import WEIGHT
 from millstream.runtime.program import Relation
 from millstream.runtime.worker import Worker
 
@@ -49,7 +50,7 @@ class DeltaWatch:
     def _compare(self) -> None:
         for relation in self._relations():
             expected = self._before[relation.name].copy()
-            for *row, weight in self._rows(relation, changes(relation.name), ", _w"):
+            for *row, weight in self._rows(relation, changes(relation.name), f", {WEIGHT}"):
                 expected[_canonical(row)] += weight
             actual = self._stored(relation)
             if any(count < 0 for count in expected.values()):

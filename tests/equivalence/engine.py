@@ -15,9 +15,10 @@ from psycopg import sql
 from millstream.runtime import deploy
 from millstream.runtime.worker import Worker
 from tests.equivalence.act_cases import ActView
-from tests.equivalence.cases import Change, Delete, Insert, View
+from tests.equivalence.cases import Change, Delete, Insert, Update, View
 from tests.equivalence.delta_watch import DeltaWatch
 from tests.equivalence.lenient import as_operations
+from tests.equivalence.naming import Spelling
 from tests.equivalence.oracles import Result, read
 from tests.equivalence.schema import Table
 
@@ -25,9 +26,15 @@ from tests.equivalence.schema import Table
 class Engine:
     """A database with the engine in it, one worker, and one client that writes and reads."""
 
-    def __init__(self, dsn: str, *, faults: bool = False, watched: bool = False) -> None:
-        """Open it. `faults`: statements of a tick call millstream.fault; `watched`: changes are checked (DeltaWatch)."""
+    def __init__(
+        self, dsn: str, *, faults: bool = False, watched: bool = False, spelling: Spelling | None = None
+    ) -> None:
+        """Open it. `faults`: statements of a tick call millstream.fault; `watched`: changes are checked (DeltaWatch).
+
+        Tables, views and columns of a case are given by the oracles' names, and called as its spelling says.
+        """
         self.dsn = dsn
+        self.spelling = spelling or Spelling()
         self._stack = ExitStack()
         self._deployer = self._stack.enter_context(deploy.connect(dsn))
         self._client = self._stack.enter_context(psycopg.connect(dsn, autocommit=True))
@@ -52,10 +59,13 @@ class Engine:
         self._stack.close()
 
     def create_table(self, table: Table) -> None:
-        self.deploy_table(table.name, table.ddl)
+        schema, name = self.spelling.relation(table.name)
+        deploy.deploy_table(self._deployer, name, self.spelling.text(table.ddl), schema=schema)
 
     def create_view(self, view: View | ActView) -> None:
-        self.deploy_view(view.name, as_operations(view.sql), materialized=view.materialized)
+        schema, name = self.spelling.relation(view.name)
+        text = self.spelling.text(as_operations(view.sql))
+        deploy.deploy_view(self._deployer, name, text, schema=schema, materialized=view.materialized)
 
     def restart_worker(self, *, faults: bool = False) -> None:
         """Replace the worker by a new one, as after a crash."""
@@ -75,11 +85,12 @@ class Engine:
         deploy.deploy_function(self._deployer, name, arguments, returns, module=str(module), entry=name)
 
     def drop(self, name: str, *, cascade: bool = False) -> None:
-        deploy.drop(self._deployer, name, cascade=cascade)
+        schema, name = self.spelling.relation(name)
+        deploy.drop(self._deployer, name, schema=schema, cascade=cascade)
 
     def execute(self, change: Change) -> None:
         """Run one statement, which is a transaction of its own."""
-        statement, values = as_sql(change)
+        statement, values = as_sql(change, self.spelling)
         self._client.execute(statement, values or None)
 
     def write(self, statement: LiteralString, values: Sequence[Any] = ()) -> None:
@@ -90,7 +101,7 @@ class Engine:
         self.worker.tick(now)
 
     def read(self, relation: str) -> Result:
-        return read(self._client, relation)
+        return read(self._client, self.spelling.qualified(relation))
 
     def query_at(self, now: datetime, statement: str) -> list[tuple[Any, ...]]:
         """Rows of a statement in which the engine's now() is the given one."""
@@ -100,7 +111,7 @@ class Engine:
 
     def exists(self, relation: str) -> bool:
         """Tell whether a relation of that name is deployed."""
-        return self.query_one("select to_regclass(%s) is not null", [f"public.{relation}"])
+        return self.query_one("select to_regclass(%s) is not null", [self.spelling.qualified(relation)])
 
     def query_one(self, statement: str, values: Sequence[Any]) -> Any:
         """The only value of a statement that returns one row of one column."""
@@ -112,22 +123,31 @@ class Engine:
         return self._client.execute(statement).fetchall()
 
 
-def as_sql(change: Change) -> tuple[sql.Composable, list[Any]]:
+def as_sql(change: Change, spelling: Spelling) -> tuple[sql.Composable, list[Any]]:
     """The statement and its parameters."""
-    table = sql.Identifier(change.table)
+
+    def identifier(*names: str) -> sql.Composable:
+        escaped = (name.replace("%", "%%") if values else name for name in names)
+        return sql.Identifier(*escaped)
+
+    values = isinstance(change, Insert | Update) or change.value is not None
+    table = identifier(*spelling.relation(change.table))
     if isinstance(change, Insert):
         one = sql.SQL("({})").format(sql.SQL(", ").join([sql.Placeholder()] * len(change.rows[0])))
-        values = sql.SQL(", ").join([one] * len(change.rows))
-        return sql.SQL("insert into {} values {}").format(table, values), [
+        rows = sql.SQL(", ").join([one] * len(change.rows))
+        return sql.SQL("insert into {} values {}").format(table, rows), [
             v for row in change.rows for v in row
         ]
     if change.column is None:
         where, wanted = sql.SQL(""), []
     elif change.value is None:
-        where, wanted = sql.SQL(" where {} is null").format(sql.Identifier(change.column)), []
+        where, wanted = sql.SQL(" where {} is null").format(identifier(spelling.column(change.column))), []
     else:
-        where, wanted = sql.SQL(" where {} = %s").format(sql.Identifier(change.column)), [change.value]
+        where, wanted = (
+            sql.SQL(" where {} = %s").format(identifier(spelling.column(change.column))),
+            [change.value],
+        )
     if isinstance(change, Delete):
         return sql.SQL("delete from {}{}").format(table, where), wanted
-    target = sql.Identifier(change.target)
+    target = identifier(spelling.column(change.target))
     return sql.SQL("update {} set {} = %s{}").format(table, target, where), [change.new, *wanted]

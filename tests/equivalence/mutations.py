@@ -17,16 +17,18 @@ from millstream.delta import differentiate as differentiation
 from millstream.delta import segment as segmentation
 from millstream.delta.node import Node
 from millstream.emit import accumulate as accumulation
+from millstream.emit import names as naming
 from millstream.emit import once
 from millstream.emit import render as rendering
 from millstream.emit import statements as writing
 from millstream.emit.names import table
 from millstream.emit.statements import NodeSql
 from millstream.front import connect as connection
-from millstream.front import correlate, ordering, subqueries
+from millstream.front import correlate, identifiers, ordering, subqueries, tables
 from millstream.front import joins as joining
+from millstream.front.scope import Name, Scope
 from millstream.plan import conditions, first
-from millstream.plan.expression import equalities
+from millstream.plan.expression import WEIGHT, Names, equalities
 from millstream.plan.lineage import replace_node
 from millstream.plan.nodes import Join, scans
 from millstream.runtime import session as sessions
@@ -46,7 +48,8 @@ class Fault:
     `act` and `bag act` are histories of on-act views, `source` those of a source alone.
 
     `depth` is how deep their subqueries nest, `views` how many there are at most; `finite=False` asks for NaN and
-    infinities, `types` for columns of these.
+    infinities, `types` for columns of these, `renamed` for names that are not the oracles' (naming.py). `tables` is how
+    many tables there are.
     """
 
     name: str
@@ -56,6 +59,8 @@ class Fault:
     finite: bool | None = None
     views: int = 1
     types: Sequence[str] = SCALAR_TYPES
+    renamed: bool = False
+    tables: int = 1
 
 
 def of_equals(name: str, patch: Patch, kind: str, types: Sequence[str] = tuple(sorted(LOOSE))) -> Fault:
@@ -153,7 +158,7 @@ def acting_always() -> AbstractContextManager[object]:
                 return made
             (driver, *_) = self.node.leaves
             delta = f"{writing.changes(driver.relation.name)} AS t"
-            everything = f"(SELECT t.*, 1 AS _w FROM {table(driver.relation.name)} AS t) AS t"
+            everything = f"(SELECT t.*, 1 AS {WEIGHT} FROM {table(driver.relation.name)} AS t) AS t"
             return replace(made, derive=made.derive.replace(delta, everything))
 
         return changed
@@ -195,6 +200,22 @@ def with_rule(
     return wrapped(ClientTable, "settling", wrap)
 
 
+def one_unnamed(original: Original) -> Original:
+    """Let a subquery without an alias take the place of another one in its FROM."""
+
+    def changed(self: Scope, name: Name, *a: Any) -> None:
+        for other in [each for each in self.tables if not each.text and not name.text]:
+            del self.tables[other]
+        original(self, name, *a)
+
+    return changed
+
+
+def complete_lists(original: Original) -> Original:
+    """Read a list of names for all columns or for none."""
+    return lambda columns, labels, *a: original(columns, labels if len(labels) == len(columns) else (), *a)
+
+
 FAULTS = (
     Fault("both occurrences of a self-join meet the old rows", moments("before"), ("self_join",)),
     Fault("both occurrences of a self-join meet the new rows", moments("after"), ("self_join",)),
@@ -234,24 +255,26 @@ FAULTS = (
         ("distinct", "array_agg"),
     ),
     Fault(
-        "an empty group stays", edited(NodeSql, "derive_aggregate", '("_n") > 0', r"\1 >= 0"), ("aggregate",)
+        "an empty group stays",
+        edited(NodeSql, "derive_aggregate", r'("n\$") > 0', r"\1 >= 0"),
+        ("aggregate",),
     ),
     Fault("count counts NULL", accumulators(" IS NOT NULL", " IS NOT NULL OR true"), ("aggregate",)),
-    Fault("a retraction adds to a sum", accumulators(r"_w \* ", ""), ("aggregate", "global_aggregate")),
+    Fault("a retraction adds to a sum", accumulators(r"w\$ \* ", ""), ("aggregate", "global_aggregate")),
     Fault(
         "NaN stays in a sum",
-        accumulators("= 'NaN'", "= 'NaN' AND _w > 0"),
+        accumulators("= 'NaN'", f"= 'NaN' AND {WEIGHT} > 0"),
         ("aggregate",),
         finite=False,
     ),
     Fault(
         "a recomputed key keeps its row when nothing is left of it",
-        edited(NodeSql, "derive_row", r"CASE WHEN NOT \(m\._new IS NOT NULL\) THEN m\._at END", "NULL"),
+        edited(NodeSql, "derive_row", r"CASE WHEN NOT \(m\._new IS NOT NULL\) THEN m\.at\$ END", "NULL"),
         ("array_agg", "top_n"),
     ),
     Fault(
         "a recomputed row is written beside the old one",
-        edited(NodeSql, "derive_row", r"s\._at, 1 FROM", "NULL, 1 FROM"),
+        edited(NodeSql, "derive_row", r"s\.at\$, 1 FROM", "NULL, 1 FROM"),
         ("array_agg", "top_n"),
     ),
     Fault(
@@ -275,7 +298,9 @@ FAULTS = (
         edited(writing, "surplus", re.escape("count(*)::integer"), "1"),
         ("unnest", "window"),
     ),
-    Fault("a deletion takes one of several", edited(NodeSql, "apply", "LIMIT -d._w", "LIMIT 1"), ("select",)),
+    Fault(
+        "a deletion takes one of several", edited(NodeSql, "apply", r"LIMIT -d\.w\$", "LIMIT 1"), ("select",)
+    ),
     of_equals(
         "a value that is equal to the one before is no change",
         wrapped(writing, "image", lambda original: lambda columns, *a: original(columns, *a)[: len(columns)]),
@@ -304,7 +329,7 @@ FAULTS = (
             edited(
                 NodeSql,
                 "derive_aggregate",
-                r'(s\."_months\d+") <> 0 OR (s\."_days\d+") <> 0',
+                r'(s\."months\d+\$") <> 0 OR (s\."days\d+\$") <> 0',
                 r"30 * \1 + \2 <> 0",
             ),
             only_months,
@@ -314,7 +339,7 @@ FAULTS = (
     ),
     of_equals(
         "a sum keeps the decimals of a value that is gone",
-        accumulators(r"_w \* (millstream\.decimals)", r"abs(_w) * \1"),
+        accumulators(r"w\$ \* (millstream\.decimals)", r"abs(w$) * \1"),
         "equal_sums",
         types=("numeric",),
     ),
@@ -440,7 +465,10 @@ FAULTS = (
     Fault(
         "an UPDATE does not tell what it removed",
         edited(
-            ClientTable, "update", r"SELECT -1 AS _w, \* FROM removed UNION ALL SELECT 1,", "SELECT 1 AS _w,"
+            ClientTable,
+            "update",
+            r"SELECT -1 AS w\$, \* FROM removed UNION ALL SELECT 1,",
+            f"SELECT 1 AS {WEIGHT},",
         ),
         ("source",),
     ),
@@ -454,18 +482,74 @@ FAULTS = (
     ),
     Fault(
         "a replaced row goes in a tick of its own",
-        edited(ClientTable, "insertion", r"UPDATE .*? WHERE _seq = 0; IF FOUND .*? ELSE (.*) END IF;", r"\1"),
+        edited(
+            ClientTable, "insertion", r"UPDATE .*? WHERE seq\$ = 0; IF FOUND .*? ELSE (.*) END IF;", r"\1"
+        ),
         ("source",),
     ),
-    Fault("a tick ends anywhere", edited(Source, "take", r"FILTER \(WHERE _cut\)", ""), ("source",)),
+    Fault("a tick ends anywhere", edited(Source, "take", r"FILTER \(WHERE cut\$\)", ""), ("source",)),
     Fault(
         "equal rows of a bag go one at a time",
-        edited(Source, "apply_bag", "LIMIT -d._w", "LIMIT 1"),
+        edited(Source, "apply_bag", r"LIMIT -d\.w\$", "LIMIT 1"),
         ("source",),
     ),
     Fault(
         "a tick's changes stay",
         edited(sessions, "finish_function", "DELETE FROM [^;]+;", "PERFORM 1;"),
         ("select",),
+    ),
+    Fault(
+        "a column's schema says nothing",
+        wrapped(Name, "means", lambda _: lambda self, column: bool(self.text) and self.text == column.table),
+        ("join", "exists", "lateral"),
+        renamed=True,
+        tables=2,
+    ),
+    Fault(
+        "letters stay as they are written",
+        wrapped(identifiers, "folded", lambda _: lambda text: text),
+        ("select",),
+        renamed=True,
+    ),
+    Fault(
+        "long names are cut as PostgreSQL cuts them",
+        wrapped(naming, "short", lambda _: lambda name: name.encode()[:63].decode(errors="ignore")),
+        ("select",),
+        renamed=True,
+    ),
+    Fault(
+        "made-up names are cut by letters",
+        wrapped(Names, "fresh", lambda _: lambda self, label: f"{label[:48]}_{next(self._numbers)}"),
+        ("join", "self_join"),
+        renamed=True,
+    ),
+    Fault(
+        "a subquery without an alias takes the place of another",
+        wrapped(Scope, "add", one_unnamed),
+        ("join", "comma_join"),
+        depth=1,
+    ),
+    Fault(
+        "a list of names must be complete",
+        wrapped(tables, "relabelled", complete_lists),
+        ("select",),
+        depth=1,
+    ),
+    Fault(
+        "a column is hidden by its first letters",
+        having_property("visible", lambda _, names: tuple(n for n in names if not n.startswith("_k"))),
+        ("select",),
+        renamed=True,
+    ),
+    Fault(
+        "a hidden key has a name that anybody may write",
+        all_of(
+            lambda: patch.object(segmentation, "OWN", ""),
+            wrapped(
+                segmentation, "hidden_keys", lambda _: lambda stored: tuple(n for n in stored if n[:1] == "k")
+            ),
+        ),
+        ("global_aggregate", "aggregate"),
+        renamed=True,
     ),
 )

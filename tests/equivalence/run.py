@@ -153,8 +153,9 @@ class Run:
             found = difference(chosen(expected, exact), chosen(actual, exact))
         if found is not None:
             raise Mismatch(f"{relation} differs from {source} {moment}\n{found}")
-        if expected.names and expected.names != actual.names:
-            raise Mismatch(f"{relation} has columns {actual.names}, {source} has {expected.names}")
+        names = tuple(self.case.spelling.column(name) for name in expected.names)
+        if names and names != actual.names:
+            raise Mismatch(f"{relation} has columns {actual.names}, {source} has {names}")
         if expected.types and any(
             a != b and not {a, b} <= TEXTS for a, b in zip(expected.types, actual.types, strict=True)
         ):
@@ -189,7 +190,7 @@ def run(
     tally = tally or Tally()
     tally.counts["histories"] += 1
     with (
-        Engine(dsn, watched=True) as engine,
+        Engine(dsn, watched=True, spelling=case.spelling) as engine,
         PostgresOracle(oracle_dsn) as postgres,
         DuckdbOracle() as duckdb,
     ):

@@ -48,13 +48,13 @@ def played(engine: Engine, case: Case) -> tuple[dict[str, SourceModel], datetime
 
 @given(case=cases())
 def test_one_batch_and_any_split_and_backfill_give_the_same_rows(case: Case, databases: Databases) -> None:
-    with databases.fresh() as dsn, Engine(dsn) as engine:
+    with databases.fresh() as dsn, Engine(dsn, spelling=case.spelling) as engine:
         models, now = played(engine, case)
         expected = contents(engine, case)
         redeployed(engine, case)
         assert_same(expected, contents(engine, case), "after it was dropped and deployed again")
     for size in (None, 1):
-        with databases.fresh() as dsn, Engine(dsn) as engine:
+        with databases.fresh() as dsn, Engine(dsn, spelling=case.spelling) as engine:
             for table in case.tables:
                 engine.create_table(table)
             engine.tick(now)
@@ -80,7 +80,7 @@ def redeployed(engine: Engine, case: Case) -> None:
 
 @given(case=cases(maximum=2))
 def test_taking_a_view_away_from_under_its_readers_takes_them_too(case: Case, databases: Databases) -> None:
-    with databases.fresh() as dsn, Engine(dsn) as engine:
+    with databases.fresh() as dsn, Engine(dsn, spelling=case.spelling) as engine:
         _, now = played(engine, case)
         expected = contents(engine, case)
         for table in case.tables:

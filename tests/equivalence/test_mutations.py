@@ -35,10 +35,11 @@ def catches(fault: Fault, databases: Databases, oracle_dsn: str) -> bool:
         kinds=fault.kinds,
         maximum=fault.views,
         depth=fault.depth,
-        most_tables=1,
+        most_tables=fault.tables,
         finite=fault.finite,
         timed="temporal" in fault.kinds or None,
         types=fault.types,
+        renamed=fault.renamed,
     )
     others: dict[tuple[str, ...], st.SearchStrategy[Any]] = {
         ("act",): act_cases(),

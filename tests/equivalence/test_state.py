@@ -13,7 +13,7 @@ from tests.equivalence.state import stored_state_errors
 @given(case=cases(maximum=3))
 def test_hidden_state_equals_a_computation_from_scratch(case: Case, databases: Databases) -> None:
     by_name = {view.name: view for view in case.views}
-    with databases.fresh() as dsn, Engine(dsn) as engine:
+    with databases.fresh() as dsn, Engine(dsn, spelling=case.spelling) as engine:
         for table in case.tables:
             engine.create_table(table)
         for step in case.steps:

@@ -140,13 +140,13 @@ begin
     join millstream.state as s on s.name = case when r.kind = 'sink' then r.definition::jsonb ->> 'target' end;
     for level in 0 .. cardinality(pending) loop -- a sink may go into what another sink reads
         select last_value into last from millstream.queue_number;
-        call millstream.wait_for(queues, '_seq', array_fill(last, array[cardinality(queues)]), since, timeout);
+        call millstream.wait_for(queues, 'seq$', array_fill(last, array[cardinality(queues)]), since, timeout);
         bounds := '{}';
         foreach name in array pending loop
-            execute format('select coalesce(max(p._n), 0) from %s as p', name) into bound;
+            execute format('select coalesce(max(p.n$), 0) from %s as p', name) into bound;
             bounds := bounds || bound;
         end loop;
         exit when 0 = all (bounds);
-        call millstream.wait_for(pending, '_n', bounds, since, timeout);
+        call millstream.wait_for(pending, 'n$', bounds, since, timeout);
     end loop;
 end $$;

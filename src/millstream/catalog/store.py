@@ -9,9 +9,10 @@ from typing import Any
 
 import psycopg
 
-from millstream.front.scope import SqlFunction, ViewText
+from millstream.front.scope import DEFAULT_SCHEMA, SqlFunction, ViewText, spoken
 from millstream.plan.nodes import Relation
 
+IN_FROM = ("table", "materialized_view", "view")  # the kinds of things that FROM can name
 FEED_CHANNEL = "millstream_feed"  # notified when a change feed has something new
 
 # what a name meant when a view was compiled: {"state": name}, {"view": sql, "path": path} or {"function": definition}
@@ -59,21 +60,20 @@ class Catalogue:
     relations: dict[tuple[str, str], Deployed]
     states: dict[str, State]  # in the order in which they were made
     pins: Pins | None = None  # where set, names mean what they meant then
-    default_schema: str = "public"
     resolved: Pins = field(default_factory=dict)
 
     def named(self, schema: str | None, name: str) -> Deployed | None:
         """Find what is deployed under a name."""
-        return self.relations.get((schema or self.default_schema, name))
+        return self.relations.get((schema or DEFAULT_SCHEMA, name))
 
     def relation(self, schema: str | None, name: str) -> Relation | ViewText | None:
         """Resolve a name in FROM, and remember what it meant."""
-        key = f"{schema or self.default_schema}.{name}"
+        key = f"{schema or DEFAULT_SCHEMA}.{name}"
         if self.pins is not None:
             pin = self.pins[key]
         else:
             found = self.named(schema, name)
-            if found is None or found.kind not in ("table", "materialized_view", "view"):
+            if found is None or found.kind not in IN_FROM:
                 return None
             pin = (
                 {"view": found.definition, "path": found.path}
@@ -84,6 +84,10 @@ class Catalogue:
         if pin.get("view") is not None:
             return ViewText(name, str(pin["view"]), pin.get("path"))
         return self.states[str(pin["state"])].as_relation()
+
+    def known(self) -> list[tuple[str, str]]:
+        """Return (schema, name) of everything that FROM could name."""
+        return [key for key, found in self.relations.items() if found.kind in IN_FROM]
 
     def indexes(self, schema: str | None, name: str) -> list[list[str]]:
         """The columns of each index that a materialized view was deployed with."""
@@ -105,7 +109,7 @@ class Catalogue:
 
     def sql_function(self, schema: str | None, name: str) -> SqlFunction | None:
         """Find a SQL function, and remember what it was."""
-        key = f"{schema or self.default_schema}.{name}"
+        key = f"{schema or DEFAULT_SCHEMA}.{name}"
         if self.pins is not None:
             text = self.pins.get(key, {}).get("function")
         else:
@@ -117,6 +121,14 @@ class Catalogue:
         self.resolved[key] = {"function": text}
         parameters = tuple((str(label), str(type_)) for label, type_ in definition["parameters"])
         return SqlFunction(schema, name, parameters, definition["returns"], definition["body"])
+
+    def python(self) -> dict[str, str]:
+        """The definitions of all Python functions, by the names under which calls of them are compiled."""
+        return {
+            spoken(schema, name): found.definition
+            for (schema, name), found in self.relations.items()
+            if found.kind == "function" and self.is_python(schema, name)
+        }
 
     def is_python(self, schema: str | None, name: str) -> bool:
         """Tell whether a name is a registered Python function."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from millstream.plan.expression import Attribute
+from millstream.plan.expression import OWN, Attribute
 from millstream.plan.nodes import Aggregate, Join, Plan, Relation, Scan, TimeFilter, UdfProject, scans, walk
 from millstream.plan.single import at_most_one
 
-HASH = "_h"  # hash of a row, where rows are a bag
-KEY_HASH = "_kh"  # hash of the key, where a key column may be NULL
-GUARD = "_visible"  # false for a group that HAVING hides
-TURN = "_turn"  # which of several equal rows of a bag a result is of, in the order in which they came
+HASH = f"h{OWN}"  # hash of a row, where rows are a bag
+KEY_HASH = f"kh{OWN}"  # hash of the key, where a key column may be NULL
+GUARD = f"visible{OWN}"  # false for a group that HAVING hides
+TURN = f"turn{OWN}"  # which of several equal rows of a bag a result is of, in the order in which they came
 
 
 class Rule(Enum):
@@ -30,6 +30,7 @@ class Node:
 
     `keys` are the recomputed keys (keyed), the group (aggregate), whose results a row is (once), or empty (linear).
     `unique` says that a key has one row. An on-act node is evaluated when its driver's rows change and at no other time.
+    `hidden` are the outputs that are stored for the sake of a key alone.
     """
 
     name: str
@@ -39,11 +40,12 @@ class Node:
     keys: tuple[str, ...] = ()
     unique: bool = False
     on_act: bool = False
+    hidden: tuple[str, ...] = ()
 
     @property
     def visible(self) -> tuple[str, ...]:
         """The stored columns that readers see."""
-        return tuple(name for name, _ in self.outputs if not name.startswith("_k"))
+        return tuple(name for name, _ in self.outputs if name not in self.hidden)
 
     @property
     def nullable_key(self) -> bool:
@@ -85,7 +87,7 @@ class Node:
     def relation(self) -> Relation:
         """What readers of this node scan."""
         columns = tuple(
-            (name, a.type or "", a.nullable) for name, a in self.outputs if not name.startswith("_k")
+            (name, a.type or "", a.nullable) for name, a in self.outputs if name not in self.hidden
         )
         guard = GUARD if self.rule is Rule.AGGREGATE and self.filtered else None
         key = self.keys if self.unique and not self.nullable_key and self.keys else (HASH,)

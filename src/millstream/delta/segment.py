@@ -13,7 +13,7 @@ from millstream.delta.occurrences import is_crowded, is_spread
 from millstream.diagnostics import refuse
 from millstream.errors import Refused
 from millstream.plan.distribute import distribute
-from millstream.plan.expression import Attribute, Names, column, plain
+from millstream.plan.expression import OWN, Attribute, Names, column, plain
 from millstream.plan.lineage import carry, copies, origins
 from millstream.plan.nodes import (
     Aggregate,
@@ -50,13 +50,15 @@ class Segmentation:
         """Store a plan's result in a node of its own and read that instead."""
         if isinstance(plan, Scan):
             return plan
+        if not plan.columns:
+            raise refuse("MS009", None, "a subquery that has to be stored", self.path)
         outputs = tuple((attribute.name, attribute) for attribute in plan.columns)
         node = self.finish(plan, outputs, f"{self.name}__{len(self.nodes) + 1}")
         return self.read(node)
 
     def read(self, node: Node) -> Scan:
         """Scan a node's stored columns through the attributes that the plan above already uses."""
-        shown = tuple((name, attribute) for name, attribute in node.outputs if not name.startswith("_k"))
+        shown = tuple((name, attribute) for name, attribute in node.outputs if name not in node.hidden)
         instance = int(self.names.fresh("scan").rsplit("_", 1)[1])
         return Scan(node.relation, tuple(a for _, a in shown), instance, tuple(name for name, _ in shown))
 
@@ -76,12 +78,13 @@ class Segmentation:
             keys = top.keys if isinstance(top, Aggregate) else top.partition
             plan, carried = carry_up(plan, top, keys, self.names)
             outputs, stored = with_keys(outputs, shown, carried)
+            hidden = hidden_keys(stored)
             if isinstance(top, Aggregate) and rowwise and invertible(top) and is_linear(top.input):
                 outputs = with_hidden_groups(outputs, carried, keys)
-                node = Node(name, plan, outputs, Rule.AGGREGATE, stored, unique=True)
+                node = Node(name, plan, outputs, Rule.AGGREGATE, stored, unique=True, hidden=hidden)
             else:
                 unique = isinstance(top, Aggregate) and rowwise
-                node = Node(name, plan, outputs, Rule.KEYED, stored, unique=unique)
+                node = Node(name, plan, outputs, Rule.KEYED, stored, unique=unique, hidden=hidden)
         self.nodes.append(node)
         return node
 
@@ -101,7 +104,8 @@ class Segmentation:
         shown = {attribute.name: stored for stored, attribute in outputs}
         outputs, keys = with_keys(outputs, shown, tuple(carried))
         unique = not bag and one_row_per(plan, tuple(carried))
-        return Node(name, plan, outputs, Rule.ONCE if bag else Rule.KEYED, keys, unique, on_act=True)
+        rule = Rule.ONCE if bag else Rule.KEYED
+        return Node(name, plan, outputs, rule, keys, unique, on_act=True, hidden=hidden_keys(keys))
 
     def unkeyed(self, plan: Plan) -> Refused:
         """The refusal of an on-act plan without a single keyed driver."""
@@ -313,16 +317,21 @@ def carry_up(
 def with_keys(
     outputs: tuple[tuple[str, Attribute], ...], shown: dict[str, str], keys: tuple[Attribute, ...]
 ) -> tuple[tuple[tuple[str, Attribute], ...], tuple[str, ...]]:
-    """Store the keys: as the output that copies them, or in hidden columns _k1, _k2, …"""
+    """Store the keys: as the output that copies them, or in hidden columns k1$, k2$, …"""
     stored: list[str] = []
     extra: list[tuple[str, Attribute]] = []
     for key in keys:
         if key.name in shown:
             stored.append(shown[key.name])
         else:
-            extra.append((f"_k{len(extra) + 1}", key))
+            extra.append((f"k{len(extra) + 1}{OWN}", key))
             stored.append(extra[-1][0])
     return (*outputs, *extra), tuple(stored)
+
+
+def hidden_keys(stored: tuple[str, ...]) -> tuple[str, ...]:
+    """The keys that no output copies."""
+    return tuple(name for name in stored if name.endswith(OWN))
 
 
 def with_hidden_groups(
@@ -376,10 +385,6 @@ def compile_nodes(
         fresh = tuple((replace(a, name=labels.fresh(n)), column(a)) for n, a in outputs)
         top = Project(top, fresh)
         outputs = [(n, a) for (n, _), (a, _) in zip(outputs, fresh, strict=True)]
-    labels_seen = [n for n, _ in outputs]
-    if len(set(labels_seen)) != len(labels_seen):
-        doubled = next(n for n in labels_seen if labels_seen.count(n) > 1)
-        raise refuse("MS004", None, f"{doubled}: two output columns have that name", path)
     current = {a.name: a for a in top.columns}
     work.finish(top, tuple((n, current[a.name]) for n, a in outputs), name)
     return tuple(work.nodes)

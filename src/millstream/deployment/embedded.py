@@ -18,6 +18,7 @@ from millstream.deployment.plan import HELD, Difference, Plan, Running, Say, Ste
 from millstream.errors import MillstreamError, Refused
 from millstream.front.ddl import parse_table
 from millstream.front.parse import parse
+from millstream.front.reads import relations
 from millstream.runtime import deploy
 
 TARGET = "embedded"
@@ -51,7 +52,7 @@ def snapshot(conn: psycopg.Connection) -> list[Definition]:
         text, reads, options = each.definition, set[str](), {}
         if each.kind in ("view", "materialized_view"):
             tree = parse(text, each.path)
-            reads = {f"{t.db or 'public'}.{t.name}" for t in tree.find_all(exp.Table)}
+            reads = {f"{schema}.{name}" for schema, name in relations(tree)}
             reads |= {f"public.{call.name}" for call in tree.find_all(exp.Anonymous)}
             options = {"indexes": state.detail.get("indexes", []) if state is not None else []}
         elif each.kind == "sink":

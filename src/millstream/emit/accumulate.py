@@ -19,12 +19,12 @@ from sqlglot import exp
 from millstream.emit.identity import loose
 from millstream.emit.names import quote
 from millstream.emit.render import Describe, render, scalar
-from millstream.plan.expression import WEIGHT, plain
+from millstream.plan.expression import OWN, WEIGHT, plain
 from millstream.plan.nodes import Aggregate
 
-ROWS = "_n"
-PLACE = "_at"  # where the stored row of a changed key is, within a tick
-IMAGES = "_images"  # how many rows of a group have which key, where equal keys may differ
+ROWS = f"n{OWN}"
+PLACE = f"at{OWN}"  # where the stored row of a changed key is, within a tick
+IMAGES = f"images{OWN}"  # how many rows of a group have which key, where equal keys may differ
 FLOATS = ("real", "double precision")
 
 
@@ -60,7 +60,7 @@ def accumulate(aggregate: Aggregate, argument_types: list[str], result_types: li
     columns: dict[str, str] = {}  # SQL of a computed argument → the column that has it
     for (_, argument, _), text in zip(calls, arguments, strict=True):
         if argument is not None and plain(argument) is None:
-            columns.setdefault(text, f"_a{len(columns) + 1}")
+            columns.setdefault(text, f"a{len(columns) + 1}{OWN}")
     stored: dict[tuple[str, str], Accumulator] = {}
 
     def keep(column: str, type_: str, change: str) -> str:
@@ -132,28 +132,28 @@ def accumulate_one(
         return f"coalesce(sum({what}){clause}, 0)"
 
     def counted(column: str, *conditions: str) -> str:
-        return quote(keep(f"{column}{number}", "bigint", f"{weigh(WEIGHT, *conditions)}::bigint"))
+        return quote(keep(f"{column}{number}{OWN}", "bigint", f"{weigh(WEIGHT, *conditions)}::bigint"))
 
     def summed(column: str, what: str, *conditions: str) -> str:
-        return quote(keep(f"{column}{number}", "numeric", weigh(f"{WEIGHT} * {what}", *conditions)))
+        return quote(keep(f"{column}{number}{OWN}", "numeric", weigh(f"{WEIGHT} * {what}", *conditions)))
 
-    count = counted("_c", *([] if argument == "1" else [f"({argument}) IS NOT NULL"]))
+    count = counted("c", *([] if argument == "1" else [f"({argument}) IS NOT NULL"]))
     if call is exp.Count:
         return count
     mean = f" / {count}" if call is exp.Avg else ""
     if type_ == "interval":
         return sum_of_intervals(argument, count, mean, counted, summed)
     if type_ not in (*FLOATS, "numeric"):
-        total = summed("_s", f"({argument})::numeric")
+        total = summed("s", f"({argument})::numeric")
         return f"CASE WHEN {count} > 0 THEN ({total}{mean})::{result} END"
     exact = f"({argument})::double precision::numeric" if type_ == "real" else f"({argument})::numeric"
     finite = f"({argument}) NOT IN ('NaN', 'Infinity', '-Infinity')"
-    total = summed("_s", exact, finite)
-    nan = counted("_nan", f"({argument}) = 'NaN'")
-    plus = counted("_inf", f"({argument}) = 'Infinity'")
-    minus = counted("_ninf", f"({argument}) = '-Infinity'")
+    total = summed("s", exact, finite)
+    nan = counted("nan", f"({argument}) = 'NaN'")
+    plus = counted("inf", f"({argument}) = 'Infinity'")
+    minus = counted("ninf", f"({argument}) = '-Infinity'")
     if type_ == "numeric":
-        decimals = summed("_d", f"millstream.decimals_unit(scale({argument}))", finite)
+        decimals = summed("d", f"millstream.decimals_unit(scale({argument}))", finite)
         total = f"round({total}, millstream.most_decimals({decimals}))"
     elif mean:
         total += "::double precision"
@@ -169,10 +169,10 @@ def sum_of_intervals(
     argument: str, count: str, mean: str, counted: Callable[..., str], summed: Callable[..., str]
 ) -> str:
     """Sum or mean of intervals, whose parts add up exactly; of both infinities there is none."""
-    plus = counted("_inf", f"({argument}) = 'infinity'")
-    minus = counted("_ninf", f"({argument}) = '-infinity'")
+    plus = counted("inf", f"({argument}) = 'infinity'")
+    minus = counted("ninf", f"({argument}) = '-infinity'")
     parts = [
-        summed(f"_{part}", f"millstream.{part}_of({argument})", f"isfinite({argument})")
+        summed(part, f"millstream.{part}_of({argument})", f"isfinite({argument})")
         for part in ("months", "days", "microseconds")
     ]
     return (

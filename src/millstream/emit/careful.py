@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
 
-from millstream.emit.names import quote, string
+from millstream.emit.names import dollars, quote, string
 from millstream.emit.render import Describe, render, scalar
 from millstream.emit.rewrite import declared
 from millstream.plan.expression import column, plain
@@ -94,11 +94,11 @@ class Tries:
         shown = ", ".join(
             f"{string(label)}, left({quote(name)}::text, {SHOWN})" for name, (_, label) in parameters.items()
         )
-        text = (
-            f"({takes}) RETURNS {returns} LANGUAGE plpgsql STABLE AS $millstream$ BEGIN RETURN {body}; "
-            f"EXCEPTION WHEN {' OR '.join(FAILURES)} THEN PERFORM millstream.failed({string(self.model)}, "
-            f"{string(written)}, sqlerrm, jsonb_build_object({shown})); RETURN NULL; END $millstream$"
+        tried = dollars(
+            f" BEGIN RETURN {body}; EXCEPTION WHEN {' OR '.join(FAILURES)} THEN PERFORM millstream.failed({string(self.model)}, "
+            f"{string(written)}, sqlerrm, jsonb_build_object({shown})); RETURN NULL; END "
         )
+        text = f"({takes}) RETURNS {returns} LANGUAGE plpgsql STABLE AS {tried}"
         return self.found.setdefault(text, f"pg_temp.{self.prefix}_{len(self.found) + 1}")
 
     def statements(self) -> list[str]:

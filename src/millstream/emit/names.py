@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
+from millstream.plan.expression import OWN
+from millstream.plan.quoting import DATA, beside_values, dollars, quote, short
 
-DATA = "millstream_data"
+__all__ = ("DATA", "beside_values", "dollars", "quote", "short")
 
-
-def quote(name: str) -> str:
-    """Quote an identifier."""
-    return '"' + name.replace('"', '""') + '"'
+# Columns of a source's queue: the number of a group of rows, a row's place in it, and whether a tick may end there.
+SEQUENCE, POSITION, CUT = f"seq{OWN}", f"pos{OWN}", f"cut{OWN}"
+NUMBER = f"n{OWN}"  # of a row that a sink has for a source
 
 
 def string(value: str) -> str:
@@ -17,12 +17,9 @@ def string(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
-def short(name: str) -> str:
-    """Cut a name to PostgreSQL's 63 bytes, keeping it unique by a hash of what was cut."""
-    if len(name.encode()) <= 63:
-        return name
-    cut = name.encode()[:52].decode(errors="ignore")
-    return cut + "_" + hashlib.md5(name.encode(), usedforsecurity=False).hexdigest()[:10]
+def function(name: str) -> str:
+    """A Python function's declaration; its name has the schema before it where that is not the default one."""
+    return ".".join(quote(part) for part in name.split(".", 1))
 
 
 def table(relation: str) -> str:

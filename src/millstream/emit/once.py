@@ -51,7 +51,9 @@ def stored_rows(node: Node) -> str:
 def coming_rows(node: Node) -> str:
     """The rows that came in this tick, as often as they did, in turn after those that have results."""
     mine, turn = map(quote, node.keys)
-    rows = f"{changes(driver(node).name)} AS d CROSS JOIN LATERAL generate_series(1, d.{WEIGHT}) AS g"
+    rows = (
+        f"{changes(driver(node).name)} AS d CROSS JOIN LATERAL generate_series(1, d.{WEIGHT}) AS g ({TURN})"
+    )
     last = f"SELECT max(t.{turn}) FROM {table(node.name)} AS t WHERE t.{mine} = r.{HASH}"
     return taking_turns(driver(node), rows, f"coalesce(({last}), 0)")
 

@@ -15,6 +15,7 @@ from millstream.emit.names import changes, quote, table
 from millstream.emit.sizes import fits, fits_or_counts
 from millstream.plan.expression import (
     CLOCKS,
+    OWN,
     WEIGHT,
     conjunction,
     conjuncts,
@@ -327,7 +328,7 @@ Describe = Callable[[str], list[str]]  # a SELECT → the PostgreSQL types of it
 def surplus(rows: str, others: str, columns: Columns) -> str:
     """Render the rows that one set has more often than another, each once, with how often as its weight."""
     names = listing([name for name, _ in columns])
-    marks = {f"_mark{number}": mark(*each) for number, each in enumerate(loose(columns), 1)}
+    marks = {f"mark{number}{OWN}": mark(*each) for number, each in enumerate(loose(columns), 1)}
     items = listing([names, *(f"{text} AS {name}" for name, text in marks.items())])
     more = f"SELECT {items} FROM {rows} EXCEPT ALL SELECT {items} FROM {others}"
     return f"SELECT {names}, count(*)::integer AS {WEIGHT} FROM ({more}) AS e GROUP BY {listing([names, *marks])}"

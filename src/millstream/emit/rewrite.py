@@ -8,7 +8,7 @@ from dataclasses import replace
 from sqlglot import exp
 
 from millstream.delta.node import Node
-from millstream.emit.names import quote
+from millstream.emit.names import function, quote
 from millstream.emit.render import Describe, listing, render, scalar
 from millstream.plan.expression import column
 from millstream.plan.nodes import Aggregate, Join, Plan, Project, Scan, Side, UdfProject, inputs, with_inputs
@@ -28,7 +28,7 @@ def declared(plan: Plan) -> Plan:
     if not isinstance(plan, UdfProject):
         return plan
     calls = tuple(
-        (a, exp.Anonymous(this=quote(name), expressions=[x.copy() for x in args]))
+        (a, exp.Anonymous(this=function(name), expressions=[x.copy() for x in args]))
         for a, name, args in plan.calls
     )
     return Project(plan.input, (*((a, column(a)) for a in plan.input.columns), *calls))

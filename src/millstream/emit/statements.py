@@ -12,7 +12,7 @@ from millstream.delta.occurrences import moment
 from millstream.emit import once
 from millstream.emit.accumulate import IMAGES, PLACE, ROWS
 from millstream.emit.identity import compared, from_text, image, is_strict, same
-from millstream.emit.names import addends, arguments, changes, quote, results, string, table
+from millstream.emit.names import addends, arguments, changes, function, quote, results, string, table
 from millstream.emit.render import listing, render, scalar, surplus
 from millstream.emit.rewrite import Position, as_of, udf_calls
 from millstream.emit.stored import StoredNode, hashed, where
@@ -99,7 +99,7 @@ class NodeSql(StoredNode):
                 f"{table(node.name)} AS k LIMIT 0"
             )
             calls = [
-                f"(SELECT {quote(name)}({listing([scalar(x) for x in args])}) FROM ({self.rows(udf.input)}) AS s LIMIT 0)"
+                f"(SELECT {function(name)}({listing([scalar(x) for x in args])}) FROM ({self.rows(udf.input)}) AS s LIMIT 0)"
                 f" AS {quote(a.name)}"
                 for a, name, args in udf.calls
             ]

@@ -11,9 +11,9 @@ from millstream.errors import Refused
 from millstream.front.grouping import grouping_sets, union_of_sets
 from millstream.front.ordered import NEEDS_OVER, REWRITTEN, break_ties, check_aggregate, rewrite_aggregate
 from millstream.front.scalar import bind, function_name
-from millstream.front.scope import Context, Scope
+from millstream.front.scope import Context, Scope, held
 from millstream.front.types import infer
-from millstream.plan.expression import Attribute, column, plain
+from millstream.plan.expression import Attribute, plain
 from millstream.plan.nodes import Aggregate, Plan, Project, identity
 
 AGGREGATES = {"bool_and", "bool_or", "every", "bit_and", "bit_or", "jsonb_agg", "string_agg", "array_agg"}
@@ -68,7 +68,7 @@ class Grouping:
     shown: Scope = field(init=False)  # what the clauses above see
 
     def __post_init__(self) -> None:
-        self.shown = Scope(self.scope.context, {"": {}})
+        self.shown = Scope(self.scope.context)
 
     def key(self, term: exp.Expr, items: Items) -> int:
         """Bind one term of GROUP BY, also by its place or name in the SELECT list; return the number of its key."""
@@ -110,8 +110,8 @@ class Grouping:
             counts = isinstance(bare(bound), exp.Count)
             attribute = Attribute(context.names.fresh(node.key), None, not counts)
             self.found[bound.sql()] = (attribute, bound)
-            self.shown.tables[""][attribute.name] = attribute
-        return column(self.found[bound.sql()][0])
+            self.shown.hold(attribute)
+        return held(self.found[bound.sql()][0])
 
     def level(self, node: exp.Grouping) -> exp.Column:
         """Bind grouping(key, …): which of these keys a row's grouping set leaves out."""
@@ -126,8 +126,8 @@ class Grouping:
         attribute = self.levels.setdefault(
             tuple(numbers), Attribute(context.names.fresh("grouping"), "integer", False)
         )
-        self.shown.tables[""][attribute.name] = attribute
-        return column(attribute)
+        self.shown.hold(attribute)
+        return held(attribute)
 
     def above(self, expression: exp.Expr) -> exp.Expr:
         """Write an expression of SELECT, HAVING or ORDER BY over the columns of the groups."""
@@ -150,7 +150,7 @@ class Grouping:
             except Refused:  # contains an aggregate or a Python call: look below it
                 return node
             if text in by_text:
-                return column(by_text[text])
+                return held(by_text[text])
             if isinstance(node, exp.Column):
                 raise refuse("MS023", node, node.sql("postgres"), context.path)
             return node
@@ -168,7 +168,7 @@ def bind_aggregation(select: exp.Select, items: Items, plan: Plan, scope: Scope)
     grouping = Grouping(plan, scope)
     sets = grouping_sets(select.args.get("group"), lambda term: grouping.key(term, items), context)
     keys = tuple(attribute for _, attribute in grouping.keys)
-    grouping.shown.tables[""] = {attribute.name: attribute for attribute in keys}
+    grouping.shown.hold(*keys)
     rewritten = [(name, grouping.above(item)) for name, item in items]
     having = select.args.get("having")
     condition = grouping.above(having.this) if having is not None else None
@@ -182,7 +182,7 @@ def bind_aggregation(select: exp.Select, items: Items, plan: Plan, scope: Scope)
         result, renamed = union_of_sets(aggregate, sets, grouping.levels, context.names)
         rewritten = [(name, renamed(item)) for name, item in rewritten]
         condition = renamed(condition) if condition is not None else None
-        grouping.shown.tables[""] = {attribute.name: attribute for attribute in result.columns}
+        grouping.shown.hold(*result.columns)
     if condition is not None:
         from millstream.front.where import bind_where
 

@@ -211,7 +211,7 @@ def bind_sole(
 
 def without_outer(expression: exp.Expr, inner: Scope, outside: list[Attribute]) -> exp.Expr:
     """Replace columns of the query around it by stand-ins, which an aggregation leaves as they are."""
-    own = Scope(inner.context, inner.tables, None, inner.merged)
+    own = Scope(inner.context, inner.tables, None, inner.merged, inner.made)
     root = exp.Paren(this=expression.copy())
     for node in list(root.walk(prune=lambda n: is_query(n) or is_aggregate(n))):
         if isinstance(node, exp.Column) and not resolves(node, own) and resolves(node, inner):

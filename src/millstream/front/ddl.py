@@ -3,29 +3,50 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ParseError, TokenError
 
+from millstream.diagnostics import place
 from millstream.errors import Diagnostic, Refused
+from millstream.front.identifiers import check_names, fold, named, refuse_own
 from millstream.front.parse import DIALECT
 from millstream.front.scalar import CLOCK_NAMES, CLOCK_TYPES, SESSION, VOLATILE
+from millstream.front.structs import Composites, is_struct, spelled, unnamed_field
+from millstream.front.suggest import likely
 
-NAME = r'(?:"[^"]+"|\w+)'
+NAME = r'(?:"(?:[^"]|"")+"|[\w$]+)'
 QUALIFIED = rf"{NAME}(?:\s*\.\s*{NAME})*"
+# types that RisingWave has and this engine cannot keep: (why, what to declare)
+INSTEAD = {
+    exp.DataType.Type.JSON: ("values of type json cannot be compared", "declare it jsonb"),
+    exp.DataType.Type.VECTOR: (
+        "PostgreSQL has no vectors without an extension",
+        "declare it real[], to which RisingWave casts a vector, and compare with SQL over its elements",
+    ),
+    exp.DataType.Type.MAP: ("PostgreSQL has no maps", "declare it jsonb"),
+    exp.DataType.Type.SERIAL: ("it is a counter, not a type", "declare it bigint, and give the value"),
+    exp.DataType.Type.BIGSERIAL: ("it is a counter, not a type", "declare it bigint, and give the value"),
+    exp.DataType.Type.SMALLSERIAL: ("it is a counter, not a type", "declare it bigint, and give the value"),
+}
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a source table; `generated` is the expression over the other columns that computes it."""
+    """A column of a source table; `generated` is the expression over the other columns that computes it.
+
+    `type` is PostgreSQL's; `struct` is the declared one where that is a struct or an array of structs.
+    """
 
     name: str
     type: str
     nullable: bool
     default: str | None = None
     generated: str | None = None
+    struct: str | None = None
+    place: tuple[int | None, int | None] = field(default=(None, None), compare=False)  # line and column
 
 
 @dataclass(frozen=True)
@@ -42,6 +63,9 @@ class Table:
     conflict: str
     versions: tuple[str, ...] = ()
     append_only: bool = False
+    composites: tuple[
+        tuple[str, str], ...
+    ] = ()  # types that its columns need: name and fields, inner ones first
 
 
 @dataclass(frozen=True)
@@ -53,25 +77,27 @@ class Sink:
 
 
 def without_comments(ddl: str) -> str:
-    """Drop -- and /* */ comments, and the closing semicolon; line numbers stay."""
-    comment = re.compile(r"('(?:[^']|'')*')|--[^\n]*|/\*.*?\*/", re.S)
-    kept = comment.sub(lambda found: found[1] or "\n" * found[0].count("\n"), ddl)
-    return kept.strip().rstrip(";").rstrip()
+    """Blank -- and /* */ comments, and drop the closing semicolon; everything else stays in its place."""
+    comment = re.compile(r"""('(?:[^']|'')*'|"[^"]*")|--[^\n]*|/\*.*?\*/""", re.S)
+    kept = comment.sub(lambda found: found[1] or re.sub(r"[^\n]", " ", found[0]), ddl)
+    return kept.rstrip().rstrip(";").rstrip()
 
 
-def refuse(construct: str, why: str, hint: str, path: str | None) -> Refused:
+def refuse(
+    construct: str, why: str, hint: str, path: str | None, node: exp.Expr | None = None, code: str = "MS030"
+) -> Refused:
     """Make the refusal of a declaration."""
-    return Refused(Diagnostic("MS030", construct, why, hint, path))
+    return Refused(Diagnostic(code, construct, why, hint, path, *place(node)))
 
 
 def body(text: str, start: int) -> int:
     """Return the position after the parenthesis that closes the one at `start`."""
     depth = 0
-    quoted = False
+    quoted = ""
     for position in range(start, len(text)):
         char = text[position]
-        if char == "'":
-            quoted = not quoted
+        if char in "'\"" and quoted in ("", char):
+            quoted = "" if quoted else char
         elif not quoted:
             depth += (char == "(") - (char == ")")
             if depth == 0:
@@ -79,10 +105,13 @@ def body(text: str, start: int) -> int:
     return -1
 
 
-def parse_table(ddl: str, path: str | None = None) -> Table:
-    """Read CREATE TABLE name (columns) [APPEND ONLY] [ON CONFLICT …] [WITH VERSION COLUMN (c, …)]."""
+def parse_table(ddl: str, path: str | None = None, *, new: bool = False) -> Table:
+    """Read CREATE TABLE name (columns) [APPEND ONLY] [ON CONFLICT …] [WITH VERSION COLUMN (c, …)].
+
+    What a `new` declaration calls its columns is checked; one that is deployed may be from before.
+    """
     text = without_comments(ddl)
-    head = re.match(rf"create\s+table\s+(?:if\s+not\s+exists\s+)?{QUALIFIED}\s*\(", text, re.I)
+    head = re.match(rf"\s*create\s+table\s+(?:if\s+not\s+exists\s+)?{QUALIFIED}\s*\(", text, re.I)
     if head is None:
         raise refuse(
             "source table", "this is not CREATE TABLE name (columns …)", "write the whole declaration", path
@@ -90,13 +119,15 @@ def parse_table(ddl: str, path: str | None = None) -> Table:
     end = body(text, head.end() - 1)
     if end < 0:
         raise refuse("source table", "a parenthesis is not closed", "close it", path)
-    columns, key = parse_columns(text[head.end() - 1 : end], path)
-    rest = " ".join(text[end:].split()).lower()
+    made: Composites = {}
+    columns, key = parse_columns(text[:end], path, made, new=new)
+    rest = " ".join(text[end:].split())
     versions: tuple[str, ...] = ()
-    matched = re.search(r"with version column\s*\(([^)]*)\)", rest)
+    matched = re.search(rf"with version column\s*\(\s*({NAME}(?:\s*,\s*{NAME})*)\s*\)", rest, re.I)
     if matched:
-        versions = tuple(name.strip().strip('"') for name in matched.group(1).split(","))
+        versions = tuple(named(name) for name in re.findall(NAME, matched.group(1)))
         rest = rest.replace(matched.group(), "").strip()
+    rest = rest.lower()
     append_only = "append only" in rest
     rest = rest.replace("append only", "").strip()
     conflict = "overwrite" if key else "bag"
@@ -116,7 +147,7 @@ def parse_table(ddl: str, path: str | None = None) -> Table:
     if not key and conflict != "bag":
         raise refuse("ON CONFLICT", "there is no key that could conflict", "declare a PRIMARY KEY", path)
     check_versions(versions, columns, conflict, path)
-    return Table(columns, key, conflict, versions, append_only)
+    return Table(columns, key, conflict, versions, append_only, tuple(made.items()))
 
 
 def check_versions(
@@ -137,31 +168,66 @@ def check_versions(
         )
 
 
-def parse_columns(text: str, path: str | None) -> tuple[tuple[Column, ...], tuple[str, ...]]:
-    """Read the column list through sqlglot."""
+def parse_columns(
+    text: str, path: str | None, made: Composites, *, new: bool
+) -> tuple[tuple[Column, ...], tuple[str, ...]]:
+    """Read CREATE TABLE name (columns) through sqlglot."""
     try:
-        create = sqlglot.parse_one(f"create table t {text}", dialect=DIALECT)
+        create = fold(sqlglot.parse_one(text, dialect=DIALECT))
     except (ParseError, TokenError) as error:
-        raise refuse("column list", str(error).splitlines()[0], "check the SQL", path) from error
+        found = (error.errors or [{}])[0] if isinstance(error, ParseError) else {}
+        why = found.get("description") or str(error).splitlines()[0]
+        where = (found.get("line"), found.get("col"))
+        raise Refused(
+            Diagnostic("MS030", "column list", why, "check the SQL just before this place", path, *where)
+        ) from error
     schema = create.this
     if not isinstance(schema, exp.Schema):
         raise refuse("column list", "there are no columns", "declare them", path)
-    key: list[str] = []
-    columns = []
+    if new:
+        check_names(create, path)
+        for item in schema.find_all(exp.ColumnDef):
+            refuse_own(item.name, item, path, source=item.parent is schema)
+    keys: list[list[str]] = []
+    columns: list[Column] = []
     for item in schema.expressions:
         if isinstance(item, exp.PrimaryKey):
-            key += [part.name for part in item.expressions]
+            keys.append([part.name for part in item.expressions])
         elif isinstance(item, exp.ColumnDef):
-            columns.append(parse_column(item, key, path))
+            if item.name in {column.name for column in columns}:
+                raise refuse(f"column {item.name}", "it is declared twice", "choose another name", path, item)
+            columns.append(parse_column(item, keys, made, path))
         else:
             raise refuse(
-                item.sql(DIALECT), "this table element is not supported", "keep columns and PRIMARY KEY", path
+                item.sql(DIALECT),
+                "this table element is not supported",
+                "keep columns and PRIMARY KEY",
+                path,
+                item,
             )
-    names = {column.name for column in columns}
-    if not set(key) <= names:
-        raise refuse("PRIMARY KEY", "it names a column that is not there", "correct the name", path)
+    if len(keys) > 1:
+        raise refuse("PRIMARY KEY", "there are two", "name all columns of the key:  PRIMARY KEY (a, b)", path)
+    if not columns:
+        raise refuse("column list", "there are no columns", "declare them", path)
+    key = keys[0] if keys else []
+    check_key(key, columns, path)
     check_generated(columns, key, path)
     return tuple(replace(c, nullable=c.nullable and c.name not in key) for c in columns), tuple(key)
+
+
+def check_key(key: list[str], columns: list[Column], path: str | None) -> None:
+    """Refuse a key that names a column twice, or one that is not there."""
+    names = [column.name for column in columns]
+    for number, name in enumerate(key):
+        if name not in names:
+            hint = (
+                f"{likely(name, names)} If not, correct the name"
+                if likely(name, names)
+                else "correct the name"
+            )
+            raise refuse(f"PRIMARY KEY ({name})", "the table has no such column", hint, path)
+        if name in key[:number]:
+            raise refuse(f"PRIMARY KEY ({name})", "it names the column twice", "name each column once", path)
 
 
 def check_generated(columns: list[Column], key: list[str], path: str | None) -> None:
@@ -170,7 +236,11 @@ def check_generated(columns: list[Column], key: list[str], path: str | None) -> 
     for column in columns:
         if column.generated is None:
             continue
-        expression = sqlglot.parse_one(column.generated, dialect="postgres")
+        try:
+            expression = sqlglot.parse_one(column.generated, dialect="postgres")
+        except ParseError as error:
+            why = "its expression cannot be read"
+            raise refuse(f"generated column {column.name}", why, "check the SQL", path) from error
         trouble = uncertain(expression)
         foreign = [c.name for c in expression.find_all(exp.Column) if c.table or c.name not in given]
         if trouble or foreign:
@@ -200,18 +270,18 @@ def uncertain(expression: exp.Expr) -> str | None:
     return None
 
 
-def parse_column(item: exp.ColumnDef, key: list[str], path: str | None) -> Column:
+def parse_column(item: exp.ColumnDef, keys: list[list[str]], made: Composites, path: str | None) -> Column:
     """Read one column: its type, NOT NULL, PRIMARY KEY, DEFAULT, and AS expression for a generated one."""
     nullable, default, generated = True, None, None
     for constraint in item.args.get("constraints") or []:
         kind = constraint.kind
         if isinstance(kind, exp.PrimaryKeyColumnConstraint):
-            key.append(item.name)
+            keys.append([item.name])
         elif isinstance(kind, exp.NotNullColumnConstraint):
             nullable = bool(kind.args.get("allow_null"))
         elif isinstance(kind, exp.DefaultColumnConstraint):
             default = kind.this.sql("postgres")
-        elif isinstance(kind, exp.ComputedColumnConstraint):
+        elif isinstance(kind, exp.ComputedColumnConstraint) and isinstance(kind.this, exp.Expr):
             generated = kind.this.unnest().sql("postgres", normalize_functions=False)
         else:
             raise refuse(
@@ -219,20 +289,33 @@ def parse_column(item: exp.ColumnDef, key: list[str], path: str | None) -> Colum
                 "this column constraint is not supported",
                 "compute the value in staging",
                 path,
+                item,
             )
-    type_ = item.args["kind"].sql("postgres")
-    if type_ == "JSON":
-        raise refuse(
-            f"column {item.name}: json", "values of type json cannot be compared", "declare it jsonb", path
-        )
-    return Column(item.name, type_, nullable, default, generated)
+    kind = declared_type(item, path)
+    struct = str(kind.sql(DIALECT)) if is_struct(kind) else None
+    return Column(item.name, spelled(kind, made), nullable, default, generated, struct, place(item))
+
+
+def declared_type(item: exp.ColumnDef, path: str | None) -> exp.Expr:
+    """The type of a column. What PostgreSQL does not know of it is found when the table is made."""
+    kind = item.args.get("kind")
+    if not isinstance(kind, exp.Expr):
+        raise refuse(f"column {item.name}", "it has no type", "declare one", path, item)
+    for type_ in kind.find_all(exp.DataType):
+        if type_.this in INSTEAD:
+            why, hint = INSTEAD[type_.this]
+            raise refuse(f"column {item.name}: {kind.sql(DIALECT).lower()}", why, hint, path, item, "MS036")
+    if (part := unnamed_field(kind)) is not None:
+        why = "a field of a struct is a name and a type"
+        raise refuse(f"column {item.name}: {part.sql(DIALECT)}", why, "write  struct<a int>", path, item)
+    return kind
 
 
 def parse_sink(ddl: str, path: str | None = None) -> Sink:
     """Read CREATE SINK name INTO table [(columns)] FROM relation | AS SELECT … [WITH (…)]."""
     text = without_comments(ddl)
     head = re.match(
-        rf"create\s+sink\s+(?:if\s+not\s+exists\s+)?{QUALIFIED}\s+into\s+(?P<target>{QUALIFIED})\s*"
+        rf"\s*create\s+sink\s+(?:if\s+not\s+exists\s+)?{QUALIFIED}\s+into\s+(?P<target>{QUALIFIED})\s*"
         rf"(?:from\s+(?P<source>{QUALIFIED})|as\s+(?P<query>select.*?))\s*(?:with\s*\(.*\))?$",
         text,
         re.I | re.S,
@@ -244,6 +327,6 @@ def parse_sink(ddl: str, path: str | None = None) -> Sink:
             "write  create sink name into table from view",
             path,
         )
-    parts = [part.strip().strip('"') for part in head["target"].split(".")]
+    parts = [named(part) for part in re.findall(NAME, head["target"])]
     query = head["query"] or f"select * from {head['source']}"
     return Sink((parts[-2] if len(parts) > 1 else None, parts[-1]), query)

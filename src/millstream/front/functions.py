@@ -11,6 +11,7 @@ from sqlglot import exp
 from sqlglot.errors import ParseError, TokenError
 
 from millstream.diagnostics import refuse
+from millstream.front.identifiers import check_names, fold
 from millstream.front.parse import DIALECT
 from millstream.front.scalar import function_name
 from millstream.front.scope import Catalog, SqlFunction
@@ -21,8 +22,8 @@ DEEPEST = 16  # calls within calls; a function cannot call itself
 def parse_function(ddl: str, path: str | None = None) -> SqlFunction:
     """Read CREATE FUNCTION name(parameter type, …) RETURNS type LANGUAGE sql AS 'SELECT expression'."""
     try:
-        create = sqlglot.parse_one(ddl, dialect=DIALECT)
-    except (ParseError, TokenError) as error:
+        create = check_names(fold(sqlglot.parse_one(ddl, dialect=DIALECT)), path)
+    except (ParseError, TokenError, TypeError) as error:  # sqlglot stumbles over RETURNS DEFAULT
         raise refuse("MS001", None, str(error).splitlines()[0], path) from error
     if not isinstance(create, exp.Create) or not isinstance(create.this, exp.UserDefinedFunction):
         raise refuse("MS059", None, "a declaration that is not CREATE FUNCTION", path)
@@ -40,7 +41,9 @@ def parse_function(ddl: str, path: str | None = None) -> SqlFunction:
     if any(isinstance(p, exp.StrictProperty) for p in found):
         raise refuse("MS059", None, f"{target.name} with STRICT", path)
     parameters = tuple(
-        (part.name, part.args["kind"].sql(DIALECT)) if isinstance(part, exp.ColumnDef) else ("", part.name)
+        (part.name, part.args["kind"].sql(DIALECT))
+        if isinstance(part, exp.ColumnDef) and part.args.get("kind") is not None
+        else ("", part.name)
         for part in create.this.expressions
     )
     body = expression_of(create.expression, target.name, path)
@@ -64,7 +67,7 @@ def expression_of(body: exp.Expr | None, name: str, path: str | None) -> exp.Exp
         return returned
     text = body.name if isinstance(body, (exp.Literal, exp.Heredoc)) else ""
     try:
-        select = sqlglot.parse_one(text or "select", dialect=DIALECT)
+        select = check_names(fold(sqlglot.parse_one(text or "select", dialect=DIALECT)), path)
     except (ParseError, TokenError) as error:
         raise refuse("MS001", None, str(error).splitlines()[0], path) from error
     plain = isinstance(select, exp.Select) and len(select.expressions) == 1

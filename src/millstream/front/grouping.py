@@ -9,7 +9,7 @@ from dataclasses import replace
 from sqlglot import exp
 
 from millstream.diagnostics import refuse
-from millstream.front.scope import Context
+from millstream.front.scope import Context, held
 from millstream.front.unread import refuse_unread
 from millstream.plan.copies import fresh_copy
 from millstream.plan.expression import Attribute, Names, column, substitute
@@ -75,7 +75,7 @@ def union_of_sets(
     ]
     branches = tuple(branch(aggregate, each, tuple(levels), names) for each in sets)
     by = {
-        old.name: column(new)
+        old.name: held(new)
         for old, new in zip((*aggregate.keys, *(a for a, _ in aggregate.items)), above, strict=False)
     }
     return UnionAll(branches, tuple(above)), lambda expression: substitute(expression, by)

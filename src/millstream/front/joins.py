@@ -10,7 +10,7 @@ from millstream.diagnostics import refuse
 from millstream.front import lateral, tables
 from millstream.front.parse import is_process_time
 from millstream.front.scalar import bind
-from millstream.front.scope import CommonTable, Scope
+from millstream.front.scope import Added, CommonTable, Name, Scope
 from millstream.front.unread import refuse_unread
 from millstream.plan.conditions import terms_of
 from millstream.plan.expression import (
@@ -53,8 +53,8 @@ def bind_join(join: exp.Join, left: Plan, scope: Scope, ctes: Ctes) -> Plan:
     if process_time and not isinstance(right, Scan):
         raise refuse("MS016", item, item.alias_or_name, path)
     using = {identifier.name: shared(identifier, scope, added) for identifier in join.args.get("using") or []}
-    for alias, columns in added.items():
-        scope.add(alias, columns)
+    for name, columns in added:
+        scope.add(name, columns, item)
     on = join.args.get("on")
     condition = conjunction(terms_of(bind(on, scope))) if on is not None else None
     if using:
@@ -67,7 +67,7 @@ def bind_join(join: exp.Join, left: Plan, scope: Scope, ctes: Ctes) -> Plan:
         else Join(left, right, side.lower() or "inner", condition, process_time)
     )
     joined = check_condition(joined, join, path, item)
-    return merge_columns(joined, using, side, list(added), scope) if using else joined
+    return merge_columns(joined, using, side, [name for name, _ in added], scope) if using else joined
 
 
 def check_condition(joined: Join, node: exp.Expr, path: str | None, item: exp.Expr) -> Join:
@@ -90,19 +90,20 @@ def check_condition(joined: Join, node: exp.Expr, path: str | None, item: exp.Ex
 # ---- USING ----------------------------------------------------------------------------------------------------------
 
 
-def shared(
-    name: exp.Identifier, scope: Scope, added: dict[str, dict[str, Attribute]]
-) -> tuple[Attribute, Attribute]:
+def shared(name: exp.Identifier, scope: Scope, added: Added) -> tuple[Attribute, Attribute]:
     """The column of that name on either side of JOIN … USING."""
     wanted = exp.column(name.copy())
-    return scope.resolve(wanted), Scope(scope.context, dict(added)).resolve(wanted)
+    right = Scope(scope.context)
+    for item, columns in added:
+        right.add(item, columns)
+    return scope.resolve(wanted), right.resolve(wanted)
 
 
 def merge_columns(
     joined: Join,
     using: dict[str, tuple[Attribute, Attribute]],
     side: str,
-    aliases: list[str],
+    items: list[Name],
     scope: Scope,
 ) -> Plan:
     """Let the bare names of USING mean the one column that SQL makes of two.
@@ -120,7 +121,7 @@ def merge_columns(
             )
             both = exp.Coalesce(this=column(first), expressions=[column(second)])
             computed.append((meant, both))
-        scope.merge(name, meant, aliases)
+        scope.merge(name, meant, items)
     return Project(joined, (*identity(joined), *computed)) if computed else joined
 
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from sqlglot import exp
 
 from millstream.diagnostics import refuse
-from millstream.front import correlate
+from millstream.front import correlate, tables
 from millstream.front.scalar import bind
-from millstream.front.scope import CommonTable, Scope
+from millstream.front.scope import Columns, CommonTable, Name, Scope
 from millstream.front.subplan import Subplan, check_attached
 from millstream.plan.expression import Attribute, column, conjunction, conjuncts, plain, references
 from millstream.plan.nodes import Filter, Join, Plan, Project, identity, names
@@ -27,17 +27,14 @@ def bind_lateral(join: exp.Join, left: Plan, scope: Scope, ctes: Mapping[str, Co
     sub = correlate.bind_subplan(item.this, scope, ctes, named=True)
     alias = item.args.get("alias")
     labels = [identifier.name for identifier in alias.columns] if alias is not None else []
-    outputs = [
-        (labels[position] if position < len(labels) else name, value)
-        for position, (name, value) in enumerate(sub.outputs)
-    ]
+    outputs = tables.relabelled(sub.outputs, labels, item.alias, alias, path)
     check_attached(left, sub.plan, [*sub.terms, *(value for _, value in outputs)], join, path)
     condition = join.args.get("on")
     always = condition is None or (isinstance(condition, exp.Boolean) and condition.this)
     if side and sub.sole and not always:
         raise refuse("MS049", join, "of one aggregated row, LEFT on a condition", path)
     plan, columns = joined(sub, outputs, left, scope, join, bool(side))
-    scope.add(alias.name if alias is not None else scope.context.names.fresh("lateral"), columns)
+    scope.add(Name(item.alias), columns, item)
     if condition is None or always:
         return plan
     on = bind(condition, scope)
@@ -50,7 +47,7 @@ def bind_lateral(join: exp.Join, left: Plan, scope: Scope, ctes: Mapping[str, Co
 
 def joined(
     sub: Subplan, outputs: list[tuple[str, exp.Expr]], left: Plan, scope: Scope, node: exp.Expr, outer: bool
-) -> tuple[Plan, dict[str, Attribute]]:
+) -> tuple[Plan, Columns]:
     """Join a subquery; return the plan and its columns by name, computed below the join where that joins NULLs."""
     path = scope.context.path
     if not sub.correlated and not sub.sole:
@@ -69,7 +66,7 @@ def joined(
     if not outer or sub.sole:
         plan, outputs = with_columns(plan, outputs, scope)
     known = {attribute.name: attribute for attribute in plan.columns}
-    return plan, {name: known[plain(value) or ""] for name, value in outputs}
+    return plan, [(name, known[plain(value) or ""]) for name, value in outputs]
 
 
 def with_columns(

@@ -9,9 +9,9 @@ from sqlglot import exp
 from millstream.diagnostics import refuse
 from millstream.front import subqueries
 from millstream.front.aggregates import bind_aggregation, has_aggregates, is_aggregate
-from millstream.front.scope import CommonTable, Scope
+from millstream.front.scope import CommonTable, Scope, held
 from millstream.front.where import bind_where
-from millstream.plan.expression import Attribute, column, conjuncts, plain
+from millstream.plan.expression import Attribute, conjuncts, plain
 from millstream.plan.nodes import Plan, Project, identity, names
 
 Items = list[tuple[str, exp.Expr]]
@@ -82,8 +82,8 @@ def lift(
             source.nullable if source is not None else True,
         )
         plan = Project(joined, (*identity(plan), (attribute, value)))
-        scope.tables.setdefault("", {})[attribute.name] = attribute
-        node.replace(column(attribute))
+        scope.hold(attribute)
+        node.replace(held(attribute))
     lifted: exp.Expr = root.this
     return plan, lifted
 
@@ -132,14 +132,13 @@ def bind_grouped(
         prepared.append((name, set_aside(expression, aside, scope.context.path)))
     before = scope
     if keys:
-        scope.tables.setdefault("", {}).update({key.name: key for key in keys})
+        scope.hold(*keys)
         select = grouped_by(select, keys)
     plan, scope, found = bind_aggregation(select, prepared, plan, scope)
     if aside:
         kept = names(plan)
-        for alias, columns in before.tables.items():
-            if alias:
-                scope.tables[alias] = {label: each for label, each in columns.items() if each.name in kept}
+        for owner, columns in before.tables.items():
+            scope.tables[owner] = {label: each for label, each in columns.items() if each.name in kept}
         scope.outer = before.outer
         restored = [(name, restore(item, aside)) for name, item in found]
         conditions = [item for _, item in restored[len(items) :]]
@@ -212,7 +211,7 @@ def partitioned(items: Items, keys: tuple[Attribute, ...]) -> Items:
     for name, item in items:
         root = exp.Paren(this=item.copy())
         for window in list(root.find_all(exp.Window)):
-            window.set("partition_by", [*map(column, keys), *(window.args.get("partition_by") or [])])
+            window.set("partition_by", [*map(held, keys), *(window.args.get("partition_by") or [])])
         changed.append((name, root.this))
     return changed
 
@@ -221,7 +220,7 @@ def grouped_by(select: exp.Select, keys: tuple[Attribute, ...]) -> exp.Select:
     """Return a SELECT that groups by some columns more."""
     changed = select.copy()
     group = changed.args.get("group")
-    more = [column(key) for key in keys]
+    more = [held(key) for key in keys]
     if group is None:
         changed.set("group", exp.Group(expressions=more))
     else:

@@ -12,8 +12,10 @@ from sqlglot.dialects.risingwave import RisingWave
 from sqlglot.errors import ParseError, TokenError
 from sqlglot.parsers.risingwave import RisingWaveParser
 
+from millstream.diagnostics import place, refuse
 from millstream.errors import Diagnostic, Refused
 from millstream.front.corresponding import spell_out
+from millstream.front.identifiers import check_names, fold
 from millstream.plan.fallible import note_text
 
 DIALECT = "risingwave"
@@ -37,7 +39,9 @@ def parse(sql: str, path: str | None = None) -> exp.Expr:
     """Parse one query; a syntax error is a refusal with its place."""
     try:
         statements = [
-            statement for statement in sqlglot.parse(sql, dialect=JsonArrows) if statement is not None
+            statement
+            for statement in sqlglot.parse(sql, dialect=JsonArrows)
+            if statement is not None and not isinstance(statement, exp.Semicolon)
         ]
     except (ParseError, TokenError) as error:
         first = error.errors[0] if isinstance(error, ParseError) and error.errors else {}
@@ -55,14 +59,31 @@ def parse(sql: str, path: str | None = None) -> exp.Expr:
             )
         ) from error
     if len(statements) != 1 or not isinstance(statements[0], exp.Query):
+        where = place(statements[1]) if len(statements) > 1 else (None, None)
+        what = "statement" if statements else "empty text"
         raise Refused(
             Diagnostic(
-                "MS001", "statement", "a model is exactly one SELECT", "keep one SELECT in the file", path
+                "MS001", what, "a model is exactly one SELECT", "keep one SELECT in the file", path, *where
             )
         )
-    spell_out(statements[0], path)
     note_text(statements[0], DIALECT)
-    return statements[0]
+    refuse_incomplete(statements[0], path)
+    tree = check_names(fold(statements[0]), path)
+    spell_out(tree, path)
+    return tree
+
+
+def refuse_incomplete(tree: exp.Expr, path: str | None) -> None:
+    """Refuse what sqlglot reads though a part of it is missing."""
+    for node in tree.find_all(exp.Order, exp.Tuple):
+        if isinstance(node, exp.Order) and isinstance(node.parent, exp.Func) and node.this is None:
+            raise refuse("MS001", node, f"{node.parent.sql_name().lower()} has nothing before ORDER BY", path)
+        if (
+            isinstance(node, exp.Tuple)
+            and not node.expressions
+            and isinstance(node.parent, (exp.In, exp.Values))
+        ):
+            raise refuse("MS001", node.parent, "there is nothing between two brackets", path)
 
 
 def is_process_time(table: exp.Table) -> bool:

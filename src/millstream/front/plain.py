@@ -13,7 +13,7 @@ from millstream.front.corresponding import SPELLED_OUT
 from millstream.front.intervals import microseconds
 from millstream.front.ordered import REWRITTEN, rewrite_aggregate
 from millstream.front.parse import parse
-from millstream.front.scope import Context
+from millstream.front.scope import Context, item_name
 from millstream.front.time_windows import ORIGIN, window_function
 from millstream.plan.expression import FLIPPED, conjuncts
 
@@ -41,18 +41,18 @@ def in_postgres_words(sql: str, context: Context) -> str:
 
 def nearest_row(join: exp.Join, context: Context) -> exp.Join:
     """ASOF [LEFT] JOIN as a lateral subquery: the right row that meets the condition and is nearest by its inequality."""
-    right = join.this.alias_or_name
+    right = item_name(join.this)
     for term in conjuncts(join.args.get("on")):
         sides = [side for side in (term.this, term.args.get("expression")) if isinstance(side, exp.Column)]
-        if type(term) not in FLIPPED or len(sides) != 2 or sum(side.table == right for side in sides) != 1:
+        if type(term) not in FLIPPED or len(sides) != 2 or sum(right.means(side) for side in sides) != 1:
             continue
-        by = next(side for side in sides if side.table == right)
+        by = next(side for side in sides if right.means(side))
         greatest = isinstance(term, (exp.GT, exp.GTE)) == (term.expression is by)
         order = exp.Ordered(this=by.copy(), desc=greatest, nulls_first=greatest)
         chosen = exp.select("*").from_(join.this.copy()).where(join.args["on"].copy())
         lateral = exp.Lateral(
             this=exp.Subquery(this=chosen.order_by(order).limit(1)),
-            alias=exp.TableAlias(this=exp.to_identifier(right)),
+            alias=exp.TableAlias(this=exp.to_identifier(right.text, quoted=True)),
         )
         return exp.Join(
             this=lateral,

@@ -6,7 +6,7 @@ documentation and the expected errors of its planner tests.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from sqlglot import exp
 
@@ -14,8 +14,10 @@ from millstream.diagnostics import refuse
 from millstream.errors import Refused
 from millstream.front.functions import inline
 from millstream.front.parse import is_process_time, parse
+from millstream.front.portable_names import of_name, of_schemas
 from millstream.front.query import bind_query
-from millstream.front.scope import Catalog, Context, ViewText
+from millstream.front.reads import ctes_in_sight, is_relation, tables
+from millstream.front.scope import Catalog, Context, Name, ViewText, item_name
 from millstream.plan.conditions import terms_of
 from millstream.plan.expression import links
 from millstream.plan.nodes import Join, Relation, names, scans, walk
@@ -69,7 +71,7 @@ def refuse_unportable(sql: str, catalog: Catalog, path: str | None, indexes: Ind
         raise found
     for found in nested_loops(tree, catalog, path):
         raise found
-    for table in tree.find_all(exp.Table):
+    for table in tables(tree):
         view = catalog.relation(table.db or None, table.name)
         if isinstance(view, ViewText):
             refuse_unportable(view.sql, catalog, view.path, indexes)
@@ -78,11 +80,13 @@ def refuse_unportable(sql: str, catalog: Catalog, path: str | None, indexes: Ind
 def unportable(tree: exp.Expr, catalog: Catalog, path: str | None, indexes: Indexes) -> Iterator[Refused]:
     """Yield a refusal for everything that RisingWave would not keep."""
     for node in tree.walk():
+        yield from of_name(node, path)
         if isinstance(node, exp.Window) and node.arg_key != "windows":
             yield from of_window(node, tree, path)
         elif isinstance(node, (exp.Except, exp.Intersect)) and node.args.get("distinct") is False:
             yield refuse("MS066", node.expression, f"{node.key.upper()} ALL", path)
         elif isinstance(node, exp.Select):
+            yield from of_schemas(node, path)
             yield from of_select(node, catalog, path)
             for join in node.args.get("joins") or []:
                 yield from of_join(join, node, catalog, path, indexes)
@@ -165,6 +169,8 @@ def of_aggregate(call: exp.Expr, path: str | None) -> Iterator[Refused]:
 
 def of_select(select: exp.Select, catalog: Catalog, path: str | None) -> Iterator[Refused]:
     """LIMIT and OFFSET, keys of type jsonb, and subqueries where RisingWave has none."""
+    if not select.expressions:
+        yield refuse("MS082", select, "", path)
     limit, offset = select.args.get("limit"), select.args.get("offset")
     if offset is not None and limit is None:
         yield refuse("MS062", offset, "OFFSET without LIMIT", path)
@@ -181,11 +187,12 @@ def of_select(select: exp.Select, catalog: Catalog, path: str | None) -> Iterato
         if is_jsonb(key, json):
             yield refuse("MS061", key, key.sql("postgres"), path)
     if group is not None or select.args.get("having") or any(aggregates(item) for item in select.expressions):
-        outside = aliases(select)
+        outside = items(select)
         places = [*select.expressions, *([select.args["having"]] if select.args.get("having") else [])]
         for query in (found for part in places for found in part.find_all(exp.Query)):
-            own = {name for inner in query.find_all(exp.Select) for name in aliases(inner)}
-            if any(column.table in outside - own for column in query.find_all(exp.Column)):
+            own = [name for inner in query.find_all(exp.Select) for name in items(inner)]
+            read = [column for column in query.find_all(exp.Column) if not means(own, column)]
+            if any(means(outside, column) for column in read):
                 yield refuse("MS067", query, "an aggregation, correlated,", path)
 
 
@@ -212,7 +219,7 @@ def of_join(
     where = select.args.get("where")
     terms = [*terms_of(on), *(terms_of(where.this) if where is not None else [])]
     fixed = {identifier.name for identifier in join.args.get("using") or []}
-    fixed |= {name for term in terms if (name := fixed_by(term, table.alias_or_name, stored)) is not None}
+    fixed |= {name for term in terms if (name := fixed_by(term, item_name(table), stored)) is not None}
     if not fixed and not join.side and only_appended(select, join, catalog):
         return  # a nested loop over the right side, which RisingWave makes for rows that only come
     keys = [relation.key, *indexes(table.db or None, table.name)]
@@ -228,13 +235,13 @@ def of_join(
 def only_appended(select: exp.Select, join: exp.Join, catalog: Catalog) -> bool:
     """Tell whether what stands left of a join is one append-only table."""
     first = select.args["from_"].this
-    if join is not select.args["joins"][0] or not isinstance(first, exp.Table):
+    if join is not select.args["joins"][0] or not isinstance(first, exp.Table) or not is_relation(first):
         return False
     relation = catalog.relation(first.db or None, first.name)
     return isinstance(relation, Relation) and relation.append_only
 
 
-def fixed_by(term: exp.Expr, alias: str, stored: set[str]) -> str | None:
+def fixed_by(term: exp.Expr, relation: Name, stored: set[str]) -> str | None:
     """The column of a relation that a term equates with something of another.
 
     A column without an alias is this relation's where it has one of that name; else the name would have two meanings.
@@ -245,7 +252,7 @@ def fixed_by(term: exp.Expr, alias: str, stored: set[str]) -> str | None:
     def mine(node: exp.Expr) -> bool:
         if not isinstance(node, exp.Column):
             return False
-        return node.table == alias if node.table else node.name in stored
+        return relation.means(node) if node.table else node.name in stored
 
     for side, other in ((term.left.unnest(), term.right), (term.right.unnest(), term.left)):
         if mine(side) and not all(mine(column) for column in other.find_all(exp.Column)):
@@ -253,25 +260,26 @@ def fixed_by(term: exp.Expr, alias: str, stored: set[str]) -> str | None:
     return None
 
 
-def jsonb_columns(select: exp.Select, catalog: Catalog) -> set[str]:
-    """The columns of type jsonb in FROM, by name and by alias.name."""
-    found: set[str] = set()
+def jsonb_columns(select: exp.Select, catalog: Catalog) -> list[tuple[Name, str]]:
+    """The columns of type jsonb in FROM, and whose they are."""
+    found: list[tuple[Name, str]] = []
     sources = [select.args["from_"].this] if select.args.get("from_") else []
     for table in [*sources, *(join.this for join in select.args.get("joins") or [])]:
-        if not isinstance(table, exp.Table) or isinstance(table.this, exp.Func):
+        if not isinstance(table, exp.Table) or not is_relation(table):
             continue
         relation = catalog.relation(table.db or None, table.name)
-        for name, type_, _ in relation.columns if isinstance(relation, Relation) else ():
-            if type_ == "jsonb":
-                found |= {name, f"{table.alias_or_name}.{name}"}
+        columns = relation.columns if isinstance(relation, Relation) else ()
+        found += [(item_name(table), name) for name, type_, _ in columns if type_ == "jsonb"]
     return found
 
 
-def is_jsonb(key: exp.Expr, columns: set[str]) -> bool:
+def is_jsonb(key: exp.Expr, columns: list[tuple[Name, str]]) -> bool:
     """Tell whether an expression is surely of type jsonb."""
     key = key.unnest()
     if isinstance(key, exp.Column):
-        return (f"{key.table}.{key.name}" if key.table else key.name) in columns
+        return any(
+            key.name == column and (owner.means(key) if key.table else True) for owner, column in columns
+        )
     if isinstance(key, exp.Cast):
         return bool(key.to.is_type("jsonb"))
     return isinstance(key, (exp.JSONExtract, exp.JSONBExtract)) and not isinstance(
@@ -279,9 +287,13 @@ def is_jsonb(key: exp.Expr, columns: set[str]) -> bool:
     )
 
 
-def aliases(select: exp.Select) -> set[str]:
-    """The names in one FROM clause."""
+def items(select: exp.Select) -> list[Name]:
+    """What the items of one FROM clause are called."""
     sources = [select.args["from_"].this] if select.args.get("from_") else []
-    return {
-        item.alias_or_name for item in [*sources, *(join.this for join in select.args.get("joins") or [])]
-    }
+    joined = (join.this for join in select.args.get("joins") or [])
+    return [item_name(item, ctes_in_sight(item)) for item in (*sources, *joined)]
+
+
+def means(names: Iterable[Name], column: exp.Column) -> bool:
+    """Tell whether a qualified column reference names one of these items."""
+    return any(name.means(column) for name in names)

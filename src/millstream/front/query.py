@@ -11,15 +11,15 @@ from millstream.diagnostics import refuse
 from millstream.front import lifting, setops, tables
 from millstream.front.ordering import bind_ordering, read_ordering
 from millstream.front.scalar import bind, python_call, type_of
-from millstream.front.scope import CommonTable, Context, Scope
+from millstream.front.scope import Columns, CommonTable, Context, Scope, held
 from millstream.front.unread import refuse_unread
 from millstream.front.where import bind_where
 from millstream.front.windows import bind_windows
-from millstream.plan.expression import Attribute, column, plain
+from millstream.plan.expression import Attribute, plain
 from millstream.plan.nodes import Plan, Project, UdfProject
 from millstream.plan.single import without_unread_row
 
-Outputs = list[tuple[str, Attribute]]
+Outputs = Columns
 CALL = re.compile(r"(\w+)\(")  # PostgreSQL names a column after the function that computes it
 
 
@@ -33,8 +33,7 @@ def bind_query(
     if isinstance(node, exp.SetOperation):
         return setops.bind_set_operation(node, context, ctes)
     if isinstance(node, exp.Values):
-        plan, columns = tables.bind_values(node, Scope(context))
-        return plan, list(columns.items())
+        return tables.bind_values(node, Scope(context))
     if isinstance(node, exp.Select):
         return bind_select(node, context, ctes, outer)
     raise refuse("MS010", node, node.key.upper(), context.path)
@@ -48,7 +47,11 @@ def with_ctes(node: exp.Expr, context: Context, ctes: Mapping[str, CommonTable])
     if clause.args.get("recursive"):
         raise refuse("MS010", clause, "WITH RECURSIVE", context.path)
     found = dict(ctes)
+    declared: set[str] = set()
     for cte in clause.expressions:
+        if cte.alias in declared:
+            raise refuse("MS005", cte.args["alias"], f"{cte.alias} in WITH", context.path)
+        declared.add(cte.alias)
         columns = tuple(identifier.name for identifier in cte.args["alias"].columns)
         found[cte.alias] = CommonTable(written(cte.this), dict(found), columns)
     return found
@@ -82,9 +85,11 @@ def bind_block(
 ) -> tuple[Plan, Outputs]:
     """Bind what follows FROM and WHERE; with `keys`, once for each of their values, which end the outputs."""
     context = scope.context
-    scope.tables.setdefault("", {}).update({key.name: key for key in keys})
+    if select.args.get("distinct") and not select.expressions:
+        raise refuse("MS009", select, "SELECT DISTINCT", context.path)
+    scope.hold(*keys)
     named = [(name_of(item, context), item.unalias()) for item in select.expressions]
-    named += [(key.name, column(key)) for key in keys]
+    named += [(key.name, held(key)) for key in keys]
     ordering, items = read_ordering(select, named, context)
     if lifting.needs_grouping(select, items):
         plan, scope, items = lifting.bind_grouped(select, items, plan, scope, ctes, keys)
@@ -111,11 +116,11 @@ def name_of(item: exp.Expr, context: Context) -> str:
         return name_of(item.this, context)
     if isinstance(item, (exp.Filter, exp.Window, exp.WithinGroup)):
         return name_of(item.this, context)
+    if isinstance(item, exp.Anonymous):
+        return str(item.name)
     if isinstance(item, exp.Func):
         call = CALL.match(item.sql("postgres", normalize_functions=False))
-        return str(
-            item.name if isinstance(item, exp.Anonymous) else call[1] if call else item.sql_name()
-        ).lower()
+        return (call[1] if call else item.sql_name()).lower()
     raise refuse("MS020", item, "", context.path)
 
 
@@ -131,8 +136,8 @@ def bind_items(items: list[tuple[str, exp.Expr]], plan: Plan, scope: Scope) -> t
         name, arguments = call
         attribute = Attribute(context.names.fresh(name))
         calls.append((attribute, name, tuple(bind(argument, scope) for argument in arguments)))
-        scope.tables.setdefault("", {})[attribute.name] = attribute
-        return exp.column(exp.to_identifier(attribute.name, quoted=True))
+        scope.hold(attribute)
+        return held(attribute)
 
     bound: list[tuple[str, Attribute, exp.Expr]] = []
     for name, item in items:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from sqlglot import exp
 
 from millstream.diagnostics import refuse
-from millstream.front.scope import Context, Scope
+from millstream.front.scope import DEFAULT_SCHEMA, Context, Scope, spoken
 from millstream.plan.expression import CLOCKS, column, transform
 from millstream.plan.fallible import note_model
 
@@ -66,12 +66,12 @@ def function_name(node: exp.Expr) -> tuple[str | None, str] | None:
 
 
 def python_call(node: exp.Expr, context: Context) -> tuple[str, list[exp.Expr]] | None:
-    """Return (name, arguments) where a node calls a registered Python function."""
+    """Return (name, arguments) where a node calls a registered Python function; the name as `spoken`."""
     named = function_name(node)
     if named is None or not context.catalog.is_python(*named):
         return None
     call = node.expression if isinstance(node, exp.Dot) else node
-    return named[1], list(call.expressions)
+    return spoken(named[0] or DEFAULT_SCHEMA, named[1]), list(call.expressions)
 
 
 def bind(expression: exp.Expr, scope: Scope, clock: bool = False) -> exp.Expr:

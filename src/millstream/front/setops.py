@@ -24,6 +24,8 @@ def bind_set_operation(
     left, right = (query.bind_query(side, context, ctes, None) for side in (node.left, node.right))
     if len(left[1]) != len(right[1]):
         raise refuse("MS022", node.right, f"{len(left[1])} and {len(right[1])} columns", context.path)
+    if not left[1]:
+        raise refuse("MS009", node.left, "a set operation", context.path)
     left, right = typed(left, right, context), typed(right, left, context)
     distinct = bool(node.args.get("distinct"))
     if isinstance(node, exp.Union):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from sqlglot import exp
 
@@ -12,13 +13,23 @@ from millstream.front import joins, query, time_windows
 from millstream.front.functions import inline
 from millstream.front.parse import is_process_time, parse
 from millstream.front.scalar import bind
-from millstream.front.scope import CommonTable, Context, Scope, ViewText
+from millstream.front.scope import (
+    DEFAULT_SCHEMA,
+    Added,
+    Columns,
+    CommonTable,
+    Context,
+    Name,
+    Scope,
+    ViewText,
+    item_name,
+)
+from millstream.front.suggest import likely
 from millstream.front.unread import refuse_unread
 from millstream.plan.expression import Attribute, references
 from millstream.plan.nodes import Plan, Relation, Scan, Unnest, Values, names
 
-Columns = dict[str, Attribute]
-Added = dict[str, Columns]  # alias → its columns
+Shown = TypeVar("Shown", Attribute, exp.Expr)
 
 
 def scan(relation: Relation, context: Context) -> Scan:
@@ -36,21 +47,32 @@ def bind_table(table: exp.Table, scope: Scope, ctes: Mapping[str, CommonTable]) 
     if not table.db and table.name in ctes:
         cte = ctes[table.name]
         plan, outputs = query.bind_query(cte.query, context, cte.ctes, None)
-        labels = cte.columns or tuple(name for name, _ in outputs)
-        return plan, dict(zip(labels, (attribute for _, attribute in outputs), strict=True))
+        return plan, relabelled(outputs, cte.columns, f"CTE {table.name}", table, context.path)
     found = context.catalog.relation(table.db or None, table.name)
     if found is None:
-        raise refuse("MS002", table, table.name, context.path)
-    context.read[table.name] = None
+        written = f"{table.db}.{table.name}" if table.db else table.name
+        raise refuse("MS002", table, written, context.path, likely_relation(table, context, ctes))
     if isinstance(found, ViewText):
         inner = replace(context, path=found.path)
         plan, outputs = query.bind_query(
             inline(parse(found.sql, found.path), context.catalog, found.path), inner, {}, None
         )
-        return plan, dict(outputs)
+        return plan, outputs
     leaf = scan(found, context)
-    visible = {name: attribute for name, attribute in zip(leaf.names, leaf.columns, strict=True)}
-    return leaf, visible
+    return leaf, list(zip(leaf.names, leaf.columns, strict=True))
+
+
+def likely_relation(table: exp.Table, context: Context, ctes: Mapping[str, CommonTable]) -> str:
+    """Say which relation may be meant by a name that nothing has."""
+    known = list(context.catalog.known())
+    if not table.db:
+        near = [name for schema, name in known if schema == DEFAULT_SCHEMA]
+        others = [f"{schema}.{name}" for schema, name in known if name == table.name]
+        return likely(table.name, [*ctes, *near]) or (f"did you mean {others[0]}?" if others else "")
+    within = [name for schema, name in known if schema == table.db]
+    return (
+        likely(table.name, within, table.db) if within else likely(table.db, (schema for schema, _ in known))
+    )
 
 
 def bind_item(item: exp.Expr, scope: Scope, ctes: Mapping[str, CommonTable]) -> tuple[Plan, Added]:
@@ -62,28 +84,46 @@ def bind_item(item: exp.Expr, scope: Scope, ctes: Mapping[str, CommonTable]) -> 
         refuse_unread(item, path)
     if isinstance(item, exp.Table) and (call := time_windows.window_function(item)) is not None:
         plan, columns, name = time_windows.bind_time_window(call, scope, ctes)
-        return plan, {item.alias or name: relabelled(columns, item.args.get("alias"))}
+        return plan, [(Name(item.alias) if item.alias else name, aliased(columns, item, path))]
     if isinstance(item, exp.Table):
         if isinstance(item.this, exp.Func):
             raise refuse("MS010", item, f"table function {item.this.sql('postgres')}", path)
         plan, columns = bind_table(item, scope, ctes)
     elif isinstance(item, exp.Subquery):
-        plan, outputs = query.bind_query(item.this, scope.context, ctes, None)
-        columns = dict(outputs)
+        plan, columns = query.bind_query(item.this, scope.context, ctes, None)
     elif isinstance(item, exp.Values):
         plan, columns = bind_values(item, scope)
     else:
         raise refuse("MS010", item, f"{item.key} in FROM", path)
-    return plan, {item.alias_or_name: relabelled(columns, item.args.get("alias"))}
+    return plan, [(item_name(item, ctes), aliased(columns, item, path))]
 
 
-def relabelled(columns: Columns, alias: exp.TableAlias | None) -> Columns:
-    """Give columns the names of `AS alias(name, …)`; those beyond the list keep theirs."""
+def aliased(columns: Columns, item: exp.Expr, path: str | None) -> Columns:
+    """Give columns the names of `AS alias(name, …)`."""
+    alias = item.args.get("alias")
     labels = [identifier.name for identifier in alias.columns] if alias is not None else []
-    return {
-        (labels[position] if position < len(labels) else name): attribute
-        for position, (name, attribute) in enumerate(columns.items())
-    }
+    return relabelled(columns, labels, item.alias, alias, path)
+
+
+def relabelled(
+    columns: Sequence[tuple[str, Shown]],
+    labels: Sequence[str],
+    owner: str,
+    node: exp.Expr | None,
+    path: str | None,
+) -> list[tuple[str, Shown]]:
+    """Give the first columns of `owner` other names; those beyond the list keep theirs."""
+    if len(labels) > len(columns):
+        raise refuse(
+            "MS025",
+            node,
+            f"{len(labels)} names for the {len(columns)} columns of {owner or 'the subquery'}",
+            path,
+        )
+    return [
+        (labels[position] if position < len(labels) else name, attribute)
+        for position, (name, attribute) in enumerate(columns)
+    ]
 
 
 def bind_bracketed(item: exp.Subquery, scope: Scope, ctes: Mapping[str, CommonTable]) -> tuple[Plan, Added]:
@@ -93,15 +133,17 @@ def bind_bracketed(item: exp.Subquery, scope: Scope, ctes: Mapping[str, CommonTa
     inner = Scope(scope.context, outer=scope.outer)
     first = item.this.copy()
     found = first.args.get("joins") or []
+    if not found:
+        raise refuse("MS001", item, "brackets around one relation", scope.context.path)
     first.set("joins", None)
     plan, added = bind_item(first, inner, ctes)
-    for alias, columns in added.items():
-        inner.add(alias, columns)
+    for name, columns in added:
+        inner.add(name, columns, first)
     for join in found:
         plan = joins.bind_join(join, plan, inner, ctes)
     if inner.merged:
         raise refuse("MS010", item, "USING inside brackets", scope.context.path)
-    return plan, {alias: columns for alias, columns in inner.tables.items() if alias}
+    return plan, [(name, list(columns.items())) for name, columns in inner.tables.items()]
 
 
 def bind_values(item: exp.Values, scope: Scope) -> tuple[Values, Columns]:
@@ -113,6 +155,10 @@ def bind_values(item: exp.Values, scope: Scope) -> tuple[Values, Columns]:
         )
         for row in item.expressions
     )
+    for row, written in zip(rows, item.expressions, strict=True):
+        if len(row) != len(rows[0]):
+            detail = f"VALUES with rows of {len(rows[0])} and {len(row)} values"
+            raise refuse("MS025", written, detail, scope.context.path)
     attributes = tuple(
         Attribute(
             scope.context.names.fresh("column"),
@@ -121,7 +167,7 @@ def bind_values(item: exp.Values, scope: Scope) -> tuple[Values, Columns]:
         )
         for n in range(len(rows[0]))
     )
-    return Values(rows, attributes), {f"column{n}": a for n, a in enumerate(attributes, 1)}
+    return Values(rows, attributes), [(f"column{n}", a) for n, a in enumerate(attributes, 1)]
 
 
 def bind_unnest(
@@ -141,13 +187,13 @@ def bind_unnest(
     if any(references(array) - names(plan) for array in arrays):
         raise refuse("MS041", item, "in unnest", context.path)
     elements = tuple(Attribute(context.names.fresh(label)) for label in labels)
-    columns = dict(zip(labels, elements, strict=True))
+    columns = list(zip(labels, elements, strict=True))
     ordinality = None
     if offset:
         label = offset.name if isinstance(offset, exp.Identifier) else "ordinality"
         ordinality = Attribute(context.names.fresh(label), "bigint", outer)
-        columns[label] = ordinality
-    scope.add(alias.name if alias is not None and alias.name else context.names.fresh("unnest"), columns)
+        columns.append((label, ordinality))
+    scope.add(Name(alias.name if alias is not None else ""), columns, item)
     return Unnest(plan, arrays, elements, ordinality, outer)
 
 
@@ -162,8 +208,8 @@ def bind_from(select: exp.Select, scope: Scope, ctes: Mapping[str, CommonTable])
         plan = bind_unnest(first, plan, scope, None)
     elif first is not None:
         plan, added = bind_item(first, scope, ctes)
-        for alias, columns in added.items():
-            scope.add(alias, columns)
+        for name, columns in added:
+            scope.add(name, columns, first)
     for join in select.args.get("joins") or []:
         plan = joins.bind_join(join, plan, scope, ctes)
     return plan

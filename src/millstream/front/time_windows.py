@@ -13,7 +13,7 @@ from sqlglot import exp
 from millstream.diagnostics import refuse
 from millstream.front import tables
 from millstream.front.intervals import microseconds
-from millstream.front.scope import CommonTable, Scope
+from millstream.front.scope import Columns, CommonTable, Name, Scope, item_name
 from millstream.front.types import INSTANTS
 from millstream.plan.expression import Attribute, column
 from millstream.plan.nodes import Filter, Plan, Project, Unnest, identity
@@ -30,7 +30,7 @@ def window_function(table: exp.Table) -> exp.Anonymous | None:
 
 def bind_time_window(
     call: exp.Anonymous, scope: Scope, ctes: Mapping[str, CommonTable]
-) -> tuple[Plan, dict[str, Attribute], str]:
+) -> tuple[Plan, Columns, Name]:
     """Bind TUMBLE(relation, instant, size [, offset]) or HOP(relation, instant, slide, size [, offset]).
 
     Returns the plan, its columns, and the name by which they are known without an alias.
@@ -48,7 +48,11 @@ def bind_time_window(
         raise refuse("MS058", call, f"{name} with a length that is not constant", context.path)
     table = exp.Table(this=relation.this.copy(), db=relation.args.get("table"))
     plan, columns = tables.bind_table(table, scope, ctes)
-    moment = Scope(context, {relation.name: columns}).resolve(instant)
+    if {"window_start", "window_end"} & {label for label, _ in columns}:
+        raise refuse("MS058", call, f"{name} of a relation that has window_start or window_end", context.path)
+    source = Scope(context)
+    source.add(item_name(table, ctes), columns)
+    moment = source.resolve(instant)
     if moment.type is not None and moment.type not in (*INSTANTS, "date"):
         raise refuse("MS058", instant, f"{name} by a column of type {moment.type}", context.path)
     offset = intervals[lengths] if len(intervals) > lengths else None
@@ -64,7 +68,7 @@ def bind_time_window(
     end = Attribute(context.names.fresh("window_end"), start.type, start.nullable)
     ended = exp.Add(this=column(start), expression=intervals[lengths - 1].copy())
     plan = Project(plan, (*identity(plan), (end, ended)))
-    return plan, {**columns, "window_start": start, "window_end": end}, relation.name
+    return plan, [*columns, ("window_start", start), ("window_end", end)], item_name(table, ctes)
 
 
 def tumble(

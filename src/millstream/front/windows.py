@@ -14,8 +14,8 @@ from sqlglot import exp
 from millstream.diagnostics import refuse
 from millstream.front.ordered import is_ordered, order_of
 from millstream.front.scalar import bind
-from millstream.front.scope import Scope
-from millstream.plan.expression import Attribute, column, plain
+from millstream.front.scope import Scope, held
+from millstream.plan.expression import Attribute, plain
 from millstream.plan.keys import is_total, tie_break
 from millstream.plan.nodes import Plan, Project, Window, identity
 
@@ -50,8 +50,8 @@ def bind_windows(
         call = function_of(node)
         attribute = Attribute(context.names.fresh(call.key), None, not isinstance(call, NEVER_NULL))
         members.append((attribute, completed(node, clauses, context.path)))
-        scope.tables.setdefault("", {})[attribute.name] = attribute
-        return column(attribute)
+        scope.hold(attribute)
+        return held(attribute)
 
     rewritten = [(name, item.copy().transform(lift, copy=False)) for name, item in items]
     if not members:
@@ -82,6 +82,8 @@ def resolve_names(named: list[exp.Window], path: str | None) -> dict[str, exp.Wi
     """Complete the definitions of the WINDOW clause, each of which may start from an earlier one."""
     found: dict[str, exp.Window] = {}
     for definition in named:
+        if definition.name in found:
+            raise refuse("MS005", definition, f"{definition.name} in WINDOW", path)
         found[definition.name] = completed(definition, found, path)
     return found
 

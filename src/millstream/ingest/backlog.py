@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import psycopg
 
+from millstream.emit.names import beside_values
 from millstream.ingest.routes import Route
 
 LOOK_SECONDS = 0.2
@@ -38,6 +39,6 @@ class Backlog:
 
     def _count(self, conn: psycopg.Connection, queue: str) -> int:
         row = conn.execute(
-            f"select count(*) from (select from {queue} limit %s) as q".encode(), [self.limit]
+            f"select count(*) from (select from {beside_values(queue)} limit %s) as q".encode(), [self.limit]
         ).fetchone()
         return int(row[0]) if row else 0

@@ -55,7 +55,11 @@ class SourceTable:
     @property
     def columns(self) -> list[tuple[str, str]]:
         """The columns that are written, as (name, type); the others are generated."""
-        return [(each.name, each.type.lower()) for each in self.declared.columns if each.generated is None]
+        return [
+            (each.name, each.struct or each.type.lower())
+            for each in self.declared.columns
+            if each.generated is None
+        ]
 
     @property
     def key_columns(self) -> list[tuple[str, str]]:

@@ -15,7 +15,8 @@ FLIPPED: dict[type[exp.Expr], type[exp.Binary]] = {
     exp.LT: exp.GT,
     exp.LTE: exp.GTE,
 }  # a > b is b < a
-WEIGHT = "_w"  # the column that says how often a changed row was added (> 0) or removed (< 0)
+OWN = "$"  # ends the names of the columns that the engine adds to those of a model, and of nobody else
+WEIGHT = f"w{OWN}"  # the column that says how often a changed row was added (> 0) or removed (< 0)
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Names:
 
     def fresh(self, label: str) -> str:
         """Return a name that was not returned before; PostgreSQL cuts names at 63 bytes, so the label is cut first."""
-        return f"{label[:48]}_{next(self._numbers)}"
+        return f"{label.encode()[:48].decode(errors='ignore')}_{next(self._numbers)}"
 
 
 def column(attribute: Attribute | str, table: str | None = None) -> exp.Column:

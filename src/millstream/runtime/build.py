@@ -13,7 +13,7 @@ from millstream.delta.node import Node, Rule
 from millstream.emit.by_key import body, create_keys
 from millstream.emit.careful import Tries
 from millstream.emit.fitting import model_of
-from millstream.emit.names import arguments, changes, quote, results, table
+from millstream.emit.names import arguments, changes, dollars, quote, results, table
 from millstream.emit.render import listing, render
 from millstream.emit.rewrite import udf_calls
 from millstream.emit.statements import ByKey, NodeSql
@@ -100,9 +100,7 @@ def compute_keys(conn: psycopg.Connection, sql: NodeSql, by: ByKey, name: str) -
     listed, function = f"{name}_keys", f"pg_temp.{name}"
     conn.execute(create_keys(listed, by).encode())
     text = body(sql, by, model_of(sql.node), f"pg_temp.{listed}")
-    conn.execute(
-        f"CREATE FUNCTION {function}() RETURNS bigint LANGUAGE plpgsql AS $millstream$ {text} $millstream$".encode()
-    )
+    conn.execute(f"CREATE FUNCTION {function}() RETURNS bigint LANGUAGE plpgsql AS {dollars(text)}".encode())
     conn.execute(f"SELECT {function}()".encode())
     conn.execute(f"DROP FUNCTION {function}; DROP TABLE pg_temp.{listed}".encode())
 

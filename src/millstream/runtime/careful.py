@@ -11,6 +11,7 @@ from millstream.catalog.store import Catalogue
 from millstream.emit.by_key import body, create_keys
 from millstream.emit.careful import Tries
 from millstream.emit.fitting import model_of
+from millstream.emit.names import dollars
 from millstream.emit.statements import NodeSql, NodeStatements
 from millstream.runtime.compile import describer
 from millstream.runtime.locks import enter_turn
@@ -111,7 +112,7 @@ def create(conn: psycopg.Connection, program: Program, relation: Relation) -> No
 
 def function(name: str, text: str) -> str:
     """Create a function of the session that returns how many rows it made."""
-    return f"CREATE OR REPLACE FUNCTION {name}() RETURNS bigint LANGUAGE plpgsql AS $millstream$ {text} $millstream$"
+    return f"CREATE OR REPLACE FUNCTION {name}() RETURNS bigint LANGUAGE plpgsql AS {dollars(text)}"
 
 
 def counting(name: str, statement: str) -> str:

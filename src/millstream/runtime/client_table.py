@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import sqlglot
 from sqlglot import exp
 
-from millstream.emit.names import DATA, queue, quote, short
+from millstream.emit.names import CUT, DATA, POSITION, SEQUENCE, dollars, queue, quote, short
 from millstream.emit.render import scalar
 from millstream.front.ddl import Column, Table
 from millstream.plan.expression import WEIGHT
@@ -82,9 +82,9 @@ class ClientTable:
         """Create the queue: rows removed (weight -1) and added (1), by group and place, and where a tick may end."""
         columns = ", ".join(f"{quote(column.name)} {column.type}" for column in self.table.columns)
         return [
-            f"CREATE TABLE {queue(self.name)} (_seq bigint NOT NULL, _pos bigint NOT NULL, _cut boolean NOT NULL, "
+            f"CREATE TABLE {queue(self.name)} ({SEQUENCE} bigint NOT NULL, {POSITION} bigint NOT NULL, {CUT} boolean NOT NULL, "
             f"{WEIGHT} integer NOT NULL, {columns})",
-            f"CREATE INDEX ON {queue(self.name)} (_seq, _pos)",
+            f"CREATE INDEX ON {queue(self.name)} ({SEQUENCE}, {POSITION})",
         ]
 
     def add(self, columns: Sequence[Column]) -> list[str]:
@@ -146,9 +146,10 @@ class ClientTable:
                 what, f"millstream_{what}"
             )
         )
+        text = f" #variable_conflict use_column\nDECLARE {GROUP} bigint; locks integer; stored record; BEGIN {body} END "
         return (
             f"CREATE OR REPLACE FUNCTION {self.function(what)}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS "
-            f"$body$ #variable_conflict use_column\nDECLARE {GROUP} bigint; locks integer; stored record; BEGIN {body} END $body$; "
+            f"{dollars(text)}; "
             f"CREATE OR REPLACE TRIGGER {name} {event} ON {self.view} {tables} "
             f"FOR EACH {level} EXECUTE FUNCTION {self.function(what)}()"
         )
@@ -162,7 +163,7 @@ class ClientTable:
         """Queue rows under the number of their group."""
         columns = ", ".join(self.columns)
         return (
-            f"INSERT INTO {queue(self.name)} (_seq, _pos, _cut, {WEIGHT}, {columns}) "
+            f"INSERT INTO {queue(self.name)} ({SEQUENCE}, {POSITION}, {CUT}, {WEIGHT}, {columns}) "
             f"SELECT {GROUP}, {place}, {cut}, {weight}, {columns} FROM {rows};"
         )
 
@@ -174,7 +175,7 @@ class ClientTable:
             return ADDED + each
         whole = self.enqueue(place, f"{place} = (SELECT count(*) FROM added)", "1", "added")
         return (
-            f"{ADDED} UPDATE {queue(self.name)} SET _seq = {GROUP} WHERE _seq = 0; "
+            f"{ADDED} UPDATE {queue(self.name)} SET {SEQUENCE} = {GROUP} WHERE {SEQUENCE} = 0; "
             f"IF FOUND THEN {whole} ELSE {each} END IF;"
         )
 

@@ -12,9 +12,7 @@ from psycopg.pq import ExecStatus
 from millstream.catalog.store import Catalogue, Pins
 from millstream.delta.node import Node
 from millstream.delta.segment import compile_nodes
-from millstream.front.functions import inline
-from millstream.front.parse import parse
-from millstream.front.query import bind_query
+from millstream.front.model import bind_model
 from millstream.front.scope import Context
 
 
@@ -33,7 +31,7 @@ def compile_view(
     catalogue.pins = pins
     catalogue.resolved = {}
     context = Context(catalogue, path=path, model=state)
-    plan, outputs = bind_query(inline(parse(sql, path), catalogue, path), context, {}, None)
+    plan, outputs = bind_model(sql, context)
     nodes = compile_nodes(state, plan, outputs, context.names, path)
     return Compiled(nodes, dict(catalogue.resolved))
 

@@ -14,7 +14,7 @@ import psycopg
 from millstream.catalog import store
 from millstream.catalog.store import State, setting
 from millstream.emit.identity import same
-from millstream.emit.names import DATA, pending, queue, quote, short, table
+from millstream.emit.names import DATA, dollars, pending, queue, quote, short, table
 from millstream.errors import MillstreamError
 from millstream.runtime.locks import enter_turn
 from millstream.runtime.source import Source, source_of
@@ -128,8 +128,9 @@ def again(source: Source) -> str:
     else:
         match = same([(name, type_) for name, type_ in source.typed if name in given], "t", "q")
         delete = f"DELETE FROM {source.view} WHERE ctid = (SELECT t.ctid FROM {source.view} AS t WHERE {match} LIMIT 1)"
-    return (
-        f"DO $again$ DECLARE q record; BEGIN FOR q IN SELECT * FROM {DATA}.{quote(BEFORE)} ORDER BY _seq LOOP "
+    text = (
+        f" DECLARE q record; BEGIN FOR q IN SELECT * FROM {DATA}.{quote(BEFORE)} ORDER BY _seq LOOP "
         f"IF q._op IN ('u', 'd') THEN {delete}; END IF; IF q._op IN ('u', 'i') THEN {into}; END IF; "
-        "END LOOP; END $again$"
+        "END LOOP; END "
     )
+    return f"DO {dollars(text)}"

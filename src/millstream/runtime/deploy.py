@@ -17,12 +17,10 @@ from sqlglot import exp
 from millstream.catalog import store
 from millstream.catalog.install import install
 from millstream.catalog.store import Catalogue, State
-from millstream.emit.fitting import limits, values
+from millstream.delta.node import HASH
 from millstream.emit.indexes import Index, needed
-from millstream.emit.names import pending, queue, quote, short, table
-from millstream.emit.sizes import fits
+from millstream.emit.names import pending, queue, quote
 from millstream.emit.statements import NodeSql
-from millstream.emit.stored import where
 from millstream.errors import Diagnostic, MillstreamError, Refused
 from millstream.front.ddl import Table, parse_sink, parse_table
 from millstream.front.parse import DIALECT
@@ -33,10 +31,15 @@ from millstream.runtime.build import build
 from millstream.runtime.clock import enter
 from millstream.runtime.compile import compile_view, describer, fingerprint
 from millstream.runtime.convert_sources import convert_sources
-from millstream.runtime.functions import split_top
+from millstream.runtime.faults import told
+from millstream.runtime.indexes import indexed, make_index
 from millstream.runtime.locks import enter_turn
+from millstream.runtime.naming import check_name, next_version, table_state
 from millstream.runtime.outcome import Deployed
+from millstream.runtime.rehearsal import rehearse
+from millstream.runtime.rename_columns import rename_columns
 from millstream.runtime.source import Source, source_of
+from millstream.runtime.types import check_stored_types, check_types, create_composites
 from millstream.runtime.udf import Functions
 from millstream.runtime.upgrade import signature
 
@@ -47,6 +50,7 @@ def connect(dsn: str) -> psycopg.Connection:
     try:
         conn.execute("set timezone = 'UTC'")
         install(conn)
+        rename_columns(conn)
         convert_sources(conn)
     except BaseException:
         conn.close()
@@ -68,12 +72,14 @@ def deploy_table(
     conn: psycopg.Connection, name: str, ddl: str, *, schema: str = "public", path: str | None = None
 ) -> Deployed:
     """Deploy a source table from RisingWave's CREATE TABLE. New nullable columns may be added at the end later."""
-    declared = parse_table(ddl, path)
-    with conn.transaction():
+    check_name(schema, name, path)
+    declared = parse_table(ddl, path, new=True)
+    with told(name, path), conn.transaction():
         catalogue = begin(conn)
+        check_types(conn, declared, path)
         existing = catalogue.named(schema, name)
         if existing is None or existing.kind != "table" or existing.state is None:
-            views.free_name(conn, catalogue, schema, name, "table")
+            views.free_name(conn, catalogue, schema, name, "table", path)
             create_table(conn, catalogue, schema, name, declared, ddl, path)
             return Deployed(name, "created", "source table")
         before = parse_table(existing.definition, existing.path)
@@ -94,15 +100,16 @@ def create_table(
     path: str | None,
 ) -> None:
     """Create a source table: the one that clients write to, its queue, and the engine's copy."""
-    state = name if name not in catalogue.states and schema == "public" else f"{schema}.{name}"
+    state = table_state(catalogue, schema, name)
     conn.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}".encode())
+    create_composites(conn, declared)
     for statement in Source(state, f"{quote(schema)}.{quote(name)}", declared).create():
         conn.execute(statement.encode())
     columns = views.columns_of(conn, state, [c.name for c in declared.columns])
     solid = {c.name for c in declared.columns if not c.nullable}
     detail = {
         "columns": [[n, t, n not in solid] for n, t in columns],
-        "key": list(declared.key) or ["_h"],
+        "key": list(declared.key) or [HASH],
         "queue": queue(state),
         "pending": pending(state),
         "append_only": declared.append_only,
@@ -132,8 +139,9 @@ def deploy_view(
     case: they read the old version until then. So does one that cannot be rebuilt; the detail says so. A materialized
     view that must be `portable` is refused where RisingWave would refuse it.
     """
+    check_name(schema, name, path)
     rebuild_others = partial(rebuild, later=later)
-    with conn.transaction():
+    with told(name, path, sql), conn.transaction():
         catalogue = begin(conn)
         if portable and materialized:
             refuse_unportable(sql, catalogue, path, catalogue.indexes)
@@ -183,8 +191,10 @@ def materialize(
     What makes readers see it is added to `swaps`, to be done when everything is built: they must not wait for that.
     """
     existing = catalogue.named(schema, name)
+    if existing is None:
+        views.free_name(conn, catalogue, schema, name, "materialized_view", path)
     current = catalogue.states.get(existing.state or "") if existing is not None else None
-    state = views.next_version(catalogue, schema, name)
+    state = next_version(catalogue, schema, name)
     compiled = compile_view(catalogue, state, sql, path)
     nodes = signature(compiled.nodes, state)
     print_ = fingerprint(sql + repr(list(indexes)) + nodes, compiled.reads)
@@ -197,7 +207,7 @@ def materialize(
     ):
         return Deployed(name, "unchanged", str(current.detail.get("summary", "")))
     describe = describer(conn)
-    python = Functions({d.name: d.definition for d in catalogue.relations.values() if d.kind == "function"})
+    python = Functions(catalogue.python())
     written: list[NodeSql] = []
     for node in compiled.nodes:
         node_sql = NodeSql(node, describe, indexes=indexes if node is compiled.nodes[-1] else ())
@@ -206,8 +216,12 @@ def materialize(
         rows = build(conn, node, node_sql, python, node_sql.asked)
         written.append(node_sql)
     top = written[-1]
+    check_stored_types(conn, compiled.nodes, path)
+    rehearse(conn, written)
     for index_columns in indexes:
-        make_index(conn, Index(top.node.name, tuple(quote(c) for c in index_columns)), whole=True)
+        make_index(
+            conn, Index(top.node.name, indexed(index_columns, top.node.visible, name, path)), whole=True
+        )
     columns = views.columns_of(conn, state, list(top.node.visible))
     nullable = {stored: a.nullable for stored, a in top.node.outputs}
     relation = top.node.relation
@@ -259,53 +273,6 @@ def describe_nodes(nodes: list[NodeSql], rows: int) -> str:
     return f"incremental ({' + '.join(dict.fromkeys(rules))}; {rows:,} rows)"
 
 
-def make_index(conn: psycopg.Connection, index: Index, *, whole: bool = False) -> None:
-    """Create an index unless an existing one starts with the same columns.
-
-    It has the rows that fit it (emit/fitting.py), unless all rows of the relation do, as a model sees to for its own.
-    """
-    wanted = ", ".join(index.expressions)
-    kept = "" if whole else fitting(conn, index.relation, index.expressions)
-    found = conn.execute(
-        "select indexrelid::regclass::text, pg_get_indexdef(indexrelid, 0, true), s.kind = 'table' and not indisunique"
-        " from pg_index left join millstream.state as s on s.name = %s where indrelid = %s::regclass",
-        [index.relation, table(index.relation)],
-    ).fetchall()
-    for name, definition, may_go in found:
-        listed, _, condition = definition.partition(" WHERE ")
-        inside = listed[listed.index(" USING btree (") + 14 :].split(") INCLUDE")[0].rstrip(")")
-        plain, mine = inside.replace('"', ""), wanted.replace('"', "")
-        if plain != mine and not plain.startswith(mine + ","):
-            continue
-        if (
-            may_go and kept and not condition
-        ):  # an earlier release made it, and a long value would stop every tick
-            conn.execute(f"DROP INDEX {name}".encode())
-        elif not condition or kept == fitting(conn, index.relation, split_top(inside)):
-            return
-    mark = hashlib.md5((wanted + kept).encode(), usedforsecurity=False).hexdigest()[:8]
-    made = quote(short(f"{index.relation}_{mark}_ix"))
-    try:
-        with conn.transaction():
-            conn.execute(
-                f"CREATE INDEX IF NOT EXISTS {made} ON {table(index.relation)} ({wanted}){kept}".encode()
-            )
-    except psycopg.errors.InvalidObjectDefinition:  # an expression that a setting of the session decides
-        columns = tuple(each for each in index.expressions if not each.startswith("("))
-        if columns:
-            make_index(conn, replace(index, expressions=columns), whole=whole)
-
-
-def fitting(conn: psycopg.Connection, relation: str, expressions: Sequence[str]) -> str:
-    """The WHERE clause of an index: its values must not be too long for it."""
-    indexed = values(expressions)
-    if not indexed:
-        return ""
-    types = describer(conn)(f"SELECT {', '.join(indexed)} FROM {table(relation)}")
-    limited = limits([indexed], dict(zip(indexed, types, strict=True)), "")
-    return where([fits(fit) for fit in limited])
-
-
 def rebuild(
     conn: psycopg.Connection,
     schema: str,
@@ -335,7 +302,7 @@ def rebuild(
         state = waiting[0]
         changed.add(f"{state.schema}.{state.relation}")
         try:
-            with conn.transaction():
+            with told(state.relation, state.path, state.definition), conn.transaction():
                 indexes = [list(c) for c in state.detail.get("indexes", [])]
                 result = materialize(
                     conn,
@@ -375,10 +342,13 @@ def deploy_function(
         raise MillstreamError(
             f"there is no file {module} for the Python function {name}\n  hint: create it in udfs/"
         )
-    if not isinstance(sqlglot.parse_one(f"select {name}(1)", dialect=DIALECT).expressions[0], exp.Anonymous):
+    if not isinstance(
+        sqlglot.parse_one(f"select {quote(name)}(1)", dialect=DIALECT).expressions[0], exp.Anonymous
+    ):
         raise MillstreamError(
             f"{name} is the name of a built-in function\n  hint: choose another, such as {name}_v1"
         )
+    check_name(schema, name, str(module))
     signature = {"arguments": [list(a) for a in arguments], "returns": returns}
     definition = {
         "language": "python",
@@ -387,7 +357,7 @@ def deploy_function(
         "entry": entry,
         "code": hashlib.sha256(file.read_bytes()).hexdigest()[:16],
     }
-    with conn.transaction():
+    with told(name, str(module)), conn.transaction():
         catalogue = begin(conn)
         existing = catalogue.named(schema, name)
         if existing is not None:
@@ -407,21 +377,9 @@ def deploy_function(
                     )
                 )
         else:
-            result, made = function_types.translate(returns, f"{quote(schema)}.{quote(name + '_result')}")
-            listed = []
-            for argument, type_ in arguments:
-                translated, more = function_types.translate(
-                    type_, f"{quote(schema)}.{quote(f'{name}_{argument}')}"
-                )
-                made += more
-                listed.append(f"{quote(argument)} {translated}")
-            for statement in made:
+            conn.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}".encode())
+            for statement in function_types.declare(schema, name, arguments, returns):
                 conn.execute(statement.encode())
-            conn.execute(
-                f"CREATE FUNCTION {quote(schema)}.{quote(name)}({', '.join(listed)}) RETURNS {result} LANGUAGE plpgsql "
-                "AS $f$ BEGIN RAISE EXCEPTION 'Python functions run in the worker, for materialized views only'; "
-                "END $f$".encode()
-            )
         store.put_relation(
             conn, store.Deployed(schema, name, "function", None, json.dumps(definition), str(file))
         )
@@ -433,10 +391,13 @@ def deploy_sink(
     conn: psycopg.Connection, name: str, ddl: str, *, schema: str = "public", path: str | None = None
 ) -> Deployed:
     """Deploy CREATE SINK … INTO table FROM view: new rows of the view enter the table in the same tick."""
+    check_name(schema, name, path)
     sink = parse_sink(ddl, path)
-    with conn.transaction():
+    with told(name, path, ddl), conn.transaction():
         catalogue = begin(conn)
         existing = catalogue.named(schema, name)
+        if existing is None or existing.kind != "sink":
+            views.free_name(conn, catalogue, schema, name, "sink", path)
         target = catalogue.named(*sink.target)
         if target is None or target.kind != "table":
             raise Refused(

@@ -204,12 +204,13 @@ def explain_source(conn: psycopg.Connection, deployed: Deployed, read_by: tuple[
 def without_state(catalogue: Catalogue, deployed: Deployed) -> tuple[str, tuple[str, ...]]:
     """What a plain view, a function or a sink is, and what it reads."""
     from millstream.front.parse import parse
+    from millstream.front.reads import relations
+    from millstream.front.scope import spoken
 
     if deployed.kind == "view":
-        tables = {t.name for t in parse(deployed.definition).find_all(exp.Table)}
-        known = {name for _, name in catalogue.relations}
+        read = relations(parse(deployed.definition)) & set(catalogue.relations)
         kept = "not stored: computed when it is read, and expanded in the materialized views that read it"
-        return kept, tuple(sorted(tables & known))
+        return kept, tuple(sorted(spoken(schema, name) for schema, name in read))
     definition = json.loads(deployed.definition)
     if deployed.kind == "function" and definition["language"] == "sql":
         return f"SQL, put into the models that call it: {definition['body']}", ()

@@ -14,9 +14,13 @@ import psycopg
 
 from millstream.catalog.store import FEED_CHANNEL, State, load
 from millstream.delta.node import HASH
-from millstream.emit.names import changes, quote, string, table
-from millstream.plan.expression import WEIGHT
+from millstream.emit.names import beside_values, changes, quote, string, table
+from millstream.plan.expression import OWN, WEIGHT
 
+CONTENT, AMOUNT = (
+    f"content{OWN}",
+    f"weight{OWN}",
+)  # of a change: its row as JSON, and how often it came or went
 CUT = 1000  # letters that are kept of each value of a row that JSON cannot hold
 MOST_ROWS = 1_000_000  # how many changes of one model are kept, however young they are
 
@@ -82,17 +86,17 @@ def rows_of(state: State, source: str, extra: Sequence[str] = (), *, careful: bo
         cut = ", ".join(f"left(d.{column}::text, {CUT})" for column in columns_of(state))
         whole = f"(SELECT millstream.try_json(s) FROM (SELECT {columns}) AS s)"
         content = f"coalesce({whole}, json_object(ARRAY[{labels}], ARRAY[{cut}])::text)"
-    return f"SELECT {content} AS content{more} FROM {source} AS d{guard}"
+    return f"SELECT {content} AS {CONTENT}{more} FROM {source} AS d{guard}"
 
 
 def of_tick(state: State, *, careful: bool = False) -> str:
     """This session's changes of a version, netted: an update takes the old row away, then adds the new one."""
     key = [quote(name) for name in state.detail["key"] if name != HASH]
     extra = dict.fromkeys([WEIGHT, *key])
-    by = ", ".join(["content", *key])
-    order = ", ".join([*key, "weight", "content"])
+    by = ", ".join([CONTENT, *key])
+    order = ", ".join([*key, AMOUNT, CONTENT])
     return (
-        f"SELECT {by}, sum({WEIGHT})::integer AS weight "
+        f"SELECT {by}, sum({WEIGHT})::integer AS {AMOUNT} "
         f"FROM ({rows_of(state, changes(state.name), list(extra), careful=careful)}) AS d GROUP BY {by} HAVING sum({WEIGHT}) <> 0 ORDER BY {order}"
     )
 
@@ -100,19 +104,19 @@ def of_tick(state: State, *, careful: bool = False) -> str:
 def between(old: State | None, new: State | None) -> str:
     """What tells two versions of a model apart, as changes."""
     before = (
-        f"SELECT content, -1 AS w FROM ({rows_of(old, table(old.name), careful=True)}) AS o"
+        f"SELECT {CONTENT}, -1 AS w FROM ({rows_of(old, table(old.name), careful=True)}) AS o"
         if old is not None
         else ""
     )
     after = (
-        f"SELECT content, 1 AS w FROM ({rows_of(new, table(new.name), careful=True)}) AS n"
+        f"SELECT {CONTENT}, 1 AS w FROM ({rows_of(new, table(new.name), careful=True)}) AS n"
         if new is not None
         else ""
     )
     both = " UNION ALL ".join(part for part in (before, after) if part)
     return (
-        f"SELECT content, sum(w)::integer AS weight FROM ({both}) AS d GROUP BY content HAVING sum(w) <> 0 "
-        "ORDER BY weight, content"
+        f"SELECT {CONTENT}, sum(w)::integer AS {AMOUNT} FROM ({both}) AS d GROUP BY {CONTENT} "
+        f"HAVING sum(w) <> 0 ORDER BY {AMOUNT}, {CONTENT}"
     )
 
 
@@ -120,7 +124,7 @@ def keep(conn: psycopg.Connection, feed: Feed, tick: int, now: str, query: str) 
     """Write changes into a feed and wake its watchers; return how many rows that were."""
     cursor = conn.execute(
         "INSERT INTO millstream.feed_change (schema_name, name, tick, now, weight, content) "
-        f"SELECT %s, %s, %s, %s, weight, content::json FROM ({query}) AS d".encode(),
+        f"SELECT %s, %s, %s, %s, {AMOUNT}, {CONTENT}::json FROM ({beside_values(query)}) AS d".encode(),
         [feed.schema, feed.name, tick, now],
     )
     if cursor.rowcount:

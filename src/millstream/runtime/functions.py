@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Sequence
 
+from millstream.emit.names import quote, short
 from millstream.errors import Diagnostic, Refused
+from millstream.front.identifiers import named
+
+FIELD = re.compile(r'("(?:[^"]|"")+"|[\w$]+)\s+(.+)', re.S)
 
 
 def split_top(text: str) -> list[str]:
@@ -21,13 +27,13 @@ def split_top(text: str) -> list[str]:
 def struct_fields(type_: str) -> list[str] | None:
     """Return the field names of a struct or an array of structs; None for any other type."""
     struct = re.fullmatch(r"struct\s*<(.*)>(?:\[\])*", type_.strip(), re.I | re.S)
-    return [part.split()[0].strip('"') for part in split_top(struct[1])] if struct is not None else None
+    return [named(FIELD.match(part)[1]) for part in split_top(struct[1])] if struct is not None else None  # type: ignore[index]
 
 
-def translate(type_: str, name: str) -> tuple[str, list[str]]:
-    """Translate a RisingWave type to PostgreSQL; a struct becomes a composite type called after `name`.
+def translate(type_: str, schema: str, name: str) -> tuple[str, list[tuple[str, str]]]:
+    """Translate a RisingWave type to PostgreSQL; a struct becomes a composite type called `name`.
 
-    Returns the type and the statements that create what it needs.
+    Returns the type and the composite types that it needs, as name and fields, inner ones first.
     """
     text = type_.strip()
     array = ""
@@ -37,18 +43,53 @@ def translate(type_: str, name: str) -> tuple[str, list[str]]:
     if struct is None:
         plain = {"varchar": "varchar", "string": "varchar", "double": "double precision", "float": "real"}
         return plain.get(text.lower(), text) + array, []
-    made: list[str] = []
+    made: list[tuple[str, str]] = []
     fields = []
     for part in split_top(struct[1]):
-        matched = re.fullmatch(r'("?\w+"?)\s+(.+)', part, re.S)
+        matched = FIELD.fullmatch(part)
         if matched is None:
             raise Refused(
                 Diagnostic(
                     "MS031", f"struct field {part}", "a field is a name and a type", "write  name type"
                 )
             )
-        inner, needed = translate(matched[2], f"{name}_{matched[1].strip(chr(34))}")
+        field = named(matched[1])
+        inner, needed = translate(matched[2], schema, f"{name}_{field}")
         made += needed
-        fields.append(f"{matched[1]} {inner}")
-    made.append(f"CREATE TYPE {name} AS ({', '.join(fields)})")
-    return name + array, made
+        fields.append(f"{quote(field)} {inner}")
+    composite = f"{quote(schema)}.{quote(short(name))}"
+    made.append((composite, ", ".join(fields)))
+    return composite + array, made
+
+
+def signature(
+    schema: str, name: str, arguments: Sequence[Sequence[str]], returns: str
+) -> tuple[list[str], str, list[tuple[str, str]]]:
+    """The arguments and the result of a Python function as PostgreSQL's, and the composite types that they need."""
+    result, made = translate(returns, schema, f"{name}_result")
+    listed = []
+    for argument, type_ in arguments:
+        text, more = translate(type_, schema, f"{name}_{argument}")
+        made += more
+        listed.append(f"{quote(argument)} {text}")
+    return listed, result, made
+
+
+def declare(schema: str, name: str, arguments: Sequence[Sequence[str]], returns: str) -> list[str]:
+    """Statements that declare a Python function, so that models can call it."""
+    listed, result, made = signature(schema, name, arguments, returns)
+    return [
+        *(f"CREATE TYPE {composite} AS ({fields})" for composite, fields in made),
+        f"CREATE FUNCTION {quote(schema)}.{quote(name)}({', '.join(listed)}) RETURNS {result} LANGUAGE plpgsql "
+        "AS $f$ BEGIN RAISE EXCEPTION 'Python functions run in the worker, for materialized views only'; "
+        "END $f$",
+    ]
+
+
+def forget(schema: str, name: str, definition: str) -> list[str]:
+    """Statements that drop the types that a Python function was declared with."""
+    known = json.loads(definition)
+    if known["language"] != "python":
+        return []
+    _, _, made = signature(schema, name, known["arguments"], known["returns"])
+    return [f"DROP TYPE IF EXISTS {composite} CASCADE" for composite, _ in reversed(made)]

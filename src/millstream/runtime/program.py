@@ -8,7 +8,7 @@ from functools import cached_property
 
 from millstream.delta.differentiate import BEFORE
 from millstream.delta.node import Node, Rule
-from millstream.emit.names import changes, pending
+from millstream.emit.names import changes, dollars, pending
 from millstream.emit.statements import NodeSql, NodeStatements
 from millstream.plan.expression import WEIGHT
 from millstream.runtime.source import Source
@@ -191,10 +191,11 @@ class Writer:
             line += text.count("\n") + 1
         body = "\n".join(self.lines)
         self.lines, self.owners = [], {}
+        text = f"{head}{body}\nEND "
         return Segment(
             name,
             f"CREATE OR REPLACE FUNCTION {name}(INOUT c bigint[], INOUT r bigint[], INOUT ms float8[], k smallint[]) "
-            f"LANGUAGE plpgsql AS $tick${head}{body}\nEND $tick$",
+            f"LANGUAGE plpgsql AS {dollars(text)}",
             node,
             tuple(lines),
         )

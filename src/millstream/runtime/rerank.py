@@ -16,11 +16,11 @@ import psycopg
 
 from millstream.catalog.store import Catalogue, State, load
 from millstream.delta.node import Node, Rule
-from millstream.emit.names import changes, quote, table
+from millstream.emit.names import beside_values, changes, quote, table
 from millstream.emit.render import listing
 from millstream.emit.statements import NodeSql, NodeStatements
 from millstream.errors import MillstreamError
-from millstream.plan.expression import WEIGHT
+from millstream.plan.expression import OWN, WEIGHT
 from millstream.plan.nodes import Scan
 from millstream.runtime.build import call
 from millstream.runtime.compile import compile_view, describer
@@ -31,6 +31,7 @@ from millstream.runtime.udf import Functions
 from millstream.runtime.views import readers_of
 
 BATCH = 200  # keys that one transaction computes: it bounds how long a tick waits
+NUMBER = f"n{OWN}"  # the place of a key among them
 KEYS = 'pg_temp."millstream_rerank_keys"'
 BATCH_KEYS = 'pg_temp."millstream_rerank_batch"'
 TIMESTAMP = "timestamp with time zone"
@@ -149,9 +150,7 @@ def in_place(
                 )
             (node,) = python_nodes(catalogue, state)
             sql = NodeSql(node, describer(conn))
-            python = Functions(
-                {d.name: d.definition for d in catalogue.relations.values() if d.kind == "function"}
-            )
+            python = Functions(catalogue.python())
             if start == 0:
                 total = collect_keys(conn, sql, active)
             changed += run_batch(conn, sql, python, start, start + batch)
@@ -177,18 +176,18 @@ def collect_keys(conn: psycopg.Connection, sql: NodeSql, active: timedelta | Non
     conditions = [f"s.{quote(driver.relation.guard)}"] if driver.relation.guard else []
     values: list[object] = []
     if active is not None:
-        moment = quote(moment_of(driver))
-        conditions.append(f"s.{moment} >= (SELECT max({moment}) FROM {stored}) - %s")
+        moment = beside_values(quote(moment_of(driver)))
+        conditions.append(f"s.{moment} >= (SELECT max({moment}) FROM {beside_values(stored)}) - %s")
         values.append(active)
     where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
     conn.execute(f"DROP TABLE IF EXISTS {KEYS}".encode())
     conn.execute(
-        f"CREATE TEMPORARY TABLE {KEYS.removeprefix('pg_temp.')} AS SELECT row_number() OVER () AS _n, k.* FROM "
+        f"CREATE TEMPORARY TABLE {KEYS.removeprefix('pg_temp.')} AS SELECT row_number() OVER () AS {NUMBER}, k.* FROM "
         f"(SELECT DISTINCT {keys} FROM {stored} AS s LIMIT 0) AS k".encode()
     )
     cursor = conn.execute(
-        f"INSERT INTO {KEYS} SELECT row_number() OVER () AS _n, k.* FROM "
-        f"(SELECT DISTINCT {keys} FROM {stored} AS s {where}) AS k".encode(),
+        f"INSERT INTO {KEYS} SELECT row_number() OVER () AS {NUMBER}, k.* FROM "
+        f"(SELECT DISTINCT {beside_values(keys)} FROM {beside_values(stored)} AS s {where}) AS k".encode(),
         values,
     )
     return cursor.rowcount
@@ -216,7 +215,7 @@ def run_batch(conn: psycopg.Connection, sql: NodeSql, python: Functions, first: 
         conn.execute(statement.encode())
     conn.execute(
         f"CREATE TEMPORARY TABLE {BATCH_KEYS.removeprefix('pg_temp.')} AS SELECT * FROM {KEYS} "
-        f"WHERE _n > {first:d} AND _n <= {end:d}".encode()
+        f"WHERE {NUMBER} > {first:d} AND {NUMBER} <= {end:d}".encode()
     )
     conn.execute(statements.prepare.encode())
     call(conn, node.name, statements.call, python)

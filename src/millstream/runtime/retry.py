@@ -14,7 +14,7 @@ from psycopg.types.json import Jsonb
 
 from millstream.catalog import store
 from millstream.catalog.store import State
-from millstream.emit.names import quote
+from millstream.emit.names import beside_values, quote
 from millstream.errors import MillstreamError
 from millstream.runtime import deploy
 from millstream.runtime.status import worker_connected
@@ -145,9 +145,9 @@ def write_again(conn: psycopg.Connection, state: State, payload: Any) -> None:
     """Do to a source relation what a dead row says: insert, update or delete."""
     if not isinstance(payload, dict) or set(payload) in (MESSAGE, CUT):
         raise MillstreamError("it is no row of the relation: who sent it has to send it again")
-    target = f"{quote(state.schema)}.{quote(state.relation)}"
-    columns = [quote(column[0]) for column in state.detail["columns"] if column[0] in payload]
-    key = [quote(name) for name in state.detail["key"] if name in payload]
+    target = beside_values(f"{quote(state.schema)}.{quote(state.relation)}")
+    columns = [beside_values(quote(column[0])) for column in state.detail["columns"] if column[0] in payload]
+    key = [beside_values(quote(name)) for name in state.detail["key"] if name in payload]
     row = f"(SELECT * FROM jsonb_populate_record(NULL::{target}, %s::jsonb)) AS d"
     values = [Jsonb(payload)]
     same = " AND ".join(f"t.{c} IS NOT DISTINCT FROM d.{c}" for c in key or columns)

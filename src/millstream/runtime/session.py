@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 import psycopg
 
-from millstream.catalog.store import Catalogue, load
+from millstream.catalog.store import Catalogue, State, load
+from millstream.delta.node import Node
+from millstream.emit.names import dollars
 from millstream.emit.statements import NodeSql
+from millstream.errors import Refused
 from millstream.runtime.careful import suspended
 from millstream.runtime.compile import compile_view, describer
 from millstream.runtime.locks import enter_turn
@@ -38,11 +42,7 @@ def relations_of(conn: psycopg.Connection, catalogue: Catalogue) -> list[Relatio
     describe = describer(conn)
     needed = catalogue.needed() - suspended(conn, catalogue)
     states = [state for state in catalogue.states.values() if state.name in needed]
-    views = {
-        state.name: compile_view(catalogue, state.name, state.definition, state.path, state.reads).nodes
-        for state in states
-        if state.kind != "table"
-    }
+    views = {state.name: compiled_again(catalogue, state) for state in states if state.kind != "table"}
     catalogue.pins = None
     check([(catalogue.states[name], nodes) for name, nodes in views.items()])
     found: list[Relation] = []
@@ -61,6 +61,17 @@ def relations_of(conn: psycopg.Connection, catalogue: Catalogue) -> list[Relatio
         if deployed.kind == "sink" and deployed.state in by_name:
             by_name[deployed.state].targets.append(json.loads(deployed.definition)["target"])
     return found
+
+
+def compiled_again(catalogue: Catalogue, state: State) -> Sequence[Node]:
+    """The nodes of a view; none where this version refuses it, so that it counts as outdated and is deployed again.
+
+    It may read another one by the names of before, and that one is deployed again first.
+    """
+    try:
+        return compile_view(catalogue, state.name, state.definition, state.path, state.reads).nodes
+    except Refused:
+        return ()
 
 
 def prepare(conn: psycopg.Connection, faults: bool = False) -> tuple[Program, Catalogue]:
@@ -98,11 +109,7 @@ def take_function(program: Program) -> str:
         if relation.source.clients.generated:
             lines.append("IF n > 0 THEN PERFORM set_config('millstream.failures', 'yes', true); END IF;")
     body = "\n".join(lines)
-    return f"""
-        CREATE OR REPLACE FUNCTION pg_temp.millstream_take(
-            batch bigint[], given timestamptz, wall boolean,
-            OUT counts bigint[], OUT changed bigint[], OUT reading timestamptz
-        ) LANGUAGE plpgsql AS $take$ #variable_conflict use_column
+    text = f""" #variable_conflict use_column
         DECLARE n bigint; m bigint; latest timestamptz; last timestamptz; chosen timestamptz;
         BEGIN
         counts := '{{}}'; changed := '{{}}';
@@ -111,7 +118,12 @@ def take_function(program: Program) -> str:
         reading := coalesce(
             chosen, greatest(last, coalesce(given, CASE WHEN wall THEN clock_timestamp() ELSE latest END)));
         PERFORM set_config('millstream.last_now', last::text, true), set_config('millstream.now', reading::text, true);
-        END $take$"""
+        END """
+    return f"""
+        CREATE OR REPLACE FUNCTION pg_temp.millstream_take(
+            batch bigint[], given timestamptz, wall boolean,
+            OUT counts bigint[], OUT changed bigint[], OUT reading timestamptz
+        ) LANGUAGE plpgsql AS {dollars(text)}"""
 
 
 def finish_function(program: Program) -> str:
@@ -124,10 +136,7 @@ def finish_function(program: Program) -> str:
         tables = " ".join(f"DELETE FROM {name};" for name in relation.session_tables)
         lines.append(f"IF r[{place}] > 0 OR c[{place}] > 0 THEN {tables} END IF;")
     body = "\n".join(lines)
-    return f"""
-        CREATE OR REPLACE FUNCTION pg_temp.millstream_finish(
-            c bigint[], r bigint[], reading timestamptz, took jsonb, spent float8, OUT clock timestamptz, OUT ms float8
-        ) LANGUAGE plpgsql AS $finish$
+    text = f"""
         DECLARE number bigint;
         BEGIN
         {body}
@@ -137,4 +146,8 @@ def finish_function(program: Program) -> str:
         IF took <> '{{}}' OR 0 < ANY (c) THEN
             INSERT INTO millstream.tick_log (tick, now, milliseconds, taken) VALUES (number, clock, ms, took);
         END IF;
-        END $finish$"""
+        END """
+    return f"""
+        CREATE OR REPLACE FUNCTION pg_temp.millstream_finish(
+            c bigint[], r bigint[], reading timestamptz, took jsonb, spent float8, OUT clock timestamptz, OUT ms float8
+        ) LANGUAGE plpgsql AS {dollars(text)}"""

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import psycopg
 
-from millstream.emit.names import pending
+from millstream.emit.names import NUMBER, beside_values, pending
 from millstream.runtime.program import Program
 from millstream.runtime.source import Source
 
@@ -67,7 +67,8 @@ class Sinks:
             try:
                 with self.conn.transaction():
                     count = self.insert(
-                        source, f"(SELECT _n FROM {pending(source.name)} ORDER BY _n LIMIT {BATCH})"
+                        source,
+                        f"(SELECT {NUMBER} FROM {pending(source.name)} ORDER BY {NUMBER} LIMIT {BATCH})",
                     )
             except (*WAITS, *ROW_ERRORS):
                 return self.one_by_one(source) or delivered
@@ -83,8 +84,8 @@ class Sinks:
         columns = ", ".join(source.clients.given)
         self.conn.execute("select set_config('lock_timeout', %s, true)", [PATIENCE])
         row = self.conn.execute(
-            f"WITH p AS (DELETE FROM {pending(source.name)} WHERE _n = ANY (ARRAY{numbers}) RETURNING *), "
-            f"i AS (INSERT INTO {source.view} ({columns}) SELECT {columns} FROM p ORDER BY _n) "
+            f"WITH p AS (DELETE FROM {pending(source.name)} WHERE {NUMBER} = ANY (ARRAY{numbers}) RETURNING *), "
+            f"i AS (INSERT INTO {source.view} ({columns}) SELECT {columns} FROM p ORDER BY {NUMBER}) "
             "SELECT count(*) FROM p".encode()
         ).fetchone()
         assert row is not None
@@ -93,7 +94,7 @@ class Sinks:
     def one_by_one(self, source: Source) -> bool:
         """Insert each row by itself: one that is refused is set aside, one that must wait is left."""
         rows = self.conn.execute(
-            f"SELECT _n FROM {pending(source.name)} ORDER BY _n LIMIT {BATCH}".encode()
+            f"SELECT {NUMBER} FROM {pending(source.name)} ORDER BY {NUMBER} LIMIT {BATCH}".encode()
         ).fetchall()
         delivered = False
         for (number,) in rows:
@@ -111,8 +112,9 @@ class Sinks:
         """Set a row aside that the table refuses."""
         log.error("a sink's row for %s was set aside: %s", source.name, str(error).splitlines()[0])
         self.conn.execute(
-            f"WITH p AS (DELETE FROM {pending(source.name)} WHERE _n = %s RETURNING *) "
+            f"WITH p AS (DELETE FROM {beside_values(pending(source.name))} WHERE {NUMBER} = %s RETURNING *) "
             "INSERT INTO millstream.dead_row (relation, tick, error, payload) "
-            "SELECT %s, (SELECT tick FROM millstream.clock), %s, millstream.as_payload(p) - '_n' FROM p".encode(),
+            "SELECT %s, (SELECT tick FROM millstream.clock), %s, "
+            f"millstream.as_payload(p) - '{NUMBER}' FROM p".encode(),
             [number, source.name, str(error)],
         )

@@ -14,7 +14,7 @@ from functools import cached_property
 from millstream.catalog.store import State
 from millstream.delta.node import HASH
 from millstream.emit.identity import image, same
-from millstream.emit.names import changes, pending, queue, quote, table
+from millstream.emit.names import CUT, NUMBER, POSITION, SEQUENCE, changes, pending, queue, quote, table
 from millstream.emit.stored import hashed
 from millstream.front.ddl import Column, Table, parse_table
 from millstream.plan.expression import WEIGHT
@@ -70,7 +70,7 @@ class Source:
         columns = ", ".join(f"{name} {types[name]}" for name in self.clients.given)
         return (
             f"CREATE TABLE IF NOT EXISTS {pending(self.name)} "
-            f"(_n bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, {columns})"
+            f"({NUMBER} bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, {columns})"
         )
 
     def drop(self) -> list[str]:
@@ -106,14 +106,14 @@ class Source:
         places, so that no plan made for an empty queue can compare every row with every other.
         """
         first = (
-            f"SELECT ctid, _cut, row_number() OVER (ORDER BY _seq, _pos) AS _n FROM "
-            f"(SELECT ctid, _seq, _pos, _cut FROM {queue(self.name)} ORDER BY _seq, _pos LIMIT {limit}) AS q"
+            f"SELECT ctid, {CUT}, row_number() OVER (ORDER BY {SEQUENCE}, {POSITION}) AS {NUMBER} FROM "
+            f"(SELECT ctid, {SEQUENCE}, {POSITION}, {CUT} FROM {queue(self.name)} ORDER BY {SEQUENCE}, {POSITION} LIMIT {limit}) AS q"
         )
-        whole = f"SELECT CASE WHEN count(*) < {limit} THEN count(*) ELSE max(_n) FILTER (WHERE _cut) END FROM first"
-        places = f"WITH first AS MATERIALIZED ({first}) SELECT ctid FROM first WHERE _n <= ({whole})"
+        whole = f"SELECT CASE WHEN count(*) < {limit} THEN count(*) ELSE max({NUMBER}) FILTER (WHERE {CUT}) END FROM first"
+        places = f"WITH first AS MATERIALIZED ({first}) SELECT ctid FROM first WHERE {NUMBER} <= ({whole})"
         group = (
-            f"SELECT ctid FROM {queue(self.name)} WHERE (_seq, _pos) <= "
-            f"(SELECT _seq, _pos FROM {queue(self.name)} WHERE _cut ORDER BY _seq, _pos LIMIT 1)"
+            f"SELECT ctid FROM {queue(self.name)} WHERE ({SEQUENCE}, {POSITION}) <= "
+            f"(SELECT {SEQUENCE}, {POSITION} FROM {queue(self.name)} WHERE {CUT} ORDER BY {SEQUENCE}, {POSITION} LIMIT 1)"
         )
         return (
             f"{self.take_rows(places)} IF n = 0 AND {limit} > 0 AND EXISTS (SELECT FROM {queue(self.name)}) "
@@ -129,7 +129,7 @@ class Source:
         return (
             f"WITH t AS (DELETE FROM {queue(self.name)} WHERE ctid = ANY (ARRAY({places})) RETURNING *), "
             f"s AS (SELECT {shown}, sum({WEIGHT})::integer AS {WEIGHT} FROM t GROUP BY {images} "
-            f"HAVING sum({WEIGHT}) <> 0 ORDER BY min(_seq), min(_pos)), "
+            f"HAVING sum({WEIGHT}) <> 0 ORDER BY min({SEQUENCE}), min({POSITION})), "
             f"d AS (INSERT INTO {changes(self.name)} SELECT {columns}, {row_hash}{WEIGHT} FROM s RETURNING 1) "
             "SELECT (SELECT count(*) FROM t), (SELECT count(*) FROM d) INTO n, m;"
         )

@@ -9,13 +9,16 @@ import sqlglot
 
 from millstream.catalog import store
 from millstream.catalog.store import sql_definition
-from millstream.emit.names import quote
+from millstream.diagnostics import refuse
+from millstream.emit.names import dollars, quote
 from millstream.errors import Diagnostic, Refused
 from millstream.front.functions import parse_function
 from millstream.front.parse import DIALECT
 from millstream.front.scope import SqlFunction
 from millstream.runtime import deploy, views
+from millstream.runtime.faults import told
 from millstream.runtime.functions import translate
+from millstream.runtime.naming import check_name
 from millstream.runtime.outcome import Deployed
 
 
@@ -28,8 +31,9 @@ def deploy_sql_function(
     """
     function = parse_function(ddl, path)
     schema, name = function.schema or schema, function.name
+    check_name(schema, name, path)
     definition = sql_definition(function)
-    with conn.transaction():
+    with told(name, path, ddl), conn.transaction():
         catalogue = deploy.begin(conn)
         existing = catalogue.named(schema, name)
         if existing is not None and existing.kind == "function" and existing.definition == definition:
@@ -73,13 +77,22 @@ def refuse_replacing(existing: store.Deployed, function: SqlFunction, path: str 
         )
 
 
+def translated(type_: str, function: str) -> str:
+    """PostgreSQL's type for a parameter or result of a SQL function."""
+    text, made = translate(type_, "", "")
+    if made:
+        raise refuse("MS059", None, f"{function} with a struct", None)
+    return text
+
+
 def declaration(function: SqlFunction, schema: str) -> str:
     """The function as PostgreSQL's."""
     listed = ", ".join(
-        f"{quote(name)} {translate(type_, name)[0]}".strip() if name else translate(type_, function.name)[0]
+        f"{quote(name)} {translated(type_, function.name)}" if name else translated(type_, function.name)
         for name, type_ in function.parameters
     )
     body = sqlglot.parse_one(function.body, dialect=DIALECT).sql("postgres", normalize_functions=False)
-    returns = translate(function.returns, function.name)[0]
+    returns = translated(function.returns, function.name)
     target = f"{quote(schema)}.{quote(function.name)}"
-    return f"CREATE OR REPLACE FUNCTION {target}({listed}) RETURNS {returns} LANGUAGE sql AS $f$ SELECT {body} $f$"
+    text = dollars(f" SELECT {body} ")
+    return f"CREATE OR REPLACE FUNCTION {target}({listed}) RETURNS {returns} LANGUAGE sql AS {text}"

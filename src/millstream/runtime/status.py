@@ -7,12 +7,12 @@ from typing import Any
 import psycopg
 
 from millstream.catalog.store import setting
+from millstream.front.scope import spoken
+from millstream.plan.expression import WEIGHT
 from millstream.runtime.locks import WORKER_LOCK
 
 RECENT_TICKS = 500
-WAITING = (
-    "greatest(count(*) filter (where _w > 0), count(*) filter (where _w < 0))"  # changed rows of a queue
-)
+WAITING = f"greatest(count(*) filter (where {WEIGHT} > 0), count(*) filter (where {WEIGHT} < 0))"  # changed rows of a queue
 
 
 def read(conn: psycopg.Connection) -> dict[str, Any]:
@@ -113,11 +113,11 @@ def worker_connected(conn: psycopg.Connection) -> bool:
 def queued(conn: psycopg.Connection) -> dict[str, int]:
     """Changed rows that wait for a tick, by source; one that was updated waits as it was and as it is."""
     found = {}
-    for name, queue in conn.execute(
-        "select relation_name, detail ->> 'queue' from millstream.state where kind = 'table' order by ordinal"
+    for schema, name, queue in conn.execute(
+        "select schema_name, relation_name, detail ->> 'queue' from millstream.state where kind = 'table' order by ordinal"
     ).fetchall():
         row = conn.execute(f"select {WAITING} from {queue}".encode()).fetchone()
-        found[str(name)] = int(row[0]) if row else 0
+        found[spoken(schema, name)] = int(row[0]) if row else 0
     return found
 
 
@@ -139,7 +139,7 @@ def kafka(conn: psycopg.Connection) -> list[dict[str, Any]]:
 def views(conn: psycopg.Connection) -> list[dict[str, Any]]:
     """Every materialized view: rows stored, bytes, and milliseconds a tick on average, the costliest first."""
     rows = conn.execute(
-        "select r.name, s.tables, s.detail ->> 'summary' from millstream.relation as r"
+        "select r.schema_name, r.name, s.tables, s.detail ->> 'summary' from millstream.relation as r"
         " join millstream.state as s on s.name = r.state where r.kind = 'materialized_view'"
     ).fetchall()
     figures = {
@@ -158,12 +158,12 @@ def views(conn: psycopg.Connection) -> list[dict[str, Any]]:
     from millstream.emit.names import short
 
     found = []
-    for name, tables, summary in rows:
+    for schema, name, tables, summary in rows:
         spent = [figures[t] for t in tables if t in figures]
         ticks = max((f[0] for f in spent), default=0)
         found.append(
             {
-                "name": name,
+                "name": spoken(schema, name),
                 "kind": "materialized_view",
                 "rows": sizes.get(short(tables[-1]), (0, 0))[0],
                 "bytes": sum(sizes.get(short(t), (0, 0))[1] for t in tables),

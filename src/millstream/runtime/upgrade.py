@@ -14,7 +14,7 @@ from millstream.errors import MillstreamError
 log = logging.getLogger("millstream.upgrade")
 
 FORMAT = (
-    3  # raised when a release stores something else in a node of the same shape, or computes it otherwise
+    4  # raised when a release stores something else in a node of the same shape, or computes it otherwise
 )
 
 

@@ -18,10 +18,13 @@ from millstream.errors import Diagnostic, MillstreamError, Refused
 from millstream.front.ddl import Table, parse_table
 from millstream.front.parse import parse
 from millstream.front.plain import in_postgres_words
+from millstream.front.reads import relations, tables
 from millstream.front.scope import Context
 from millstream.plan.nodes import Relation
+from millstream.runtime.functions import forget
 from millstream.runtime.outcome import Deployed
 from millstream.runtime.source import Source, source_of
+from millstream.runtime.types import create_composites, drop_composites
 
 READER, WRITER = "millstream_reader", "millstream_writer"
 SWAP_SECONDS = 60.0  # how long a deploy waits for readers where the session sets no lock_timeout
@@ -66,17 +69,6 @@ def columns_of(conn: psycopg.Connection, state: str, names: Sequence[str]) -> li
     ).fetchall()
     types = {row[0]: row[1] for row in rows}
     return [(name, types[name]) for name in names]
-
-
-def next_version(catalogue: Catalogue, schema: str, name: str) -> str:
-    """Name the next version of a materialized view."""
-    prefix = name if schema == "public" else f"{schema}.{name}"
-    numbers = [
-        int(state.name.rsplit("@", 1)[1])
-        for state in catalogue.states.values()
-        if state.schema == schema and state.relation == name and "@" in state.name
-    ]
-    return f"{prefix}@{max(numbers, default=0) + 1}"
 
 
 def show(
@@ -145,22 +137,22 @@ def replace_view(conn: psycopg.Connection, catalogue: Catalogue, schema: str, na
             grant(conn, found.schema, found.name, "view")
 
 
-def free_name(conn: psycopg.Connection, catalogue: Catalogue, schema: str, name: str, kind: str) -> None:
+def free_name(
+    conn: psycopg.Connection, catalogue: Catalogue, schema: str, name: str, kind: str, path: str | None
+) -> None:
     """Refuse to deploy a thing under the name of a thing of another kind."""
     found = catalogue.named(schema, name)
     if found is not None and found.kind != kind:
-        raise MillstreamError(
-            f"{schema}.{name} is deployed as a {found.kind}\n  hint: drop it first, or choose another name"
-        )
+        why = f"a {found.kind} of that name is deployed"
+        raise Refused(Diagnostic("MS032", name, why, "drop it or choose another name", path))
     row = conn.execute(
         "select c.relkind::text from pg_class as c join pg_namespace as n on n.oid = c.relnamespace"
         " where n.nspname = %s and c.relname = %s",
         [schema, name],
     ).fetchone()
     if found is None and row is not None:
-        raise MillstreamError(
-            f"{schema}.{name} exists in the database but was not deployed by Millstream\n  hint: drop or rename it"
-        )
+        why = f"{schema}.{name} exists in the database and was not deployed by Millstream"
+        raise Refused(Diagnostic("MS032", name, why, "drop or rename it, or choose another name", path))
 
 
 def deploy_plain(
@@ -196,7 +188,7 @@ def deploy_plain(
     if existing is not None and existing.kind == "materialized_view":
         pass
     elif existing is None or existing.kind != "view":
-        free_name(conn, catalogue, schema, name, "view")
+        free_name(conn, catalogue, schema, name, "view", path)
     conn.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}".encode())
     store.put_relation(conn, store.Deployed(schema, name, "view", None, sql, path))
     swaps: Swaps = []
@@ -244,6 +236,7 @@ def extend_table(
         )
     state = catalogue.states[existing.state or ""]
     source = Source(state.name, f"{quote(existing.schema)}.{quote(existing.name)}", declared)
+    create_composites(conn, declared)
     for statement in source.add(added):
         conn.execute(statement.encode())
     columns = columns_of(conn, state.name, [c.name for c in declared.columns])
@@ -292,10 +285,8 @@ def readers_of(catalogue: Catalogue, schema: str, name: str) -> list[store.Deplo
             source = catalogue.states.get(deployed.state or "")
             if any(s is not None and (s.schema, s.relation) == (schema, name) for s in (target, source)):
                 found.append(deployed)
-        elif deployed.kind == "view":
-            tables = {(t.db or "public", t.name) for t in parse(deployed.definition).find_all(exp.Table)}
-            if (schema, name) in tables:
-                found.append(deployed)
+        elif deployed.kind == "view" and (schema, name) in relations(parse(deployed.definition)):
+            found.append(deployed)
     return found
 
 
@@ -318,7 +309,8 @@ def drop(conn: psycopg.Connection, catalogue: Catalogue, schema: str, name: str,
     view = f"{quote(schema)}.{quote(name)}"
     if found.kind == "function":
         conn.execute(f"DROP FUNCTION IF EXISTS {view}".encode())
-        conn.execute(f"DROP TYPE IF EXISTS {quote(schema)}.{quote(name + '_result')} CASCADE".encode())
+        for statement in forget(schema, name, found.definition):
+            conn.execute(statement.encode())
     elif found.kind != "sink":
         what = "TABLE" if found.kind == "table" else "VIEW"
         conn.execute(f"DROP {what} IF EXISTS {view} CASCADE".encode())
@@ -339,13 +331,14 @@ def remove(conn: psycopg.Connection, state: State) -> None:
     if state.kind == "table":
         for statement in source_of(state).drop():
             conn.execute(statement.encode())
+        drop_composites(conn, parse_table(state.definition, state.path))
     conn.execute("delete from millstream.state where name = %s", [state.name])
 
 
 def sink_origin(catalogue: Catalogue, query: str, path: str | None) -> State:
     """Return the stored relation that a sink reads: FROM a materialized view or source table."""
-    tables = list(parse(query, path).find_all(exp.Table))
-    found = catalogue.named(tables[0].db or None, tables[0].name) if len(tables) == 1 else None
+    read = list(tables(parse(query, path)))
+    found = catalogue.named(read[0].db or None, read[0].name) if len(read) == 1 else None
     if found is None or found.state is None or not query.lower().startswith("select * from"):
         raise Refused(
             Diagnostic(

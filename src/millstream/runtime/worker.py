@@ -24,6 +24,7 @@ from millstream.runtime.careful import CarefulForms, at_fault, suspend
 from millstream.runtime.convert_sources import convert_sources
 from millstream.runtime.locks import TICK_LOCK, WORKER_LOCK, enter_turn
 from millstream.runtime.program import Program, Relation
+from millstream.runtime.rename_columns import rename_columns
 from millstream.runtime.session import SETTINGS, prepare
 from millstream.runtime.sinks import Sinks
 from millstream.runtime.udf import Functions
@@ -84,6 +85,7 @@ class Worker:
         self.conn = psycopg.connect(dsn, autocommit=True)
         try:
             install(self.conn)
+            rename_columns(self.conn)
             self.lock()
             convert_sources(self.conn)
             if clock is not None:
@@ -156,9 +158,7 @@ class Worker:
                 raise
             build_again(self.dsn, outdated)
             self.program, catalogue = prepare(self.conn, self.faults)
-        self.functions = Functions(
-            {d.name: d.definition for d in catalogue.relations.values() if d.kind == "function"}
-        )
+        self.functions = Functions(catalogue.python())
         self.functions.load()
         self.careful = CarefulForms.of(self.conn, self.program)
         self.sinks.follow(self.program)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from millstream.delta.node import Node, Rule
+from millstream.delta.node import HASH, Node, Rule
 from millstream.delta.segment import compile_nodes
 from millstream.front.ddl import parse_table
-from millstream.front.functions import inline, parse_function
+from millstream.front.functions import parse_function
+from millstream.front.model import bind_model
 from millstream.front.parse import parse
 from millstream.front.portable import nested_loops, unportable
-from millstream.front.query import bind_query
-from millstream.front.scope import Context, SqlFunction, ViewText
+from millstream.front.scope import DEFAULT_SCHEMA, Context, SqlFunction, ViewText
 from millstream.plan.nodes import Join, Relation, TimeFilter, walk
 
 TABLES = {
@@ -67,7 +67,7 @@ class Examples:
             return None
         table = parse_table(TABLES[name])
         columns = tuple((c.name, TYPES.get(c.type, c.type.lower()), c.nullable) for c in table.columns)
-        return Relation(name, columns, table.key or ("_h",))
+        return Relation(name, columns, table.key or (HASH,))
 
     def sql_function(self, schema: str | None, name: str) -> SqlFunction | None:
         """The examples' SQL function."""
@@ -78,11 +78,15 @@ class Examples:
         """Whether a name is the examples' Python function."""
         return name == PYTHON
 
+    def known(self) -> list[tuple[str, str]]:
+        """The examples' tables."""
+        return [(DEFAULT_SCHEMA, name) for name in TABLES]
+
 
 def compiled(sql: str) -> tuple[Node, ...]:
     """Compile an example. Raises Refused."""
     context = Context(Examples())
-    plan, outputs = bind_query(inline(parse(sql), context.catalog), context, {}, None)
+    plan, outputs = bind_model(sql, context)
     return compile_nodes("example", plan, outputs, context.names, None)
 
 

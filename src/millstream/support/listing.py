@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from millstream.support import grouping, joining, rows, timing
+from millstream.support import grouping, joining, naming, rows, timing
 from millstream.support.construct import Group
 
 GROUPS: tuple[Group, ...] = (
     rows.SELECT,
+    naming.NAMES,
     rows.FUNCTIONS,
     rows.FAILURES,
     joining.JOINS,

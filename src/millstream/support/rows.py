@@ -32,7 +32,6 @@ SELECT = Group(
             "select s.item_id from (select item_id, price from items where price > 1) as s where s.price < 9",
         ),
         Construct("VALUES", "select v.kind from (values ('a'), ('b')) as v (kind)", note="never changes"),
-        Construct("quoted names", 'select item_id as "Item" from items'),
         Construct("SELECT *", "select * from items", "MS019", "incremental; columns added later stay out"),
         Construct("column without a name", "select price + 1 from items", "MS020", "refused"),
         Construct(

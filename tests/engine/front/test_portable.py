@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from millstream.delta.node import HASH
 from millstream.errors import Refused
 from millstream.front.portable import refuse_unportable
 from millstream.front.scope import ViewText
@@ -24,7 +25,7 @@ OTHERS: dict[str, Relation | ViewText] = {
         (("item_id", "text", False), ("shop_id", "text", False), ("price", "double precision", True)),
         ("item_id", "shop_id"),
     ),
-    "arrivals": Relation("arrivals", (("item_id", "text", True),), ("_h",), append_only=True),
+    "arrivals": Relation("arrivals", (("item_id", "text", True),), (HASH,), append_only=True),
     "ranked": ViewText(
         "ranked",
         "select item_id,\n    rank() over (order by price) as place\nfrom items",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from millstream.delta.node import HASH
 from millstream.plan.lineage import carry, copies, origins, source_of
 from millstream.plan.nodes import Plan, UnionAll, scans
 from tests.engine import show
@@ -110,11 +111,11 @@ def test_a_union_that_has_it_on_every_branch_stays_as_it_is() -> None:
 
 
 def test_the_hash_of_a_row_without_a_key_is_exposed_by_its_scan() -> None:
-    plan, attribute = carried("select item_id from clicks", "clicks", "_h")
+    plan, attribute = carried("select item_id from clicks", "clicks", HASH)
     assert attribute.startswith("key_")
     (leaf,) = scans(plan)
-    assert leaf.names[-1] == "_h"
-    assert origins(plan, attribute) == {(leaf.instance, "_h")}
+    assert leaf.names[-1] == HASH
+    assert origins(plan, attribute) == {(leaf.instance, HASH)}
 
 
 def test_a_key_comes_through_a_group_by_of_it() -> None:

@@ -233,8 +233,12 @@ def test_a_result_that_cannot_be_stored_is_null(result: str, engine: Engine, fil
 
 def test_an_argument_that_python_cannot_hold_costs_its_row(engine: Engine, file: Path) -> None:
     engine.deploy("create table e (k integer primary key, at timestamptz, a integer)")
-    engine.deploy_python(file, "year_of", "at timestamptz", "integer", "def year_of(at):\n    return at.year\n")
-    engine.deploy_python(file.with_name("other.py"), "after", "a integer", "integer", "def after(a):\n    return a\n")
+    engine.deploy_python(
+        file, "year_of", "at timestamptz", "integer", "def year_of(at):\n    return at.year\n"
+    )
+    engine.deploy_python(
+        file.with_name("other.py"), "after", "a integer", "integer", "def after(a):\n    return a\n"
+    )
     engine.write(
         "insert into e values (1, '2030-01-01', 1), (2, 'infinity', 2147483647), (3, '20000-01-01', 3)"
     )

@@ -100,7 +100,7 @@ def test_the_writer_writes_sources_and_waits_for_the_views(
         "select * from feat_v",
         "select * from millstream_data.t",
         "insert into millstream_data.t values (9, 9)",
-        "insert into millstream_data.t__queue (_seq, _pos, _cut, _w, k, v) values (1, 1, true, 1, 9, 9)",
+        "insert into millstream_data.t__queue (seq$, pos$, cut$, w$, k, v) values (1, 1, true, 1, 9, 9)",
         "update millstream.clock set tick = 0",
         "create table mine (k integer)",
         "drop table t",

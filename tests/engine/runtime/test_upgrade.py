@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from millstream.runtime import upgrade
+from millstream.runtime import deploy, upgrade
 from tests.engine.engine import Engine
 
 T = "create table t (k integer primary key, g varchar, v integer)"
@@ -21,7 +21,7 @@ def old(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Engine:
         engine.deploy_all(T, V, ON_V)
         engine.write(ROWS)
         engine.release()
-    engine.execute('alter table millstream_data."v@1" rename column "_s1" to "_total"')
+    engine.execute('alter table millstream_data."v@1" rename column "s1$" to "total$"')
     return engine
 
 
@@ -52,3 +52,36 @@ def test_a_worker_that_already_runs_says_that_it_must_be_restarted(
         engine.deploy(ON_V)
     with pytest.raises(upgrade.Outdated, match=r"another version of Millstream deployed public\.top"):
         engine.tick()
+
+
+def test_columns_of_sources_get_the_names_that_their_text_says(engine: Engine) -> None:
+    """Until names were folded, `userId` without quotes was kept as it is written, and a row's hash was called _h."""
+    engine.deploy_all(
+        'create table calls ("userId" integer, "Kept" integer, "doubled" integer as ("userId" * 2))',
+        'create view plain as select "userId" as u from calls',
+        'create materialized view v as select "userId" as u, count(*) as n from calls group by "userId"',
+        "create materialized view w as select u from v where n > 1",
+    )
+    engine.write("insert into calls values (1, 5), (1, 6)")
+    engine.release()
+    unquoted = 'create table calls (userId integer, "Kept" integer, Doubled integer as (userId * 2))'
+    view = "select userId as U, count(*) as N from calls group by userId"
+    engine.execute("update millstream.state set definition = %s where name = 'calls'", [unquoted])
+    engine.execute("update millstream.relation set definition = %s where name = 'calls'", [unquoted])
+    engine.execute("update millstream.state set definition = %s where name = 'v@1'", [view])
+    engine.execute("update millstream.relation set definition = %s where name = 'v'", [view])
+    engine.execute(
+        "update millstream.state set detail = detail || '{\"key\": [\"_h\"]}' where name = 'calls'"
+    )
+    engine.execute('alter table millstream_data.calls rename column "h$" to _h')
+    engine.execute("delete from millstream.setting where name = 'names'")
+    engine.tick()
+    engine.write('insert into calls (userId, "Kept") values (1, 7), (2, 8)')
+    assert engine.all("calls") == [(1, 5, 2), (1, 6, 2), (1, 7, 2), (2, 8, 4)]
+    assert engine.all("v") == [(1, 3), (2, 1)]
+    assert engine.all("w") == [(1,)]
+    assert engine.all("plain") == [(1,), (1,), (1,), (2,)]
+    with deploy.connect(engine.dsn):
+        engine.write('delete from calls where userId = 1 and "Kept" = 5')
+    assert engine.all("v") == [(1, 2), (2, 1)]
+    assert deploy.deploy_table(engine.owner, "calls", unquoted).action == "unchanged"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -22,9 +21,6 @@ from millstream.errors import MillstreamError, Refused
 DEADLOCK_RETRIES = 3
 
 Node = Mapping[str, Any]
-
-# Where PostgreSQL's message shows the statement.
-LINE = re.compile(r"^LINE (\d+):", re.MULTILINE)
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -127,13 +123,8 @@ def response_of(deployed: Any) -> DeployResponse:
 
 
 @contextmanager
-def told_in_project(
-    model: Node, nodes: Mapping[str, Node], project_root: Path, *, as_written: bool = False
-) -> Iterator[None]:
-    """Tell what goes wrong inside with the place in the author's file, not that in the compiled SQL.
-
-    With `as_written` PostgreSQL itself reads the model's SQL, so the line in its message is a line of the model.
-    """
+def told_in_project(model: Node, nodes: Mapping[str, Node], project_root: Path) -> Iterator[None]:
+    """Tell what goes wrong inside with the place in the author's file, not that in the compiled SQL."""
     try:
         yield
     except Refused as refused:
@@ -142,9 +133,3 @@ def told_in_project(
         raise RefusedError(
             str(replace(found, path=place.path, line=place.line, column=place.column))
         ) from refused
-    except DbtDatabaseError as error:
-        line = LINE.search(error.msg) if as_written else None
-        if line is None:
-            raise
-        place = place_in_project(model, nodes, int(line[1]), None, project_root)
-        raise DbtDatabaseError(f"{place.path}:{place.line}: {error.msg}") from error

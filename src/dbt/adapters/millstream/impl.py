@@ -83,7 +83,7 @@ class MillstreamAdapter(PostgresAdapter):
         """
         from millstream.runtime import deploy
 
-        with told_in_project(model, nodes, self.project_root, as_written=not materialized):
+        with told_in_project(model, nodes, self.project_root):
             schema, name = self._name(relation)
             return response_of(
                 self._deploy(

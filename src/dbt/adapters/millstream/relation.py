@@ -9,6 +9,9 @@ from dbt.adapters.base.relation import FunctionConfig
 from dbt.adapters.postgres.relation import PostgresRelation
 from dbt.adapters.utils import classproperty
 from dbt_common.dataclass_schema import StrEnum
+from dbt_common.exceptions import DbtRuntimeError
+
+from millstream.plan.quoting import MOST_BYTES, too_long
 
 
 class MillstreamRelationType(StrEnum):
@@ -30,6 +33,14 @@ class MillstreamRelation(PostgresRelation):
     type: MillstreamRelationType | None = None  # type: ignore[assignment]
     # PostgreSQL 16 and later want no alias for a subquery; under --empty the model's own alias then follows.
     require_alias: bool = False
+
+    def __post_init__(self) -> None:
+        # PostgreSQL cuts names at 63 bytes; dbt-postgres counts characters, of which some take up to four.
+        name = self.identifier
+        if name is not None and self.type is not None and too_long(name):
+            raise DbtRuntimeError(
+                f"Relation name '{name}' is longer than {MOST_BYTES} bytes, where PostgreSQL would cut it"
+            )
 
     @classproperty
     def get_relation_type(cls) -> type[MillstreamRelationType]:

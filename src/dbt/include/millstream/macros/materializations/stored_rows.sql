@@ -30,6 +30,7 @@
 {% macro millstream__stored_ddl(relation, columns) %}
   {%- set key = config.get('primary_key') or [] -%}
   {%- set key = [key] if key is string else key -%}
+  {%- set names = columns | map(attribute='name') | list -%}
   create table {{ relation }} (
   {%- for column in columns %}
     {#- RisingWave has no json, and rows that are kept are compared, which json cannot be. #}
@@ -37,7 +38,9 @@
     {{- ',' if not loop.last or key }}
   {%- endfor %}
   {%- if key %}
-    primary key ({{ key | join(', ') }})
+    primary key (
+    {%- for name in key %}{{ adapter.quote(name) if name in names else name }}{{ ', ' if not loop.last }}{% endfor -%}
+    )
   {%- endif %}
   )
 {% endmacro %}

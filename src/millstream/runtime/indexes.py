@@ -1,0 +1,82 @@
+"""Indexes on stored relations: those that lookups need, and those that a model asks for."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+
+import psycopg
+
+from millstream.emit.fitting import limits, values
+from millstream.emit.indexes import Index
+from millstream.emit.names import quote, short, table
+from millstream.emit.sizes import fits
+from millstream.emit.stored import where
+from millstream.errors import Diagnostic, Refused
+from millstream.front.identifiers import named
+from millstream.front.suggest import likely
+from millstream.runtime.compile import describer
+from millstream.runtime.functions import split_top
+
+
+def make_index(conn: psycopg.Connection, index: Index, *, whole: bool = False) -> None:
+    """Create an index unless an existing one starts with the same columns.
+
+    It has the rows that fit it (emit/fitting.py), unless all rows of the relation do, as a model sees to for its own.
+    """
+    wanted = ", ".join(index.expressions)
+    kept = "" if whole else fitting(conn, index.relation, index.expressions)
+    found = conn.execute(
+        "select indexrelid::regclass::text, pg_get_indexdef(indexrelid, 0, true), s.kind = 'table' and not indisunique"
+        " from pg_index left join millstream.state as s on s.name = %s where indrelid = %s::regclass",
+        [index.relation, table(index.relation)],
+    ).fetchall()
+    for name, definition, may_go in found:
+        listed, _, condition = definition.partition(" WHERE ")
+        inside = listed[listed.index(" USING btree (") + 14 :].split(") INCLUDE")[0].rstrip(")")
+        plain, mine = inside.replace('"', ""), wanted.replace('"', "")
+        if plain != mine and not plain.startswith(mine + ","):
+            continue
+        if (
+            may_go and kept and not condition
+        ):  # an earlier release made it, and a long value would stop every tick
+            conn.execute(f"DROP INDEX {name}".encode())
+        elif not condition or kept == fitting(conn, index.relation, split_top(inside)):
+            return
+    mark = hashlib.md5((wanted + kept).encode(), usedforsecurity=False).hexdigest()[:8]
+    made = quote(short(f"{index.relation}_{mark}_ix"))
+    try:
+        with conn.transaction():
+            conn.execute(
+                f"CREATE INDEX IF NOT EXISTS {made} ON {table(index.relation)} ({wanted}){kept}".encode()
+            )
+    except psycopg.errors.InvalidObjectDefinition:  # an expression that a setting of the session decides
+        columns = tuple(each for each in index.expressions if not each.startswith("("))
+        if columns:
+            make_index(conn, replace(index, expressions=columns), whole=whole)
+
+
+def fitting(conn: psycopg.Connection, relation: str, expressions: Sequence[str]) -> str:
+    """The WHERE clause of an index: its values must not be too long for it."""
+    indexed = values(expressions)
+    if not indexed:
+        return ""
+    types = describer(conn)(f"SELECT {', '.join(indexed)} FROM {table(relation)}")
+    limited = limits([indexed], dict(zip(indexed, types, strict=True)), "")
+    return where([fits(fit) for fit in limited])
+
+
+def indexed(columns: Sequence[str], shown: Sequence[str], name: str, path: str | None) -> tuple[str, ...]:
+    """The columns of an index as SQL; in a configuration a name is in small letters unless it stands in quotes."""
+    for column in columns:
+        if named(column) not in shown:
+            hint = (
+                f"{likely(named(column), shown)} If not, correct the name"
+                if likely(named(column), shown)
+                else "correct the name"
+            )
+            raise Refused(
+                Diagnostic("MS038", f"index on {name} ({column})", "the view has no such column", hint, path)
+            )
+    return tuple(quote(named(column)) for column in columns)

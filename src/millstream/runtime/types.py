@@ -1,0 +1,93 @@
+"""Types of columns: PostgreSQL knows them, and their values can be compared, hashed and ordered."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+
+import psycopg
+
+from millstream.delta.node import Node
+from millstream.emit.names import table
+from millstream.errors import Diagnostic, Refused
+from millstream.front.ddl import Table
+
+# The types of nearly all columns, which need no question.
+KNOWN = re.compile(
+    r"(smallint|int|integer|bigint|real|double precision|decimal|numeric|boolean|text|varchar|character varying|date|"
+    r"timestamp|timestamptz|timestamp with(out)? time zone|interval|jsonb|bytea|uuid)(\(\d+(, *\d+)?\))?(\[\])*",
+    re.I,
+)
+
+
+def create_composites(conn: psycopg.Connection, declared: Table) -> None:
+    """Create the composite types of a source table's structs that are not there yet."""
+    for name, fields in declared.composites:
+        row = conn.execute("select to_regtype(%s)", [name]).fetchone()
+        if row is None or row[0] is None:
+            conn.execute(f"CREATE TYPE {name} AS ({fields})".encode())
+
+
+def drop_composites(conn: psycopg.Connection, declared: Table) -> None:
+    """Drop the composite types of a source table that nothing else has columns of."""
+    for name, _ in reversed(declared.composites):
+        with suppress(psycopg.errors.DependentObjectsStillExist), conn.transaction():
+            conn.execute(f"DROP TYPE IF EXISTS {name}".encode())
+
+
+def check_types(conn: psycopg.Connection, declared: Table, path: str | None) -> None:
+    """Refuse columns of a source table whose type PostgreSQL does not know, or cannot compare."""
+    with conn.transaction(force_rollback=True):
+        create_composites(conn, declared)
+        for column in declared.columns:
+            written = column.struct or column.type.lower()
+            check_type(
+                conn,
+                column.type,
+                Diagnostic("MS036", f"column {column.name}: {written}", "", "", path, *column.place),
+            )
+
+
+def check_stored_types(conn: psycopg.Connection, nodes: Sequence[Node], path: str | None) -> None:
+    """Refuse a model that has to store values which PostgreSQL cannot compare."""
+    for node in nodes:
+        rows = conn.execute(
+            "select attname, format_type(atttypid, atttypmod) from pg_attribute"
+            " where attrelid = %s::regclass and attnum > 0 and not attisdropped",
+            [table(node.name)],
+        ).fetchall()
+        shown = {stored: attribute.name for stored, attribute in node.outputs}
+        for name, type_ in rows:
+            label = re.sub(r"_\d+$", "", name) if shown.get(name) == name else name
+            check_type(conn, type_, Diagnostic("MS036", f"column {label}: {type_}", "", "", path))
+
+
+def check_type(conn: psycopg.Connection, type_: str, column: Diagnostic) -> None:
+    """Refuse a type that PostgreSQL does not know, or of which it cannot hash, compare and order values."""
+    if KNOWN.fullmatch(type_):
+        return
+    if not accepts(conn, f"SELECT NULL::{type_}"):
+        why = "PostgreSQL has no type of that name"
+        raise Refused(replace(column, why=why, hint="declare a type that both engines have"))
+    row = f"ROW(NULL::{type_})"
+    if not accepts(conn, f"SELECT hash_record_extended({row}, 0), {row} = {row}, {row} < {row}"):
+        raise Refused(incomparable(column))
+
+
+def accepts(conn: psycopg.Connection, statement: str) -> bool:
+    """Tell whether PostgreSQL knows the types and the comparisons in a statement."""
+    try:
+        with conn.transaction():
+            conn.execute(statement.encode())
+    except (psycopg.errors.UndefinedObject, psycopg.errors.UndefinedFunction, psycopg.errors.SyntaxError):
+        return False
+    return True
+
+
+def incomparable(column: Diagnostic) -> Diagnostic:
+    """What is said of a column whose values are neither equal nor different."""
+    why = "values of the type cannot be compared, so a change of them could not be seen"
+    hint = "use jsonb for documents, text for what is only passed on, or take out the parts that matter"
+    return replace(column, why=why, hint=hint)
