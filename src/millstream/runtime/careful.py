@@ -28,6 +28,7 @@ AT_LINE = re.compile(r"millstream_tick_(\d+)\([^)]*\) line (\d+) ")
 # Classes of SQLSTATE that speak of the server or the session, whatever statement ran: of no relation.
 OF_THE_SERVER = ("08", "25", "28", "3D", "40", "53", "55", "57", "58", "F0")
 CORRUPTED = ("XX001", "XX002")
+VALUE = "22000"  # a value that PostgreSQL has and Python cannot hold
 
 
 @dataclass
@@ -126,7 +127,7 @@ def counting(name: str, statement: str) -> str:
 
 def at_fault(program: Program, error: psycopg.Error, running: Relation | None) -> Relation | None:
     """The relation whose statement failed, or that was running; None where the error is of the server."""
-    state = error.sqlstate or ""
+    state = error.sqlstate or (VALUE if isinstance(error, psycopg.DataError) else "")
     if not state or state[:2] in OF_THE_SERVER or state in CORRUPTED:
         return None
     found = AT_LINE.search(error.diag.context or "")

@@ -32,7 +32,7 @@ from millstream.runtime.clock import enter
 from millstream.runtime.compile import compile_view, describer, fingerprint
 from millstream.runtime.convert_sources import convert_sources
 from millstream.runtime.faults import told
-from millstream.runtime.indexes import indexed, make_index
+from millstream.runtime.indexes import check_columns, make_index
 from millstream.runtime.locks import enter_turn
 from millstream.runtime.naming import check_name, next_version, table_state
 from millstream.runtime.outcome import Deployed
@@ -207,10 +207,11 @@ def materialize(
     ):
         return Deployed(name, "unchanged", str(current.detail.get("summary", "")))
     describe = describer(conn)
+    asked = check_columns(indexes, compiled.nodes[-1].visible, name, path)
     python = Functions(catalogue.python())
     written: list[NodeSql] = []
     for node in compiled.nodes:
-        node_sql = NodeSql(node, describe, indexes=indexes if node is compiled.nodes[-1] else ())
+        node_sql = NodeSql(node, describe, indexes=asked if node is compiled.nodes[-1] else ())
         for index in needed(node):  # first: a lookup of the nearest row needs them for the first rows too
             make_index(conn, index)
         rows = build(conn, node, node_sql, python, node_sql.asked)
@@ -218,10 +219,8 @@ def materialize(
     top = written[-1]
     check_stored_types(conn, compiled.nodes, path)
     rehearse(conn, written)
-    for index_columns in indexes:
-        make_index(
-            conn, Index(top.node.name, indexed(index_columns, top.node.visible, name, path)), whole=True
-        )
+    for asked_columns in asked:
+        make_index(conn, Index(top.node.name, tuple(map(quote, asked_columns))), whole=True)
     columns = views.columns_of(conn, state, list(top.node.visible))
     nullable = {stored: a.nullable for stored, a in top.node.outputs}
     relation = top.node.relation

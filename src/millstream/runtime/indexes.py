@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import chain
 
 import psycopg
 
@@ -67,9 +68,16 @@ def fitting(conn: psycopg.Connection, relation: str, expressions: Sequence[str])
     return where([fits(fit) for fit in limited])
 
 
-def indexed(columns: Sequence[str], shown: Sequence[str], name: str, path: str | None) -> tuple[str, ...]:
-    """The columns of an index as SQL; in a configuration a name is in small letters unless it stands in quotes."""
-    for column in columns:
+def named_columns(indexes: Sequence[Sequence[str]]) -> list[list[str]]:
+    """The columns of a model's indexes; in a configuration a name is in small letters unless it stands in quotes."""
+    return [[named(column) for column in columns] for columns in indexes]
+
+
+def check_columns(
+    indexes: Sequence[Sequence[str]], shown: Sequence[str], name: str, path: str | None
+) -> list[list[str]]:
+    """The columns of a model's indexes; refuses those that the model does not show."""
+    for column in chain.from_iterable(indexes):
         if named(column) not in shown:
             hint = (
                 f"{likely(named(column), shown)} If not, correct the name"
@@ -79,4 +87,4 @@ def indexed(columns: Sequence[str], shown: Sequence[str], name: str, path: str |
             raise Refused(
                 Diagnostic("MS038", f"index on {name} ({column})", "the view has no such column", hint, path)
             )
-    return tuple(quote(named(column)) for column in columns)
+    return named_columns(indexes)

@@ -14,6 +14,7 @@ from millstream.emit.statements import NodeSql
 from millstream.errors import Refused
 from millstream.runtime.careful import suspended
 from millstream.runtime.compile import compile_view, describer
+from millstream.runtime.indexes import named_columns
 from millstream.runtime.locks import enter_turn
 from millstream.runtime.program import Program, Relation, assemble
 from millstream.runtime.source import source_of
@@ -53,7 +54,7 @@ def relations_of(conn: psycopg.Connection, catalogue: Catalogue) -> list[Relatio
             by_name[state.name] = found[-1]
         nodes = views.get(state.name, ())
         for node in nodes:
-            indexes = state.detail.get("indexes", ()) if node is nodes[-1] else ()
+            indexes = named_columns(state.detail.get("indexes", ())) if node is nodes[-1] else []
             sql = NodeSql(node, describe, indexes=indexes)
             found.append(Relation(node.name, sql=sql, compiled=node, indexes=indexes))
             by_name[node.name] = found[-1]
