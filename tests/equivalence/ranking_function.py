@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 def order_items(
     item_ids: Sequence[str], scores: Sequence[float], weight: float | None
-) -> list[tuple[str, float]] | None:
-    """Return at most three (item, score) pairs, best first; ties by item."""
+) -> list[dict[str, str | float]]:
+    """Return at most three items with their scores, best first; ties by item."""
     if weight is None:
         raise ValueError("no weight")
     ranked = sorted(zip(item_ids, scores, strict=True), key=lambda pair: (-pair[1], pair[0]))
-    return [(item, score * weight) for item, score in ranked[:3]]
+    return [{"item_id": item, "score": score * weight} for item, score in ranked[:3]]

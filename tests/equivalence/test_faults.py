@@ -24,7 +24,7 @@ begin
         if current_setting('test.kill', true) = 'yes' then
             perform pg_terminate_backend(pg_backend_pid());
         end if;
-        raise exception 'fault %', number using errcode = 'internal_error';
+        raise exception 'fault %', number using errcode = 'io_error';
     end if;
 end $$
 """
@@ -90,7 +90,7 @@ def test_an_error_at_any_statement_undoes_the_whole_tick(
     before = scenario.stored(engine)
     for number in numbers:
         arm(engine, number)
-        with pytest.raises(psycopg.errors.InternalError_, match=f"fault {number}"):
+        with pytest.raises(psycopg.errors.IoError, match=f"fault {number}"):
             engine.tick(LATER)
         assert scenario.stored(engine) == before, f"statement {number}"
     arm(engine, 0)

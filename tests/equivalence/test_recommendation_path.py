@@ -172,9 +172,9 @@ def check(engine: Engine, world: World, lists: Lists) -> None:
     assert difference([row[:4] for row in lists.rows.values()], stored) is None
     served = engine.query("select user_id, computed_at, rank, item_id, score from serve")
     expected = [
-        (row[0], row[1], rank, item, score)
+        (row[0], row[1], rank, item["item_id"], item["score"])
         for row in lists.rows.values()
-        for rank, (item, score) in enumerate(row[4] or [], start=1)  # type: ignore[arg-type, var-annotated]
-        if world.stock.get(item, 0) > 0
+        for rank, item in enumerate(row[4] or [], start=1)  # type: ignore[arg-type, var-annotated]
+        if world.stock.get(item["item_id"], 0) > 0
     ]
     assert difference(expected, served) is None

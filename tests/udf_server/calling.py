@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import arrow_udf  # noqa: F401 - it registers the types that jsonb and numeric travel as
 import pyarrow as pa
 from prometheus_client.parser import text_string_to_metric_families
 from pyarrow import flight

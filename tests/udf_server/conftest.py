@@ -27,8 +27,9 @@ def half(x):
 
 
 def pair(x):
-    """Names an undeclared field for 1, returns a number for 2, a wrong type within for 3."""
-    return {0: {"a": 0, "b": "zero"}, 1: {"a": 1, "c": "?"}, 2: 2, 3: {"a": "three", "b": "three"}}.get(x)
+    """Names an undeclared field for 1, returns a number for 2, a wrong type within for 3, a tuple for 5."""
+    odd = {1: {"a": 1, "c": "?"}, 2: 2, 3: {"a": "three", "b": "three"}, 5: (5, "five")}
+    return {0: {"a": 0, "b": "zero"}, **odd}.get(x)
 
 
 def pairs(x):

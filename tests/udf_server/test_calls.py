@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from millstream.runtime.udf import Functions
+from millstream.runtime.udf import Functions, literal
 from tests.udf_server.calling import ROOT, Client, Process
 
 RETURNS = "struct<item_id varchar, score double precision, strategy varchar, reason_item_id varchar>[]"
@@ -37,14 +37,17 @@ def people(count: int, seed: int) -> list[tuple[Any, ...]]:
 
 
 def in_process(rows: list[tuple[Any, ...]]) -> tuple[list[Any], int]:
-    """What the embedded engine's worker answers for the rows, and how many it counts as failed."""
+    """What the embedded engine's worker writes for the rows, and how many it counts as failed."""
     definition = f'{{"module": "{ROOT}/udfs/blend_v1.py", "entry": "blend_v1", "returns": "{RETURNS}"}}'
     functions = Functions({"blend_v1": definition})
     return functions.call("blend_v1", rows), functions.errors.get("blend_v1", 0)
 
 
-def as_tuples(results: list[Any]) -> list[Any]:
-    return [None if result is None else [tuple(item.values()) for item in result] for result in results]
+def as_text(results: list[Any]) -> list[str | None]:
+    """Lists of structs as PostgreSQL writes them."""
+    return [
+        None if result is None else literal([tuple(item.values()) for item in result]) for result in results
+    ]
 
 
 def test_a_chunk_answers_as_the_embedded_engine_does(own: Process, client: Client) -> None:
@@ -52,7 +55,7 @@ def test_a_chunk_answers_as_the_embedded_engine_does(own: Process, client: Clien
     expected, failed = in_process(rows)
     assert failed == 37 and sum(result is None for result in expected) == failed
     before = own.metrics()
-    assert as_tuples(client.call("blend_v1", rows, messages=3)) == expected
+    assert as_text(client.call("blend_v1", rows, messages=3)) == expected
     after = own.metrics()
     grown = {name: after[name] - before[name] for name in before if name.endswith("[blend_v1]")}
     assert grown["calls_total[blend_v1]"] == 1
@@ -85,11 +88,11 @@ def test_a_row_with_null_arguments_concerns_no_other(odd_client: Client) -> None
 def test_a_struct_that_is_not_as_declared_is_null(odd: Process, odd_client: Client) -> None:
     before = odd.metrics()
     zero = {"a": 0, "b": "zero"}
-    assert odd_client.call("pair", [[0], [1], [2], [3], [4]]) == [zero, None, None, None, None]
-    assert odd_client.call("pairs", [[0], [1], [4]]) == [[zero, zero], None, [None, zero]]
+    assert odd_client.call("pair", [[0], [1], [2], [3], [4], [5]]) == [zero, None, None, None, None, None]
+    assert odd_client.call("pairs", [[0], [1], [4], [5]]) == [[zero, zero], None, [None, zero], None]
     after = odd.metrics()
-    assert after["errors_total[pair]"] - before["errors_total[pair]"] == 3
-    assert after["errors_total[pairs]"] - before["errors_total[pairs]"] == 1
+    assert after["errors_total[pair]"] - before["errors_total[pair]"] == 4
+    assert after["errors_total[pairs]"] - before["errors_total[pairs]"] == 2
 
 
 def test_every_type_goes_there_and_back(odd_client: Client) -> None:
@@ -130,7 +133,7 @@ def test_calls_at_one_time_get_their_own_answers(own: Process) -> None:
             pool.map(lambda pair: pair[0].call("blend_v1", pair[1]), zip(clients, chunks, strict=True))
         )
     for chunk, answer in zip(chunks, answers, strict=True):
-        assert as_tuples(answer) == in_process(chunk)[0]
+        assert as_text(answer) == in_process(chunk)[0]
     assert own.metrics()["calls_total[blend_v1]"] - before == len(chunks)
     for client in clients:
         client.close()

@@ -111,12 +111,14 @@ def has_extension(type_: pa.DataType) -> bool:
 
 
 def check_fields(value: Any, type_: pa.DataType) -> None:
-    """Raise KeyError where a struct has a field that was not declared, as the embedded engine does."""
+    """Raise KeyError where a struct has a field that was not declared, TypeError where it is no dict, as the embedded engine does."""
     if pa.types.is_list(type_):
         if has_struct(type_):
             for item in value or ():
                 check_fields(item, type_.value_type)
-    elif pa.types.is_struct(type_) and isinstance(value, dict):
+    elif pa.types.is_struct(type_) and value is not None:
+        if not isinstance(value, dict):
+            raise TypeError(f"a struct is a dict of its fields, and not {type(value).__name__}")
         declared = {type_.field(i).name for i in range(type_.num_fields)}
         unknown = value.keys() - declared
         if unknown:

@@ -96,7 +96,7 @@ def load_function(module: Path, entry: str) -> Callable[..., Any]:
 def as_composite(value: Any, fields: list[str] | None) -> Any:
     """Write structs, which Python functions return as dicts, as tuples in the declared order of fields.
 
-    Raises KeyError for a field that was not declared.
+    Raises KeyError for a field that was not declared, TypeError for what is neither a dict nor a list of them.
     """
     if fields is None or value is None:
         return value
@@ -105,7 +105,9 @@ def as_composite(value: Any, fields: list[str] | None) -> Any:
         if unknown:
             raise KeyError(f"undeclared fields {', '.join(sorted(unknown))}")
         return tuple(value.get(name) for name in fields)
-    return [as_composite(item, fields) for item in value]
+    if isinstance(value, list):
+        return [as_composite(item, fields) for item in value]
+    raise TypeError(f"a struct is a dict of its fields, and not {type(value).__name__}")
 
 
 def written(value: Any) -> str | None:
