@@ -57,7 +57,7 @@ class ClientTable:
     @property
     def given(self) -> list[str]:
         """The columns that clients write, quoted; the others are generated."""
-        return [quote(column.name) for column in self.table.columns if column.generated is None]
+        return [quote(column.name) for column in self.table.columns if column.is_given]
 
     @property
     def generated(self) -> dict[str, str]:
@@ -291,4 +291,5 @@ def definition(column: Column) -> str:
     """A column as CREATE TABLE has it."""
     solid = "" if column.nullable else " NOT NULL"
     default = f" DEFAULT {column.default}" if column.default is not None else ""
-    return f"{quote(column.name)} {column.type}{solid}{default}"
+    numbered = f" {column.identity}" if column.identity is not None else ""
+    return f"{quote(column.name)} {column.type}{solid}{default}{numbered}"

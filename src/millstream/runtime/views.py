@@ -216,8 +216,8 @@ def extend_table(
     """Add nullable columns at the end of a source table; anything else would lose or invent data and is refused."""
     added = declared.columns[len(before.columns) :]
     kept = declared.columns[: len(before.columns)]
-    same = [(c.name, c.type, c.nullable, c.generated) for c in kept] == [
-        (c.name, c.type, c.nullable, c.generated) for c in before.columns
+    same = [(c.name, c.type, c.nullable, c.generated, c.identity) for c in kept] == [
+        (c.name, c.type, c.nullable, c.generated, c.identity) for c in before.columns
     ]
     rules = (declared.key, declared.conflict, declared.versions) == (
         before.key,
@@ -350,7 +350,7 @@ def sink_origin(catalogue: Catalogue, query: str, path: str | None) -> State:
 
 def written_columns(target: State) -> list[str]:
     """The columns of a source table that its writers give, without the generated ones."""
-    return [c.name for c in parse_table(target.definition, target.path).columns if c.generated is None]
+    return [c.name for c in parse_table(target.definition, target.path).columns if c.is_given]
 
 
 def backfill_sink(conn: psycopg.Connection, catalogue: Catalogue, origin: State, target: State) -> None:

@@ -17,7 +17,7 @@ def test_what_is_read_of_a_declaration(case: Case) -> None:
         return
     table = parse_table(case.given)
     lines = [
-        f"{c.name} {c.type}{'' if c.nullable else ' not null'}{f' default {c.default}' if c.default else ''}{f' as {c.generated}' if c.generated else ''}"
+        f"{c.name} {c.type}{'' if c.nullable else ' not null'}{f' default {c.default}' if c.default else ''}{f' as {c.generated}' if c.generated else ''}{f' {c.identity}' if c.identity else ''}"
         for c in table.columns
     ]
     lines.append(
