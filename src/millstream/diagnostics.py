@@ -110,35 +110,35 @@ CATALOGUE: dict[str, tuple[str, str, str]] = {
         "branches correspond by position",
         "give every branch the same number of columns, in the same order",
     ),
-    "MS024": (
-        "set-returning function {detail}",
-        "one row would become many in the SELECT list or a condition",
-        "unfold it in FROM:  CROSS JOIN unnest(items) WITH ORDINALITY AS i(item_id, position)",
-    ),
     "MS023": (
         "column {detail} neither grouped nor aggregated",
         "a group has many values of it",
         "add it to GROUP BY or wrap it in an aggregate",
+    ),
+    "MS024": (
+        "set-returning function {detail}",
+        "one row would become many in a condition, in CASE, in an aggregate, or as several columns",
+        "unfold it in FROM:  CROSS JOIN unnest(items) WITH ORDINALITY AS i(item_id, position)",
     ),
     "MS025": (
         "{detail}",
         "names and values correspond to columns by their position",
         "give as many as there are columns; a list of names may be shorter",
     ),
+    "MS026": (
+        "aggregate {detail} of the query around the subquery",
+        "in SQL it is computed over the rows of that query, where it then has to be grouped; RisingWave computes it inside",
+        "compute it in the query around, or aggregate a column of the subquery",
+    ),
     "MS040": (
         "NATURAL JOIN",
         "the columns that it joins by would change when an input gains a column",
         "name them:  JOIN … USING (item_id)",
     ),
-    "MS041": (
-        "correlated subquery: it reads the query around it {detail}",
-        "a subquery is joined to the query directly around it, by equalities in its own WHERE",
-        "move the condition into the subquery's WHERE, or compute the expression outside of it",
-    ),
     "MS042": (
-        "correlated subquery that groups, ranks or limits",
-        "its groups and ranks are kept for each value of an equality with the query around it, without HAVING on all rows",
-        "correlate it by equalities only (inner.key = outer.key), or group in a subquery of its own and join that",
+        "correlated subquery of rows that act",
+        "it is computed for the values that it reads of them, and what Python or a process-time join gave is not read twice",
+        "materialize the query around it in a model of its own, and write the subquery over that",
     ),
     "MS043": (
         "subquery with {detail}",
@@ -150,11 +150,6 @@ CATALOGUE: dict[str, tuple[str, str, str]] = {
         "which row would count is not determined; RisingWave demands a proof as well",
         "aggregate (max, min, count, …), add ORDER BY … LIMIT 1, or fix the whole key of the relation by equalities",
     ),
-    "MS045": (
-        "EXISTS or IN as a value, or NOT IN of columns that may be NULL, correlated by more than equalities",
-        "what decides it is kept for each value of the equalities",
-        "make it a conjunct of WHERE on its own; write NOT IN as NOT EXISTS",
-    ),
     "MS046": (
         "NOT IN, or IN inside an expression, with several columns",
         "a row with one NULL makes it neither true nor false",
@@ -164,6 +159,11 @@ CATALOGUE: dict[str, tuple[str, str, str]] = {
         "ASOF JOIN with {detail}",
         "it joins the nearest row by one column, among those that agree in others",
         "write  ASOF [LEFT] JOIN b ON a.key = b.key AND a.at >= b.at, and filter b in a subquery",
+    ),
+    "MS048": (
+        "column {detail} out of reach",
+        "what reads it was taken apart from what has it: a fault of the compiler, which is stopped before it does harm",
+        "write the subquery that reads it as a join, and tell us",
     ),
     "MS049": (
         "LATERAL subquery {detail}",
@@ -267,16 +267,32 @@ CATALOGUE: dict[str, tuple[str, str, str]] = {
         "RisingWave compares sets only",
         "number the rows that are equal and use INTERSECT or EXCEPT, or join on a count of them",
     ),
+    "MS067": (
+        "subquery in {detail}",
+        "RisingWave has no subqueries there",
+        "compute it in a CTE or a model of its own and join that",
+    ),
     "MS068": (
         "{detail} beside every row",
         "RisingWave's streaming jobs join by equality; of a single row they keep one comparison (<, <=, >, >=) with its "
         "only column, of which nothing else is read",
         "compare with it in WHERE, or join it in a plain view on top, which RisingWave computes when it is read",
     ),
-    "MS067": (
-        "subquery in {detail}",
-        "RisingWave has no subqueries there",
-        "compute it in a CTE or a model of its own and join that",
+    "MS069": (
+        "{detail}",
+        "RisingWave takes one list in unnest, no dates in a series, '' for a JSON null as text, members of an object in "
+        "another order, and functions inside of expressions apart from those alone",
+        "unfold one list at a time in FROM, cast dates to timestamp, and write  jsonb_array_elements(x) AS e, then  e #>> '{}'",
+    ),
+    "MS070": (
+        "subquery over a list of the row outside, compared with that row",
+        "RisingWave cannot take such a subquery apart",
+        "unfold the list in FROM and filter there, or write  x = ANY (list)",
+    ),
+    "MS071": (
+        "NOT IN of columns that may be NULL",
+        "RisingWave takes it for NOT EXISTS; in SQL a NULL among the values ends it, and so does one on its left side",
+        "write  NOT EXISTS (SELECT 1 FROM … WHERE a = x), or leave NULL out on both sides (WHERE x IS NOT NULL)",
     ),
 }
 

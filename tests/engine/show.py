@@ -12,6 +12,7 @@ from millstream.plan.nodes import (
     Aggregate,
     Filter,
     Join,
+    Lateral,
     Plan,
     Project,
     Scan,
@@ -70,9 +71,13 @@ def line(plan: Plan) -> str:
             one = " with one row" if plan.single else ""
             return f"{time}{plan.kind} join{one} on {text(plan.on)}{near}"
         case Unnest():
-            arrays = ", ".join(text(array) for array in plan.arrays)
+            arrays = isinstance(plan.calls[0], exp.Unnest)
+            calls = ", ".join(text(call.expressions[0] if arrays else call) for call in plan.calls)
+            made = columns([attribute for each in plan.elements for attribute in each])
             ordinality = f" with ordinality {plan.ordinality.name}" if plan.ordinality else ""
-            return f"{'outer ' * plan.outer}unnest {arrays} as {columns(plan.elements)}{ordinality}"
+            return f"{'outer ' * plan.outer}{'unnest ' * arrays}{calls} as {made}{ordinality}"
+        case Lateral():
+            return f"{'outer ' * plan.outer}for each row"
         case UnionAll():
             return f"union all ({columns(plan.columns)})"
         case Aggregate():
@@ -92,6 +97,7 @@ def line(plan: Plan) -> str:
 def tree(plan: Plan, depth: int = 0) -> str:
     """The plan with everything below it."""
     below = [tree(child, depth + 1) for child in inputs(plan)]
+    below += [tree(plan.rows, depth + 1)] if isinstance(plan, Lateral) else []
     return "\n".join(["  " * depth + line(plan), *below])
 
 

@@ -37,7 +37,8 @@ def fill(connection: psycopg.Connection) -> None:
             f"create function millstream.{name}() returns timestamptz language sql stable"
             f" return timestamptz '2030-01-01 {moment}+00'".encode()
         )
-    connection.execute(resource("guards.sql"))
+    for name in ("guards.sql", "series.sql", "windows.sql"):
+        connection.execute(resource(name))
     for relation in (*RELATIONS.values(), *ELSEWHERE.values()):
         columns = ", ".join(f"{quote(name)} {type_}" for name, type_, _ in relation.columns)
         hidden = "" if relation.key != (HASH,) else f", {HASH} bigint"

@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 from unittest.mock import patch
 
+from sqlglot import exp
+
 from millstream.delta import differentiate as differentiation
 from millstream.delta import segment as segmentation
 from millstream.delta.node import Node
@@ -24,13 +26,13 @@ from millstream.emit import statements as writing
 from millstream.emit.names import table
 from millstream.emit.statements import NodeSql
 from millstream.front import connect as connection
-from millstream.front import correlate, identifiers, ordering, subqueries, tables
+from millstream.front import identifiers, lateral, subqueries, table_functions, tables, windows
 from millstream.front import joins as joining
 from millstream.front.scope import Name, Scope
-from millstream.plan import conditions, first
-from millstream.plan.expression import WEIGHT, Names, equalities
+from millstream.plan import conditions, depend, first, pull, same
+from millstream.plan.expression import WEIGHT, Names, column, equalities
 from millstream.plan.lineage import replace_node
-from millstream.plan.nodes import Join, scans
+from millstream.plan.nodes import Join, Window, scans
 from millstream.runtime import session as sessions
 from millstream.runtime.client_table import ClientTable
 from millstream.runtime.source import Source
@@ -211,9 +213,58 @@ def one_unnamed(original: Original) -> Original:
     return changed
 
 
+def undivided(original: Original) -> Original:
+    """Let windows rank the rows of all outer values together."""
+
+    def changed(plan: Any, *a: Any) -> Any:
+        made = original(plan, *a)
+        return replace(made, partition=plan.partition) if isinstance(made, Window) else made
+
+    return changed
+
+
 def complete_lists(original: Original) -> Original:
     """Read a list of names for all columns or for none."""
     return lambda columns, labels, *a: original(columns, labels if len(labels) == len(columns) else (), *a)
+
+
+def only_with_rows(original: Original) -> Original:
+    """Join totals to the outer values that have rows."""
+
+    def changed(*a: Any) -> Any:
+        made, keys = original(*a)
+        return replace(made, input=replace(made.input, kind="inner")), keys
+
+    return changed
+
+
+def of_all_values(original: Original) -> Original:
+    """Let the first of an aggregation's arguments be that of any outer value: the domain keeps no keys apart."""
+
+    def changed(plan: Any, domain: Any) -> Any:
+        if domain.plan is None or len(domain.keys) < 2:
+            return original(plan, domain)
+        return original(plan, replace(domain, keys=frozenset(sorted(domain.keys)[1:])))
+
+    return changed
+
+
+def out_of_step(original: Original) -> Original:
+    """Unfold functions one after the other."""
+
+    def changed(rows: Any, calls: Any, elements: Any, *a: Any, **o: Any) -> Any:
+        for call, made in list(zip(calls, elements, strict=True))[:-1]:
+            rows = original(rows, (call,), (made,), None)
+        return original(rows, calls[-1:], elements[-1:], *a, **o)
+
+    return changed
+
+
+def without_default(node: Any) -> Any:
+    """array_agg without its COALESCE."""
+    coalesce = node.find(exp.Coalesce)
+    coalesce.replace(coalesce.this)
+    return node
 
 
 FAULTS = (
@@ -408,7 +459,7 @@ FAULTS = (
         ("bound",),
     ),
     Fault("NULL does not end NOT IN", answering(subqueries, "may_be_null", False), ("not_in", "membership")),
-    Fault("a count of nothing is NULL", lambda: patch.object(correlate, "ZERO", ()), ("scalar",)),
+    Fault("a count of nothing is NULL", lambda: patch.object(depend, "ZERO", ()), ("scalar",)),
     Fault(
         "a full join forgets the rows of one side that meet none",
         wrapped(
@@ -425,8 +476,69 @@ FAULTS = (
     ),
     Fault(
         "what links a lateral subquery does not divide it",
-        wrapped(ordering, "first_rows", lambda original: lambda plan, _, *a: original(plan, (), *a)),
+        wrapped(depend, "over", undivided),
         ("lateral",),
+    ),
+    Fault(
+        "an outer value that is NULL is no value",
+        wrapped(same, "same", lambda _: lambda a, b: exp.EQ(this=column(a), expression=column(b))),
+        ("outer_value", "outer_rows"),
+    ),
+    Fault(
+        "a column is never NULL below the join that alone shows it",
+        wrapped(pull, "as_now", lambda _: lambda items, _rows: list(items)),
+        ("outer_rows",),
+    ),
+    Fault(
+        "an outer row without rows in the subquery has no total",
+        wrapped(depend, "depend_total", only_with_rows),
+        ("outer_value",),
+    ),
+    Fault(
+        "what a left join computes of both rows is there without the right one",
+        wrapped(lateral, "beside", lambda _: lambda sub, outputs, _context: (sub.plan, outputs)),
+        ("outer_rows",),
+    ),
+    Fault(
+        "an outer aggregate is one for all values", wrapped(pull, "totals", of_all_values), ("outer_value",)
+    ),
+    Fault(
+        "functions of a SELECT list do not go in step",
+        wrapped(table_functions, "Unnest", out_of_step),
+        ("in_step",),
+    ),
+    Fault(
+        "a list without elements loses its row",
+        edited(rendering, "render_lateral", r"LEFT JOIN LATERAL (.*) ON true$", r"CROSS JOIN LATERAL \1"),
+        ("function", "of_row"),
+    ),
+    Fault(
+        "a list of no rows is NULL",
+        wrapped(subqueries.arrays, "gathered", lambda original: lambda node: without_default(original(node))),
+        ("gathered",),
+    ),
+    Fault(
+        "elements come in another order",
+        wrapped(subqueries.arrays, "by_element", lambda _: lambda query: query),
+        ("of_row",),
+    ),
+    Fault(
+        "a document that is no list fails for all",
+        wrapped(rendering, "guarded_elements", lambda _: lambda call: call),
+        ("function",),
+    ),
+    Fault(
+        "the last known value is the first",
+        wrapped(
+            windows,
+            "known_value",
+            lambda original: (
+                lambda call: exp.Anonymous(
+                    this="millstream.first_known", expressions=original(call).expressions
+                )
+            ),
+        ),
+        ("ignore_nulls",),
     ),
     Fault(
         "a process-time join reads this tick's right side",

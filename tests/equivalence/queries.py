@@ -11,7 +11,9 @@ from tests.equivalence import (
     grouping_blocks,
     identity_blocks,
     join_blocks,
+    list_blocks,
     ordered_blocks,
+    outer_blocks,
     rank_blocks,
     repeat_blocks,
     set_blocks,
@@ -53,6 +55,8 @@ BUILDERS: dict[str, Builder] = {
     "scalar": subquery_blocks.scalar_block,
     "bound": subquery_blocks.bound_block,
     "having": subquery_blocks.having_block,
+    "outer_value": outer_blocks.outer_value_block,
+    "outer_rows": outer_blocks.outer_rows_block,
     "ordered_aggregate": ordered_blocks.ordered_block,
     "grouping_sets": grouping_blocks.grouping_sets_block,
     "group_window": grouping_blocks.group_window_block,
@@ -67,6 +71,11 @@ BUILDERS: dict[str, Builder] = {
 POSTGRES_BUILDERS: dict[str, Builder] = {
     "postgres_aggregate": ordered_blocks.postgres_block,
     **identity_blocks.BUILDERS,
+    "gathered": outer_blocks.gathered_block,
+    "function": list_blocks.function_block,
+    "in_step": list_blocks.in_step_block,
+    "of_row": list_blocks.of_row_block,
+    "ignore_nulls": window_blocks.ignore_nulls_block,
 }
 """Constructs that only PostgreSQL can check."""
 

@@ -146,3 +146,14 @@ def test_equal_rows_that_act_at_other_times_keep_what_they_found(
     steps = (*steps, one, Delete("t0", "k", 1), one, tick())
     with databases.fresh() as dsn:
         run(Case((BAG, prices), (act,), steps), dsn, oracle_dsn)
+
+
+def test_a_column_that_only_the_join_with_the_outer_row_shows_not_to_be_null_may_be_null_below_it(
+    databases: Databases, oracle_dsn: str
+) -> None:
+    sql = (
+        "select s.k as c0, l.b as c1, l.a as c2 from t0 as s cross join lateral"
+        " (select s.v0 + i.k as a, i.k as b from t0 as i where i.k = s.k order by i.v0, i.k limit 1) as l"
+    )
+    rows = Insert("t0", ((1, 1), (None, 1), (None, None), (2, 0)))
+    check(sql, (rows, tick(), rows, tick(), Delete("t0", "k", 1), tick()), databases, oracle_dsn)

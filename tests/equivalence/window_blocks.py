@@ -68,6 +68,30 @@ def frames_block(writer: Statement, depth: int) -> Query:
     return Query(f"select {listing}, {', '.join(texts)} from {item.sql}{where}{clause}", columns)
 
 
+def ignore_nulls_block(writer: Statement, depth: int) -> Query:
+    """first_value and last_value IGNORE NULLS, which PostgreSQL has not."""
+    draw = writer.draw
+    item = choose_item(writer, depth)
+    comparable = item.comparable()
+    if not comparable:
+        return select_block(writer, depth)
+    listing, columns = carried(comparable)
+    chosen = draw(st.sampled_from(comparable))
+    order = total_order(draw, [each.text for each in comparable])
+    over = f"over ({partition(draw, comparable)}order by {order} {pick(draw, ROWS[:3])})"
+    known = f"array_remove(array_agg({chosen.text}) {over}, null)"
+    kind = pick(draw, ("first_value", "last_value"))
+    text = f"{kind}({chosen.text} ignore nulls) {over}"
+    place = "1" if kind == "first_value" else f"cardinality({known})"
+    writer.rewrites[text] = f"({known})[{place}]"
+    name = f"c{len(columns)}"
+    where = where_clause(conditions(writer, item.scope))
+    return Query(
+        f"select {listing}, {text} as {name} from {item.sql}{where}",
+        (*columns, Column(name, chosen.column.type)),
+    )
+
+
 def _function(draw: st.DrawFn, comparable: Sequence[Scoped]) -> tuple[str, str, bool]:
     """A window function with its OVER: over a total order where rows that tie would matter."""
     total = total_order(draw, [each.text for each in comparable])

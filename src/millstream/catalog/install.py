@@ -15,7 +15,15 @@ MIGRATIONS = {  # from a version to the next
     "2": ("3", "migrate_2_to_3.sql"),
     "3": ("4", "migrate_3_to_4.sql"),
 }
-FUNCTIONS = ("functions.sql", "guards.sql", "evaluation_errors.sql", "set_aside.sql", "feeds.sql")
+FUNCTIONS = (
+    "functions.sql",
+    "guards.sql",
+    "series.sql",
+    "windows.sql",
+    "evaluation_errors.sql",
+    "set_aside.sql",
+    "feeds.sql",
+)
 INSTALL_LOCK = 0x6D696C6C  # advisory lock: 'mill'
 MINIMUM_SERVER = 180000
 

@@ -11,6 +11,7 @@ from millstream.plan.expression import CLOCKS, WEIGHT, Attribute, column, transf
 from millstream.plan.nodes import (
     Filter,
     Join,
+    Lateral,
     Plan,
     Project,
     Scan,
@@ -41,7 +42,7 @@ class Term:
 def differentiate(plan: Plan, instance: int, moment: str) -> list[Term]:
     """Return the terms of Δplan that the changes of one leaf cause, all other leaves as they are at that time.
 
-        Δσ(a) = σ(Δa)    Δπ(a) = π(Δa)    Δ(a ⊎ b) = Δa ⊎ Δb    Δ(a ⋈ b) = Δa ⋈ b + a ⋈ Δb (+ Δa ⋈ Δb)
+        Δσ(a) = σ(Δa)    Δπ(a) = π(Δa)    Δμ(a) = μ(Δa)    Δ(a ⊎ b) = Δa ⊎ Δb    Δ(a ⋈ b) = Δa ⋈ b + a ⋈ Δb (+ Δa ⋈ Δb)
 
     The last addend is there because a leaf later in the order of a tick meets the leaves before it already changed.
     `moment` is when the caller will run terms that may run at either; a left, semi or anti join whose right side
@@ -58,7 +59,7 @@ def differentiate(plan: Plan, instance: int, moment: str) -> list[Term]:
         ]
     if isinstance(plan, TimeFilter):
         return differentiate_time(plan, instance, moment)
-    if isinstance(plan, (Filter, Unnest)):
+    if isinstance(plan, (Filter, Unnest, Lateral)):
         return [
             replace(t, plan=replace(plan, input=t.plan)) for t in differentiate(plan.input, instance, moment)
         ]

@@ -8,6 +8,7 @@ from millstream.plan.nodes import (
     Aggregate,
     Filter,
     Join,
+    Lateral,
     Plan,
     Project,
     Scan,
@@ -34,7 +35,7 @@ def is_flat(plan: Plan) -> bool:
     """
     read = [scan.relation for scan in scans(plan)]
     return len(read) == len(set(read)) and all(
-        isinstance(p, (Scan, Values, Filter, Project, Unnest, UnionAll))
+        isinstance(p, (Scan, Values, Filter, Project, Unnest, Lateral, UnionAll))
         or (isinstance(p, Join) and p.kind == "inner" and not p.nearest)
         for p in walk(plan)
     )

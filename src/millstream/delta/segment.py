@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
@@ -14,11 +15,13 @@ from millstream.diagnostics import refuse
 from millstream.errors import Refused
 from millstream.plan.distribute import distribute
 from millstream.plan.expression import OWN, Attribute, Names, column, plain
+from millstream.plan.free import missing
 from millstream.plan.lineage import carry, copies, origins
 from millstream.plan.nodes import (
     Aggregate,
     Filter,
     Join,
+    Lateral,
     Plan,
     Project,
     Relation,
@@ -35,6 +38,8 @@ from millstream.plan.nodes import (
     walk,
     with_inputs,
 )
+
+NUMBER = re.compile(r"_\d+$")  # what makes an attribute's name unique
 
 
 @dataclass
@@ -122,7 +127,7 @@ class Segmentation:
     def segment(self, plan: Plan) -> Plan:
         """Return a plan that one node can keep, with what it cannot hold isolated below it."""
         plan = with_inputs(plan, tuple(self.segment(child) for child in inputs(plan)))
-        if isinstance(plan, Unnest):
+        if isinstance(plan, (Unnest, Lateral)):
             return replace(plan, input=self.isolate(plan.input)) if merged(plan.input) else plan
         if isinstance(plan, (Scan, Values, Filter, Project)):
             return plan
@@ -265,7 +270,7 @@ def over_driver(plan: Plan) -> bool:
     while not isinstance(plan, Scan):
         if isinstance(plan, Join) and plan.process_time:
             plan = plan.left
-        elif isinstance(plan, (Filter, Project, Unnest)):
+        elif isinstance(plan, (Filter, Project, Unnest, Lateral)):
             plan = plan.input
         else:
             return False
@@ -284,7 +289,7 @@ def same_keys(child: Plan, keys: tuple[Attribute, ...]) -> bool:
             if None in passed:
                 return False
             current = {name for name in passed if name is not None}
-        elif not isinstance(child, (Filter, Unnest)):
+        elif not isinstance(child, (Filter, Unnest, Lateral)):
             return False
         child = child.input
     if isinstance(child, Aggregate) and invertible(child):
@@ -379,6 +384,7 @@ def compile_nodes(
     name: str, plan: Plan, outputs: list[tuple[str, Attribute]], labels: Names, path: str | None = None
 ) -> tuple[Node, ...]:
     """Cut a bound model into its nodes, inner ones first; the last one is the model itself."""
+    refuse_missing(plan, path)
     work = Segmentation(name, labels, path)
     top = work.segment(plan)
     if isinstance(top, Scan):
@@ -387,4 +393,12 @@ def compile_nodes(
         outputs = [(n, a) for (n, _), (a, _) in zip(outputs, fresh, strict=True)]
     current = {a.name: a for a in top.columns}
     work.finish(top, tuple((n, current[a.name]) for n, a in outputs), name)
+    for node in work.nodes:
+        refuse_missing(node.plan, path)
     return tuple(work.nodes)
+
+
+def refuse_missing(plan: Plan, path: str | None) -> None:
+    """Refuse a plan in which an operator reads a column that its input does not have."""
+    for _, name, place in missing(plan):
+        raise refuse("MS048", place, NUMBER.sub("", name), path)

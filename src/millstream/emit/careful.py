@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
 
+from millstream.emit.elements import guarded_elements
 from millstream.emit.names import dollars, quote, string
 from millstream.emit.render import Describe, render, scalar
 from millstream.emit.rewrite import declared
@@ -27,11 +28,13 @@ from millstream.plan.nodes import (
     Filter,
     First,
     Join,
+    Lateral,
     Plan,
     Project,
     TimeFilter,
     UdfProject,
     Unnest,
+    Values,
     Window,
     inputs,
     with_inputs,
@@ -45,6 +48,7 @@ FAILURES = (
     "internal_error",
     "raise_exception",
 )
+SET = "SETOF "
 PSEUDO = ("record", "record[]", "unknown", "void", "")  # no function returns these, or takes them
 EXTRACTS = (exp.JSONExtract, exp.JSONExtractScalar, exp.JSONBExtract, exp.JSONBExtractScalar)
 SURE = (  # operations that fail on no value, or whose operands must not be computed before it is known which is wanted
@@ -86,7 +90,7 @@ class Tries:
             name = plain(value) or f"value{number}"
             parameters[name] = (type_, readable(value))
             value.replace(column(name))
-        return self.text(scalar(operation), parameters, types[0], written)
+        return self.text(scalar(guarded_elements(operation)), parameters, types[0], written)
 
     def text(self, body: str, parameters: Mapping[str, tuple[str, str]], returns: str, written: str) -> str:
         """The function that tries an expression over parameters, each with its type and the name that is shown."""
@@ -94,9 +98,11 @@ class Tries:
         shown = ", ".join(
             f"{string(label)}, left({quote(name)}::text, {SHOWN})" for name, (_, label) in parameters.items()
         )
+        value, none = ("QUERY SELECT ", "") if returns.startswith(SET) else ("", " NULL")
         tried = dollars(
-            f" BEGIN RETURN {body}; EXCEPTION WHEN {' OR '.join(FAILURES)} THEN PERFORM millstream.failed({string(self.model)}, "
-            f"{string(written)}, sqlerrm, jsonb_build_object({shown})); RETURN NULL; END "
+            f" BEGIN RETURN {value}{body}; {'RETURN; ' if value else ''}"
+            f"EXCEPTION WHEN {' OR '.join(FAILURES)} THEN PERFORM millstream.failed({string(self.model)}, "
+            f"{string(written)}, sqlerrm, jsonb_build_object({shown})); RETURN{none}; END "
         )
         text = f"({takes}) RETURNS {returns} LANGUAGE plpgsql STABLE AS {tried}"
         return self.found.setdefault(text, f"pg_temp.{self.prefix}_{len(self.found) + 1}")
@@ -106,15 +112,20 @@ class Tries:
         return [f"CREATE OR REPLACE FUNCTION {name}{text}" for text, name in self.found.items()]
 
 
-def careful(plan: Plan, describe: Describe, tries: Tries) -> Plan:
-    """Return the plan with every operation that may fail tried."""
+def careful(plan: Plan, describe: Describe, tries: Tries, outer: tuple[Plan, ...] = ()) -> Plan:
+    """Return the plan with every operation that may fail tried; it may read the columns of the plans `outer` too."""
     before = expressions(plan)
-    after = attempted(before, plan, describe, tries) if before else []
-    below = tuple(careful(child, describe, tries) for child in inputs(plan))
-    return with_expressions(with_inputs(plan, below), after)
+    after = attempted(before, plan, describe, tries, outer) if before else []
+    below = tuple(careful(child, describe, tries, outer) for child in inputs(plan))
+    made = with_expressions(with_inputs(plan, below), after)
+    if isinstance(plan, Lateral) and isinstance(made, Lateral):
+        return replace(made, rows=careful(plan.rows, describe, tries, (*outer, plan.input)))
+    return made
 
 
-def attempted(found: list[exp.Expr], plan: Plan, describe: Describe, tries: Tries) -> list[exp.Expr]:
+def attempted(
+    found: list[exp.Expr], plan: Plan, describe: Describe, tries: Tries, outer: tuple[Plan, ...]
+) -> list[exp.Expr]:
     """The expressions of an operator with calls in the place of operations, the innermost first."""
     roots = [exp.Paren(this=expression.copy()) for expression in found]
     kept = {id(call) for call in own_calls(plan, roots)}
@@ -122,13 +133,12 @@ def attempted(found: list[exp.Expr], plan: Plan, describe: Describe, tries: Trie
     texts = [scalar(part) for node in chosen for part in (node, *operands(node))]
     if not texts:
         return found
-    types = iter(describe(f"SELECT {', '.join(texts)} {source(plan)}"))
+    types = iter(describe(f"SELECT {', '.join(texts)} {source(plan, outer)}"))
     for node in chosen:
         mine = [next(types) for _ in range(1 + len(operands(node)))]
-        if not any(type_ in PSEUDO for type_ in mine) and not (
-            isinstance(plan, Unnest) and node.parent in roots and not mine[0].endswith("[]")
-        ):
-            tried(node, mine, tries)
+        if not any(type_ in PSEUDO for type_ in mine):
+            many = SET if isinstance(plan, Unnest) and node.parent in roots else ""
+            tried(node, [many + mine[0], *mine[1:]], tries)
     return [root.this for root in roots]
 
 
@@ -168,9 +178,10 @@ def own_calls(plan: Plan, roots: list[exp.Paren]) -> list[exp.Expr]:
     return found
 
 
-def source(plan: Plan) -> str:
+def source(plan: Plan, outer: tuple[Plan, ...]) -> str:
     """The rows that an operator's expressions are computed over, as a FROM clause."""
-    below = [f"({render(declared(child))}) AS s{number}" for number, child in enumerate(inputs(plan))]
+    rows = enumerate((*outer, *inputs(plan)))
+    below = [f"LATERAL ({render(declared(child))}) AS s{number}" for number, child in rows]
     return f"FROM {' CROSS JOIN '.join(below)}"
 
 
@@ -183,7 +194,9 @@ def expressions(plan: Plan) -> list[exp.Expr]:
     if isinstance(plan, Join):
         return [*([plan.on] if plan.on is not None else []), *plan.nearest]
     if isinstance(plan, Unnest):
-        return list(plan.arrays)
+        return list(plan.calls)
+    if isinstance(plan, Values):
+        return [value for row in plan.rows for value in row]
     if isinstance(plan, First):
         return list(plan.order)
     if isinstance(plan, UdfProject):
@@ -203,7 +216,10 @@ def with_expressions(plan: Plan, new: list[exp.Expr]) -> Plan:
         on = plan.on if plan.on is None else new[0]
         return replace(plan, on=on, nearest=tuple(new[len(new) - len(plan.nearest) :]))
     if isinstance(plan, Unnest):
-        return replace(plan, arrays=tuple(new))
+        return replace(plan, calls=tuple(new))
+    if isinstance(plan, Values):
+        rest = iter(new)
+        return replace(plan, rows=tuple(tuple(next(rest) for _ in row) for row in plan.rows))
     if isinstance(plan, First):
         return replace(plan, order=tuple(new))
     if isinstance(plan, UdfProject):

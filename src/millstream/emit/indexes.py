@@ -50,6 +50,8 @@ INDEXED = (
     exp.JSONPathPart,
 )
 
+HASHED = ("ROW", "hash_record_extended")  # plan/same.py
+
 
 @dataclass(frozen=True)
 class Index:
@@ -125,8 +127,9 @@ def at_rest(plan: Plan, key: exp.Expr) -> Iterator[tuple[Scan, str]]:
         below = substitute(key, stored).unnest()
         if plain(below) is not None:
             yield plan, scalar(below)
-        elif all(isinstance(node, INDEXED) for node in below.walk()):
-            yield plan, f"({scalar(below)})"
+        elif all(isinstance(node, INDEXED) or node.name in HASHED for node in below.walk()):
+            text = scalar(below)
+            yield plan, text if isinstance(below, exp.Anonymous) else f"({text})"
     elif isinstance(plan, Project):
         yield from at_rest(plan.input, substitute(key, {a.name: e for a, e in plan.items}))
     elif isinstance(plan, UnionAll):

@@ -55,6 +55,10 @@ def lenient(expression: exp.Expr) -> exp.Expr:
     root = exp.Paren(this=expression)
     for node in reversed([found for found in root.walk() if is_fallible(found)]):
         guarded = guard(node)
+        if isinstance(
+            node.parent, exp.Array
+        ):  # else sqlglot writes ARRAY(SELECT …), and leaves the other elements out
+            guarded = exp.paren(guarded, copy=False) if guarded is not node else node
         if guarded is not node:
             node.replace(guarded)
     result: exp.Expr = root.this
@@ -186,8 +190,8 @@ def tried(node: exp.Expr, name: str) -> exp.Expr:
     return exp.Coalesce(this=value, expressions=[exp.Case().when(failed, nothing)])
 
 
-def failure(node: exp.Expr) -> exp.Expr:
-    """The call that notes a failure."""
+def failure(node: exp.Expr, said: str | None = None) -> exp.Expr:
+    """The call that notes a failure, and what went wrong."""
     written = node.meta.get(WRITTEN) or node.sql("postgres")
     shown: list[exp.Expr] = []
     seen: set[str] = set()
@@ -199,7 +203,7 @@ def failure(node: exp.Expr) -> exp.Expr:
         "failed",
         exp.Literal.string(node.meta.get(MODEL, "")),
         exp.Literal.string(written),
-        exp.Literal.string(message(node)),
+        exp.Literal.string(said or message(node)),
         exp.Anonymous(this="jsonb_build_object", expressions=shown),
     )
 

@@ -9,6 +9,7 @@ from itertools import product
 from sqlglot import exp
 
 from millstream.delta.node import HASH
+from millstream.emit.elements import guarded_elements
 from millstream.emit.identity import Columns, as_text, is_strict, loose, mark, same
 from millstream.emit.lenient import lenient
 from millstream.emit.names import changes, quote, table
@@ -31,6 +32,7 @@ from millstream.plan.nodes import (
     Filter,
     First,
     Join,
+    Lateral,
     Plan,
     Project,
     Scan,
@@ -86,6 +88,8 @@ def render(plan: Plan, images: Images | None = None) -> str:
             return render_join(plan, images)
         case Unnest():
             return render_unnest(plan, images)
+        case Lateral():
+            return render_lateral(plan, images)
         case UnionAll():
             return " UNION ALL ".join(render_branch(plan, branch, images) for branch in plan.inputs)
         case First():
@@ -265,17 +269,23 @@ def both_null(term: exp.NullSafeEQ) -> exp.Expr:
 
 
 def render_unnest(plan: Unnest, images: Images) -> str:
-    """CROSS or LEFT JOIN LATERAL unnest(…), elements in their order."""
-    names = [quote(a.name) for a in plan.elements] + (
-        [quote(plan.ordinality.name)] if plan.ordinality else []
-    )
-    arrays = listing([scalar(array) for array in plan.arrays])
+    """CROSS or LEFT JOIN LATERAL of set-returning functions, several of them in step, elements in their order."""
+    made = [attribute for each in plan.elements for attribute in each]
+    names = [quote(a.name) for a in (*made, *([plan.ordinality] if plan.ordinality else []))]
+    calls = [scalar(guarded_elements(call)) for call in plan.calls]
+    function = calls[0] if len(calls) == 1 else f"ROWS FROM ({listing(calls)})"
     ordinality = " WITH ORDINALITY" if plan.ordinality else ""
     word, on = ("LEFT JOIN", " ON true") if plan.outer else ("CROSS JOIN", "")
     return (
         f"SELECT * FROM ({render(plan.input, images)}) AS s "
-        f"{word} LATERAL unnest({arrays}){ordinality} AS u({listing(names)}){on}"
+        f"{word} LATERAL {function}{ordinality} AS u({listing(names)}){on}"
     )
+
+
+def render_lateral(plan: Lateral, images: Images) -> str:
+    """CROSS or LEFT JOIN LATERAL of a plan that reads the columns beside it by their names."""
+    word, on = ("LEFT JOIN", " ON true") if plan.outer else ("CROSS JOIN", "")
+    return f"SELECT * FROM ({render(plan.input, images)}) AS s {word} LATERAL ({render(plan.rows)}) AS l{on}"
 
 
 def render_branch(union: UnionAll, branch: Plan, images: Images) -> str:

@@ -89,12 +89,13 @@ class Grouping:
         for number, (other, _) in enumerate(self.keys):
             if other == bound:
                 return number
+        known = {each.name: each for each in self.plan.columns}
         name = plain(bound)
-        if name is not None:
-            attribute = next(each for each in self.plan.columns if each.name == name)
-        else:
-            known = {each.name: each.type for each in self.plan.columns}
-            attribute = Attribute(context.names.fresh("key"), infer(bound, known))
+        if name in known:
+            attribute = known[name or ""]
+        else:  # an expression, or a column of the query around this one
+            types = {each.name: each.type for each in self.plan.columns}
+            attribute = Attribute(context.names.fresh("key"), infer(bound, types))
             self.computed.append((attribute, bound))
         self.keys.append((bound, attribute))
         return len(self.keys) - 1
@@ -105,6 +106,9 @@ class Grouping:
         check_aggregate(bare(node), context)
         if any(has_aggregates(part) for part in bare(node).iter_expressions()):
             raise refuse("MS010", node, "aggregate of an aggregate", context.path)
+        columns = list(node.find_all(exp.Column))
+        if columns and all(self.scope.resolve_outside(each) for each in columns):
+            raise refuse("MS026", node, node.sql("postgres", normalize_functions=False), context.path)
         bound = bind(node, self.scope)
         if bound.sql() not in self.found:
             counts = isinstance(bare(bound), exp.Count)
@@ -134,7 +138,7 @@ class Grouping:
         context = self.scope.context
         by_text = {bound.sql(): attribute for bound, attribute in self.keys}
         root = exp.Paren(this=expression.copy())
-        for node in list(root.find_all(exp.Filter, *REWRITTEN)):
+        for node in list(root.find_all(exp.Filter, exp.IgnoreNulls, *REWRITTEN)):
             if is_aggregate(node):
                 node.replace(rewrite_aggregate(node, context))
 
@@ -152,7 +156,11 @@ class Grouping:
             if text in by_text:
                 return held(by_text[text])
             if isinstance(node, exp.Column):
-                raise refuse("MS023", node, node.sql("postgres"), context.path)
+                outside = self.scope.resolve_outside(node)
+                if outside is None:
+                    raise refuse("MS023", node, node.sql("postgres"), context.path)
+                self.shown.hold(outside)
+                return held(outside)
             return node
 
         root.transform(lift, copy=False)

@@ -11,30 +11,39 @@ from dataclasses import replace
 from sqlglot import exp
 
 from millstream.diagnostics import refuse
-from millstream.front.scope import Context
 from millstream.plan.expression import conjunction, conjuncts, links, plain, references
-from millstream.plan.nodes import Filter, Join, Plan, Project, Unnest, names, scans
+from millstream.plan.nodes import Filter, Join, Plan, Project, Unnest, inputs, names, scans, with_inputs
 from millstream.plan.single import at_most_one
 
 Terms = list[exp.Expr]
 
 
-def connect(plan: Plan, terms: Terms, node: exp.Expr, context: Context) -> Plan:
-    """Return σ_terms(plan) with the terms as low as they can go. Refuses inner joins that no equality connects."""
+def connect(plan: Plan, terms: Terms, node: exp.Expr | None, path: str | None) -> Plan:
+    """Return σ_terms(plan) with the terms as low as they can go.
+
+    Refuses inner joins that no equality connects at `node`; without one they may stay so, until `reconnect`.
+    """
     if is_inner(plan):
-        return ordered(plan, terms, node, context)
+        return ordered(plan, terms, node, path)
     if isinstance(plan, Join):
-        return beside(plan, terms, node, context)
+        return beside(plan, terms, node, path)
     if isinstance(plan, (Filter, Unnest)):
         own, rest = split(terms, names(plan.input))
-        return keep(replace(plan, input=connect(plan.input, own, node, context)), rest)
+        return keep(replace(plan, input=connect(plan.input, own, node, path)), rest)
     if isinstance(plan, Project) and (added := computed(plan)) is not None:
         own, rest = split(terms, names(plan.input) - added)
-        return keep(replace(plan, input=connect(plan.input, own, node, context)), rest)
+        return keep(replace(plan, input=connect(plan.input, own, node, path)), rest)
     return keep(plan, terms)
 
 
-def beside(plan: Join, terms: Terms, node: exp.Expr, context: Context) -> Plan:
+def reconnect(plan: Plan, node: exp.Expr, path: str | None) -> Plan:
+    """Put the inner joins of a plan in order where one of them has no equality; refuse those that no order connects."""
+    if is_inner(plan) and not all(is_joined(join) for join in chain(plan)):
+        plan = connect(plan, [], node, path)
+    return with_inputs(plan, tuple(reconnect(child, node, path) for child in inputs(plan)))
+
+
+def beside(plan: Join, terms: Terms, node: exp.Expr | None, path: str | None) -> Plan:
     """Put terms below or into a join that stays where it is: outer, nearest, or process-time."""
     own, rest = split(terms, names(plan.left)) if plan.kind != "full" else ([], terms)
     on = conjuncts(plan.on)
@@ -44,10 +53,8 @@ def beside(plan: Join, terms: Terms, node: exp.Expr, context: Context) -> Plan:
     inside: Terms = []
     if is_inner(plan.right) and plan.kind != "full":
         inside, on = split(on, names(plan.right))
-    if plan.single:
-        context.note_beside(plan.right.columns, node)
-    left = connect(plan.left, own, node, context)
-    right = connect(plan.right, inside, node, context)
+    left = connect(plan.left, own, node, path)
+    right = connect(plan.right, inside, node, path)
     return keep(replace(plan, left=left, right=right, on=conjunction(on)), rest)
 
 
@@ -74,7 +81,7 @@ def is_inner(plan: Plan) -> bool:
     return isinstance(plan, Join) and plan.kind == "inner" and not plan.process_time and not plan.nearest
 
 
-def ordered(plan: Plan, terms: Terms, node: exp.Expr, context: Context) -> Plan:
+def ordered(plan: Plan, terms: Terms, node: exp.Expr | None, path: str | None) -> Plan:
     """Join the items of a chain one by one: as written where an equality connects the next one, else the first that one
     does. One-row items and constants come after those, and need no equality.
     """
@@ -82,30 +89,41 @@ def ordered(plan: Plan, terms: Terms, node: exp.Expr, context: Context) -> Plan:
     waiting: list[Plan] = []
     for item in items(plan):
         own, terms = split(terms, names(item))
-        waiting.append(connect(item, own, node, context))
+        waiting.append(connect(item, own, node, path))
     joined = next((item for item in waiting if not is_few(item)), waiting[0])
     waiting.remove(joined)
     while waiting:
         chosen = next((item for item in waiting if is_connected(terms, joined, item)), None)
         if chosen is None:
             chosen = next((item for item in waiting if is_few(item)), None)
-        if chosen is None:
-            raise refuse("MS015", node, "", context.path)
+        if chosen is None and node is not None:
+            raise refuse("MS015", node, "", path)
+        chosen = chosen or waiting[0]
         waiting.remove(chosen)
         on, terms = split(terms, names(joined) | names(chosen))
-        loose = not links(conjunction(on), names(joined), names(chosen))
-        if loose:
-            context.note_beside(chosen.columns, node)
-        joined = Join(joined, chosen, "inner", conjunction(on), single=loose and at_most_one(chosen))
+        single = at_most_one(chosen) and not links(conjunction(on), names(joined), names(chosen))
+        joined = Join(joined, chosen, "inner", conjunction(on), single=single)
     return keep(joined, terms)
+
+
+def chain(plan: Plan) -> Iterator[Join]:
+    """The inner joins at the top of a plan."""
+    if isinstance(plan, Join) and is_inner(plan):
+        yield plan
+        yield from chain(plan.left)
+        yield from chain(plan.right)
+
+
+def is_joined(join: Join) -> bool:
+    """Tell whether a changed row of either side is looked up on the other, or meets few rows there."""
+    few = join.single or not scans(join.left) or not scans(join.right)
+    return few or bool(links(join.on, names(join.left), names(join.right)))
 
 
 def conditions(plan: Plan) -> Iterator[exp.Expr]:
     """The conditions of the inner joins at the top of a plan."""
-    if isinstance(plan, Join) and is_inner(plan):
-        yield from conjuncts(plan.on)
-        yield from conditions(plan.left)
-        yield from conditions(plan.right)
+    for join in chain(plan):
+        yield from conjuncts(join.on)
 
 
 def items(plan: Plan) -> Iterator[Plan]:

@@ -11,6 +11,7 @@ from millstream.front import lateral, tables
 from millstream.front.parse import is_process_time
 from millstream.front.scalar import bind
 from millstream.front.scope import Added, CommonTable, Name, Scope
+from millstream.front.table_functions import bind_in_from, function_in_from
 from millstream.front.unread import refuse_unread
 from millstream.plan.conditions import terms_of
 from millstream.plan.expression import (
@@ -40,8 +41,8 @@ def bind_join(join: exp.Join, left: Plan, scope: Scope, ctes: Ctes) -> Plan:
         raise refuse("MS040", join, "", path)
     if method not in ("", "ASOF") or kind in ("SEMI", "ANTI"):
         raise refuse("MS010", join, " ".join(word for word in (method, side, kind, "JOIN") if word), path)
-    if isinstance(item, exp.Unnest) or (isinstance(item, exp.Lateral) and isinstance(item.this, exp.Unnest)):
-        return bind_unnest_join(join, left, scope)
+    if function_in_from(item) is not None:
+        return bind_function_join(join, left, scope)
     if isinstance(item, exp.Lateral):
         return lateral.bind_lateral(join, left, scope, ctes)
     process_time = isinstance(item, exp.Table) and is_process_time(item)
@@ -73,18 +74,23 @@ def bind_join(join: exp.Join, left: Plan, scope: Scope, ctes: Ctes) -> Plan:
 def check_condition(joined: Join, node: exp.Expr, path: str | None, item: exp.Expr) -> Join:
     """Refuse a join that no key connects, unless one side is one row; WHERE may still connect an inner join."""
     pairs = links(joined.on, names(joined.left), names(joined.right))
-    for term in conjuncts(joined.on):
-        if references(term) - names(joined.left) - names(joined.right):
-            raise refuse("MS010", node, "correlated join condition", path)
     if pairs or (joined.process_time and joined.kind == "inner"):
         return joined
     if joined.process_time:
         raise refuse("MS016", item, item.alias_or_name, path)
+    if references_outside(joined):
+        return joined
     if joined.kind in ("inner", "left") and at_most_one(joined.right):
         return Join(joined.left, joined.right, joined.kind, joined.on, single=True)
     if joined.kind != "inner":
         raise refuse("MS015", node, "", path)
     return joined
+
+
+def references_outside(joined: Join) -> bool:
+    """Tell whether the condition of a join reads the query around it, which may connect the sides too."""
+    known = names(joined.left) | names(joined.right)
+    return any(references(term) - known for term in conjuncts(joined.on))
 
 
 # ---- USING ----------------------------------------------------------------------------------------------------------
@@ -154,19 +160,17 @@ def bind_nearest(
     return Join(left, right, "left" if side else "inner", on, nearest=(first, *ties))
 
 
-# ---- unnest ---------------------------------------------------------------------------------------------------------
+# ---- functions --------------------------------------------------------------------------------------------------------
 
 
-def bind_unnest_join(join: exp.Join, left: Plan, scope: Scope) -> Plan:
-    """Bind a join with unnest: inner or cross, or LEFT … ON true, which keeps rows whose arrays are empty."""
-    path = scope.context.path
-    item, alias = join.this, None
-    if isinstance(item, exp.Lateral):
-        alias = item.args.get("alias")
-        item = item.this
-    on, side = join.args.get("on"), join.side.upper()
-    always = on is None or (isinstance(on, exp.Boolean) and on.this)
-    if join.method or side not in ("", "LEFT") or join.args.get("using") or (side and not always):
-        raise refuse("MS010", item, "outer join with unnest on a condition", path)
-    plan = tables.bind_unnest(item, left, scope, alias, outer=bool(side))
-    return plan if on is None or always else Filter(plan, bind(on, scope))
+def bind_function_join(join: exp.Join, left: Plan, scope: Scope) -> Plan:
+    """Bind a join with a set-returning function: inner or cross, or LEFT, which keeps rows of which it makes none."""
+    item, side, on = join.this, join.side.upper(), join.args.get("on")
+    if join.method or side not in ("", "LEFT") or join.args.get("using"):
+        raise refuse("MS049", join, "that is not CROSS, INNER or LEFT", scope.context.path)
+    if isinstance(on, exp.Boolean) and on.this:
+        on = None
+    if side:
+        return bind_in_from(item, left, scope, outer=True, on=on)
+    plan = bind_in_from(item, left, scope)
+    return Filter(plan, bind(on, scope)) if on is not None else plan

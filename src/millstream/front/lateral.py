@@ -1,4 +1,4 @@
-"""Bind LATERAL subqueries: joined by the equalities in their WHERE, ranked and aggregated for each of their values."""
+"""Bind LATERAL subqueries: joined by what ties them to the rows left of them, or computed row by row."""
 
 from __future__ import annotations
 
@@ -9,36 +9,40 @@ from sqlglot import exp
 from millstream.diagnostics import refuse
 from millstream.front import correlate, tables
 from millstream.front.scalar import bind
-from millstream.front.scope import Columns, CommonTable, Name, Scope
-from millstream.front.subplan import Subplan, check_attached
-from millstream.plan.expression import Attribute, column, conjunction, conjuncts, plain, references
-from millstream.plan.nodes import Filter, Join, Plan, Project, identity, names
+from millstream.front.scope import CommonTable, Name, Scope
+from millstream.front.subplan import Subplan
+from millstream.front.subqueries import beside
+from millstream.plan.expression import Attribute, column, conjunction, conjuncts, plain
+from millstream.plan.nodes import Filter, Join, Lateral, Plan, Project, identity, scans
 from millstream.plan.single import at_most_one
+
+Outputs = list[tuple[str, exp.Expr]]
 
 
 def bind_lateral(join: exp.Join, left: Plan, scope: Scope, ctes: Mapping[str, CommonTable]) -> Plan:
     """Bind `CROSS JOIN LATERAL (SELECT …)`, and JOIN or LEFT JOIN of one ON a condition."""
     path = scope.context.path
-    item, side = join.this, join.side.upper()
+    item, outer = join.this, join.side.upper() == "LEFT"
     if not isinstance(item.this, exp.Subquery):
         raise refuse("MS010", item, f"LATERAL {item.this.sql('postgres')}", path)
-    if side not in ("", "LEFT") or join.method or join.args.get("using"):
+    if join.side.upper() not in ("", "LEFT") or join.method or join.args.get("using"):
         raise refuse("MS049", join, "that is not CROSS, INNER or LEFT", path)
-    sub = correlate.bind_subplan(item.this, scope, ctes, named=True)
     alias = item.args.get("alias")
     labels = [identifier.name for identifier in alias.columns] if alias is not None else []
+    sub = correlate.bind_subplan(item.this, left, scope, ctes, named=True)
     outputs = tables.relabelled(sub.outputs, labels, item.alias, alias, path)
-    check_attached(left, sub.plan, [*sub.terms, *(value for _, value in outputs)], join, path)
     condition = join.args.get("on")
     always = condition is None or (isinstance(condition, exp.Boolean) and condition.this)
-    if side and sub.sole and not always:
+    if outer and (sub.sole or sub.each) and not always:
         raise refuse("MS049", join, "of one aggregated row, LEFT on a condition", path)
-    plan, columns = joined(sub, outputs, left, scope, join, bool(side))
-    scope.add(Name(item.alias), columns, item)
+    plan, outputs = joined(sub, outputs, left, join, outer, scope)
+    plan, outputs = with_columns(plan, outputs, scope)
+    known = {attribute.name: attribute for attribute in plan.columns}
+    scope.add(Name(item.alias), [(name, known[plain(value) or ""]) for name, value in outputs], item)
     if condition is None or always:
         return plan
     on = bind(condition, scope)
-    if isinstance(plan, Join) and side:
+    if isinstance(plan, Join) and outer:
         return Join(
             plan.left, plan.right, plan.kind, conjunction([*conjuncts(plan.on), on]), single=plan.single
         )
@@ -46,35 +50,27 @@ def bind_lateral(join: exp.Join, left: Plan, scope: Scope, ctes: Mapping[str, Co
 
 
 def joined(
-    sub: Subplan, outputs: list[tuple[str, exp.Expr]], left: Plan, scope: Scope, node: exp.Expr, outer: bool
-) -> tuple[Plan, Columns]:
-    """Join a subquery; return the plan and its columns by name, computed below the join where that joins NULLs."""
+    sub: Subplan, outputs: Outputs, left: Plan, node: exp.Expr, outer: bool, scope: Scope
+) -> tuple[Plan, Outputs]:
+    """Join a subquery to the rows left of it; a row outside that meets none of its rows has NULLs, if it stays."""
     path = scope.context.path
-    if not sub.correlated and not sub.sole:
-        single = at_most_one(sub.plan)
-        if not single:
-            raise refuse("MS015", node, "", path)
-    if not sub.links and sub.terms:
+    if sub.each:
+        return Lateral(left, sub.plan, outer), outputs
+    if sub.sole:
+        return Join(left, sub.plan, "left", sub.condition), outputs
+    single = not sub.correlated and at_most_one(sub.plan)
+    if not sub.links and not single and (scans(sub.plan) or sub.terms):
         raise refuse("MS015", node, "", path)
-    right = sub.plan
-    if outer and not sub.sole:
-        if any(references(value) - names(right) for _, value in outputs):
-            raise refuse("MS041", node, "in the SELECT list of an outer join", path)
-        right, outputs = with_columns(right, outputs, scope)
-    kind = "left" if outer or sub.sole else "inner"
-    plan: Plan = Join(left, right, kind, sub.condition, single=not sub.correlated)
-    if not outer or sub.sole:
-        plan, outputs = with_columns(plan, outputs, scope)
-    known = {attribute.name: attribute for attribute in plan.columns}
-    return plan, [(name, known[plain(value) or ""]) for name, value in outputs]
+    if not outer:
+        return Join(left, sub.plan, "inner", sub.condition, single=single), outputs
+    right, outputs = beside(sub, outputs, scope.context)
+    return Join(left, right, "left", sub.condition, single=single), outputs
 
 
-def with_columns(
-    plan: Plan, outputs: list[tuple[str, exp.Expr]], scope: Scope
-) -> tuple[Plan, list[tuple[str, exp.Expr]]]:
+def with_columns(plan: Plan, outputs: Outputs, scope: Scope) -> tuple[Plan, Outputs]:
     """Compute expressions as columns of a plan; return them as these columns."""
     computed: list[tuple[Attribute, exp.Expr]] = []
-    changed: list[tuple[str, exp.Expr]] = []
+    changed: Outputs = []
     for name, value in outputs:
         if plain(value) is None:
             attribute = Attribute(scope.context.names.fresh(name))

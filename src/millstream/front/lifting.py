@@ -9,6 +9,7 @@ from sqlglot import exp
 from millstream.diagnostics import refuse
 from millstream.front import subqueries
 from millstream.front.aggregates import bind_aggregation, has_aggregates, is_aggregate
+from millstream.front.arrays import is_array_of_query
 from millstream.front.scope import CommonTable, Scope, held
 from millstream.front.where import bind_where
 from millstream.plan.expression import Attribute, conjuncts, plain
@@ -22,7 +23,7 @@ def is_subquery(node: exp.Expr) -> bool:
     """Tell whether a node is a subquery in an expression, with the EXISTS, IN, ANY or ALL around it."""
     if isinstance(node, exp.Exists) or (isinstance(node, exp.In) and node.args.get("query") is not None):
         return True
-    if isinstance(node, exp.Subquery):
+    if isinstance(node, exp.Subquery) or is_array_of_query(node):
         return True
     return (
         isinstance(node, exp.Binary) and isinstance(node.expression, (exp.Any, exp.All)) and has_query(node)
@@ -74,8 +75,6 @@ def lift(
     for node in outermost(root.this):
         joined, value = subqueries.attach_value(node, plan, scope, ctes)
         source = next((each for each in joined.columns if each.name == plain(value)), None)
-        if source is not None and not isinstance(node, exp.In):
-            scope.context.note_beside((source,), node)
         attribute = Attribute(
             scope.context.names.fresh("value"),
             source.type if source is not None else None,
@@ -116,12 +115,11 @@ def bind_grouped(
     plan: Plan,
     scope: Scope,
     ctes: Mapping[str, CommonTable],
-    keys: tuple[Attribute, ...] = (),
 ) -> tuple[Plan, Scope, Items]:
     """Bind GROUP BY, aggregates and HAVING where expressions may hold subqueries.
 
     Those inside an aggregate call are joined below the aggregation, the others above it, where only the columns of
-    the groups can be read. `keys` are columns to group by besides.
+    the groups can be read.
     """
     select, tests = split_having(select)
     refuse_grouped_by_subquery(select, items, scope.context.path)
@@ -131,9 +129,6 @@ def bind_grouped(
         plan, expression = lift_inside_aggregates(item, plan, scope, ctes)
         prepared.append((name, set_aside(expression, aside, scope.context.path)))
     before = scope
-    if keys:
-        scope.hold(*keys)
-        select = grouped_by(select, keys)
     plan, scope, found = bind_aggregation(select, prepared, plan, scope)
     if aside:
         kept = names(plan)
@@ -200,31 +195,6 @@ def restore(expression: exp.Expr, aside: list[exp.Expr]) -> exp.Expr:
                 subquery.set("this", outside[0].copy())
             node.replace(subquery)
     changed: exp.Expr = root.this
-    return changed
-
-
-def partitioned(items: Items, keys: tuple[Attribute, ...]) -> Items:
-    """Let the window functions of a SELECT list see the rows of one value of the keys only."""
-    if not keys:
-        return items
-    changed: Items = []
-    for name, item in items:
-        root = exp.Paren(this=item.copy())
-        for window in list(root.find_all(exp.Window)):
-            window.set("partition_by", [*map(held, keys), *(window.args.get("partition_by") or [])])
-        changed.append((name, root.this))
-    return changed
-
-
-def grouped_by(select: exp.Select, keys: tuple[Attribute, ...]) -> exp.Select:
-    """Return a SELECT that groups by some columns more."""
-    changed = select.copy()
-    group = changed.args.get("group")
-    more = [held(key) for key in keys]
-    if group is None:
-        changed.set("group", exp.Group(expressions=more))
-    else:
-        group.set("expressions", [*group.expressions, *more])
     return changed
 
 

@@ -9,6 +9,7 @@ same whenever it is computed and arrays that were aligned stay so; it is one of 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TypeGuard
 
 from sqlglot import exp
 
@@ -62,8 +63,15 @@ def arguments(call: exp.Expr) -> list[exp.Expr]:
     return [part.this if isinstance(part, exp.Order) else part for part in call.iter_expressions()]
 
 
+def skips_nulls(call: exp.Expr) -> TypeGuard[exp.IgnoreNulls]:
+    """Tell whether a call is first_value or last_value IGNORE NULLS."""
+    return isinstance(call, exp.IgnoreNulls) and isinstance(call.this, FIRST_LAST)
+
+
 def check_aggregate(call: exp.Expr, context: Context) -> None:
     """Refuse an aggregate call whose result no rule can keep; `call` is without FILTER and WITHIN GROUP."""
+    if skips_nulls(call):
+        call = call.this
     if isinstance(call, (exp.IgnoreNulls, exp.RespectNulls)):
         raise refuse("MS010", call, "IGNORE NULLS or RESPECT NULLS", context.path)
     name = call.sql("postgres", normalize_functions=False).split("(")[0].lower()
@@ -85,10 +93,13 @@ def rewrite_aggregate(node: exp.Expr, context: Context) -> exp.Expr:
 
     first_value(x ORDER BY t) is (array_agg(x ORDER BY t))[1], last_value the same in the reverse order. The CASE never
     takes its first branch: it makes PostgreSQL refuse values that are arrays themselves, of which array_agg would make
-    one array of more dimensions. approx_count_distinct is exact. A NULL key of jsonb_object_agg, which is an error in
+    one array of more dimensions; IGNORE NULLS is a FILTER. approx_count_distinct is exact. A NULL key of jsonb_object_agg, which is an error in
     PostgreSQL and would stop every view, is left out.
     """
     call = node.this if isinstance(node, exp.Filter) else node
+    if skips_nulls(call):
+        node = exp.Filter(this=call.this.copy(), expression=exp.Where(this=known_only(node, call.this)))
+        call = node.this
     if isinstance(call, exp.ApproxDistinct):
         counted = exp.Count(this=exp.Distinct(expressions=[call.this.copy()]), big_int=True)
         return filtered(node, counted)
@@ -107,6 +118,19 @@ def rewrite_aggregate(node: exp.Expr, context: Context) -> exp.Expr:
     )  # sqlglot counts from 0 and writes [1]
     never = exp.LT(this=exp.Count(this=exp.Star()), expression=exp.Literal.number(0))
     return exp.Paren(this=exp.Case().when(never, exp.AnyValue(this=order.this.copy())).else_(gathered))
+
+
+def known_only(node: exp.Expr, call: exp.Expr) -> exp.Expr:
+    """The FILTER of IGNORE NULLS: the value is not NULL, and what FILTER said."""
+    value = arguments(call)[0]
+    known = exp.Not(this=exp.Is(this=exp.paren(value.copy()), expression=exp.Null()))
+    return exp.and_(node.expression.this.copy(), known) if isinstance(node, exp.Filter) else known
+
+
+def known_value(call: exp.IgnoreNulls) -> exp.Expr:
+    """first_value or last_value IGNORE NULLS as a window function of the engine's (catalog/windows.sql)."""
+    name = "first_known" if isinstance(call.this, exp.FirstValue) else "last_known"
+    return exp.Anonymous(this=f"millstream.{name}", expressions=[call.this.this.copy()])
 
 
 def filtered(node: exp.Expr, call: exp.Expr) -> exp.Expr:

@@ -114,12 +114,8 @@ def bind_ordering(
     columns: list[Attribute],
     visible: int,
     context: Context,
-    keys: tuple[Attribute, ...] = (),
 ) -> Plan:
-    """Put DISTINCT, ORDER BY and LIMIT on top of a plan whose columns are `columns`, the first `visible` shown.
-
-    With `keys`, ORDER BY and LIMIT choose among the rows of each of their values.
-    """
+    """Put DISTINCT, ORDER BY and LIMIT on top of a plan whose columns are `columns`, the first `visible` shown."""
     shown = tuple((attribute, column(attribute)) for attribute in columns[:visible])
     terms = [ordered(term, columns[number]) for number, term in ordering.terms]
     if ordering.distinct:
@@ -127,7 +123,6 @@ def bind_ordering(
     if ordering.on:
         partition = tuple(columns[number] for number in dict.fromkeys(ordering.on))
         order = tuple(terms[len(partition) :])
-        partition = (*keys, *partition)
         if not order and not is_total(plan, partition, ()):
             raise refuse(
                 "MS053", ordering.node.args["distinct"], "with nothing more in ORDER BY", context.path
@@ -135,7 +130,7 @@ def bind_ordering(
         plan = first_rows(plan, partition, order, exp.RowNumber(), 0, 1, context)
     if ordering.limited:
         number = exp.Rank() if ordering.with_ties else exp.RowNumber()
-        plan = first_rows(plan, keys, tuple(terms), number, ordering.offset, ordering.limit, context)
+        plan = first_rows(plan, (), tuple(terms), number, ordering.offset, ordering.limit, context)
     return Project(plan, shown) if ordering.on or ordering.limited else plan
 
 

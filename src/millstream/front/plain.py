@@ -11,7 +11,7 @@ from millstream.diagnostics import refuse
 from millstream.front.aggregates import bare, is_aggregate
 from millstream.front.corresponding import SPELLED_OUT
 from millstream.front.intervals import microseconds
-from millstream.front.ordered import REWRITTEN, rewrite_aggregate
+from millstream.front.ordered import REWRITTEN, known_value, rewrite_aggregate, skips_nulls
 from millstream.front.parse import parse
 from millstream.front.scope import Context, item_name
 from millstream.front.time_windows import ORIGIN, window_function
@@ -23,19 +23,26 @@ def in_postgres_words(sql: str, context: Context) -> str:
     root = exp.Paren(this=parse(sql, context.path))
     calls = [
         node
-        for node in root.find_all(exp.Filter, *REWRITTEN)
-        if is_aggregate(node) and isinstance(bare(node), REWRITTEN)
+        for node in root.find_all(exp.Filter, exp.IgnoreNulls, *REWRITTEN)
+        if is_aggregate(node) and (isinstance(bare(node), REWRITTEN) or skips_nulls(bare(node)))
+    ]
+    known = [
+        node
+        for node in root.find_all(exp.IgnoreNulls)
+        if skips_nulls(node) and isinstance(node.parent, exp.Window)
     ]
     nearest = [join for join in root.find_all(exp.Join) if join.method.upper() == "ASOF"]
     windows = [(table, call) for table in root.find_all(exp.Table) if (call := window_function(table))]
     for node in calls:
         node.replace(rewrite_aggregate(node, context))
+    for node in known:
+        node.replace(known_value(node))
     for table, call in windows:
         table.replace(windows_of(table, call, context))
     for join in nearest:
         join.replace(nearest_row(join, context))
     spelled_out = any(node.meta.get(SPELLED_OUT) for node in root.find_all(exp.SetOperation))
-    changed = calls or windows or nearest or spelled_out
+    changed = calls or known or windows or nearest or spelled_out
     return root.this.sql("postgres", normalize_functions=False) if changed else sql
 
 

@@ -6,21 +6,23 @@ documentation and the expected errors of its planner tests.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
+import sqlglot
 from sqlglot import exp
 
 from millstream.diagnostics import refuse
 from millstream.errors import Refused
 from millstream.front.functions import inline
-from millstream.front.parse import is_process_time, parse
+from millstream.front.ordered import skips_nulls
+from millstream.front.parse import DIALECT, is_process_time, parse
 from millstream.front.portable_names import of_name, of_schemas
+from millstream.front.portable_subqueries import of_functions, of_joins, of_lists, of_membership, of_values
 from millstream.front.query import bind_query
-from millstream.front.reads import ctes_in_sight, is_relation, tables
+from millstream.front.reads import is_relation, items, means, sources, tables
 from millstream.front.scope import Catalog, Context, Name, ViewText, item_name
 from millstream.plan.conditions import terms_of
-from millstream.plan.expression import links
-from millstream.plan.nodes import Join, Relation, names, scans, walk
+from millstream.plan.nodes import Relation
 
 Indexes = Callable[[str | None, str], Sequence[Sequence[str]]]  # (schema, name) → the columns of each index
 
@@ -66,48 +68,69 @@ AGGREGATES = {
 
 def refuse_unportable(sql: str, catalog: Catalog, path: str | None, indexes: Indexes | None = None) -> None:
     """Raise the first refusal for a materialized view; plain views that it reads are expanded and looked at too."""
-    tree = parse(sql, path)
-    for found in unportable(tree, catalog, path, indexes or (lambda *_: ())):
+    for found in unportable(sql, catalog, path, indexes or (lambda *_: ())):
         raise found
-    for found in nested_loops(tree, catalog, path):
-        raise found
-    for table in tables(tree):
+    for table in tables(parse(sql, path)):
         view = catalog.relation(table.db or None, table.name)
         if isinstance(view, ViewText):
             refuse_unportable(view.sql, catalog, view.path, indexes)
 
 
-def unportable(tree: exp.Expr, catalog: Catalog, path: str | None, indexes: Indexes) -> Iterator[Refused]:
+def unportable(sql: str, catalog: Catalog, path: str | None, indexes: Indexes) -> Iterator[Refused]:
     """Yield a refusal for everything that RisingWave would not keep."""
+    yield from of_text(sql, path)
+    tree = parse(sql, path)
+    yield from of_tree(tree, catalog, path, indexes)
+    context = Context(catalog, path=path)
+    try:
+        plan, _ = bind_query(inline(tree, catalog, path), context, {}, None)
+    except Refused:  # by both engines
+        return
+    yield from of_joins(plan, context.places)
+    for node, file in context.with_nulls:
+        yield refuse("MS071", node, "", file)
+
+
+def of_text(sql: str, path: str | None) -> Iterator[Refused]:
+    """IGNORE NULLS behind the brackets, which the parser puts where it is inside of them."""
+    tokens = sqlglot.tokenize(sql, dialect=DIALECT)
+    for bracket, word, nulls in zip(tokens, tokens[1:], tokens[2:], strict=False):
+        if (
+            bracket.text == ")"
+            and word.text.lower() in ("ignore", "respect")
+            and nulls.text.lower() == "nulls"
+        ):
+            at = exp.to_identifier(word.text)
+            at.meta.update(line=word.line, col=word.col, start=word.start, end=word.end)
+            yield refuse("MS065", at, f"with {word.text.upper()} NULLS behind its brackets", path)
+
+
+def of_tree(tree: exp.Expr, catalog: Catalog, path: str | None, indexes: Indexes) -> Iterator[Refused]:
+    """Yield a refusal for every node that RisingWave would not keep."""
     for node in tree.walk():
         yield from of_name(node, path)
         if isinstance(node, exp.Window) and node.arg_key != "windows":
             yield from of_window(node, tree, path)
         elif isinstance(node, (exp.Except, exp.Intersect)) and node.args.get("distinct") is False:
             yield refuse("MS066", node.expression, f"{node.key.upper()} ALL", path)
+        elif isinstance(node, (exp.In, exp.Any, exp.All)):
+            yield from of_membership(node, path)
         elif isinstance(node, exp.Select):
             yield from of_schemas(node, path)
             yield from of_select(node, catalog, path)
+            yield from of_functions(node, jsonb_columns(node, catalog), path)
+            around = queries_around(node)
+            jsonb = [column for each in around for column in jsonb_columns(each, catalog)]
+            yield from of_lists(node, [name for each in around for name in items(each)], jsonb, path)
+            yield from of_values(node, path)
             for join in node.args.get("joins") or []:
                 yield from of_join(join, node, catalog, path, indexes)
         elif isinstance(node, exp.Filter) and node.find(exp.Query):
             yield refuse("MS067", node, "a FILTER clause", path)
-        elif isinstance(node, exp.AggFunc) and not isinstance(node.parent, exp.Window):
+        elif isinstance(node, exp.IgnoreNulls) and not isinstance(node.parent, exp.Window):
+            yield refuse("MS064", node, f"{name_of(node.this)} IGNORE NULLS", path)
+        elif isinstance(node, exp.AggFunc) and not isinstance(node.parent, (exp.Window, exp.IgnoreNulls)):
             yield from of_aggregate(node, path)
-
-
-def nested_loops(tree: exp.Expr, catalog: Catalog, path: str | None) -> Iterator[Refused]:
-    """Joins of every row with a single one, or with constants: no equality connects them, and no dynamic filter is made."""
-    context = Context(catalog, path=path)
-    plan, _ = bind_query(inline(tree, catalog, path), context, {}, None)
-    for join in walk(plan):
-        if not isinstance(join, Join) or join.kind == "semi" or join.process_time:
-            continue
-        written = [context.beside[a.name] for a in join.right.columns if a.name in context.beside]
-        constant = not scans(join.right)
-        if not written or constant == join.single or links(join.on, names(join.left), names(join.right)):
-            continue
-        yield refuse("MS068", written[0], "constant rows" if constant else "a single row", path)
 
 
 def of_window(window: exp.Window, tree: exp.Expr, path: str | None) -> Iterator[Refused]:
@@ -115,6 +138,8 @@ def of_window(window: exp.Window, tree: exp.Expr, path: str | None) -> Iterator[
     call: exp.Expr = window.this
     if isinstance(call, exp.Filter):
         yield refuse("MS065", window, "with FILTER", path)
+        call = call.this
+    if skips_nulls(call):
         call = call.this
     name = name_of(call)
     known = isinstance(call, WINDOWS) or (isinstance(call, exp.AggFunc) and name in AGGREGATES)
@@ -263,8 +288,7 @@ def fixed_by(term: exp.Expr, relation: Name, stored: set[str]) -> str | None:
 def jsonb_columns(select: exp.Select, catalog: Catalog) -> list[tuple[Name, str]]:
     """The columns of type jsonb in FROM, and whose they are."""
     found: list[tuple[Name, str]] = []
-    sources = [select.args["from_"].this] if select.args.get("from_") else []
-    for table in [*sources, *(join.this for join in select.args.get("joins") or [])]:
+    for table in sources(select):
         if not isinstance(table, exp.Table) or not is_relation(table):
             continue
         relation = catalog.relation(table.db or None, table.name)
@@ -287,13 +311,12 @@ def is_jsonb(key: exp.Expr, columns: list[tuple[Name, str]]) -> bool:
     )
 
 
-def items(select: exp.Select) -> list[Name]:
-    """What the items of one FROM clause are called."""
-    sources = [select.args["from_"].this] if select.args.get("from_") else []
-    joined = (join.this for join in select.args.get("joins") or [])
-    return [item_name(item, ctes_in_sight(item)) for item in (*sources, *joined)]
-
-
-def means(names: Iterable[Name], column: exp.Column) -> bool:
-    """Tell whether a qualified column reference names one of these items."""
-    return any(name.means(column) for name in names)
+def queries_around(select: exp.Select) -> list[exp.Select]:
+    """The SELECTs that a subquery stands in."""
+    found = []
+    above = select.parent
+    while above is not None:
+        if isinstance(above, exp.Select):
+            found.append(above)
+        above = above.parent
+    return found

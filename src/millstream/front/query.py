@@ -12,6 +12,7 @@ from millstream.front import lifting, setops, tables
 from millstream.front.ordering import bind_ordering, read_ordering
 from millstream.front.scalar import bind, python_call, type_of
 from millstream.front.scope import Columns, CommonTable, Context, Scope, held
+from millstream.front.table_functions import lift_sets
 from millstream.front.unread import refuse_unread
 from millstream.front.where import bind_where
 from millstream.front.windows import bind_windows
@@ -27,19 +28,21 @@ def bind_query(
     node: exp.Expr, context: Context, ctes: Mapping[str, CommonTable], outer: Scope | None
 ) -> tuple[Plan, Outputs]:
     """Bind a query; return its plan and its named output columns in order."""
-    ctes = with_ctes(node, context, ctes)
+    ctes = with_ctes(node, context, ctes, outer)
     if isinstance(node, exp.Subquery):
         return bind_query(node.this, context, ctes, outer)
     if isinstance(node, exp.SetOperation):
-        return setops.bind_set_operation(node, context, ctes)
+        return setops.bind_set_operation(node, context, ctes, outer)
     if isinstance(node, exp.Values):
-        return tables.bind_values(node, Scope(context))
+        return tables.bind_values(node, Scope(context, outer=outer))
     if isinstance(node, exp.Select):
         return bind_select(node, context, ctes, outer)
     raise refuse("MS010", node, node.key.upper(), context.path)
 
 
-def with_ctes(node: exp.Expr, context: Context, ctes: Mapping[str, CommonTable]) -> Mapping[str, CommonTable]:
+def with_ctes(
+    node: exp.Expr, context: Context, ctes: Mapping[str, CommonTable], outer: Scope | None
+) -> Mapping[str, CommonTable]:
     """Return the CTEs in sight, with those that this query declares."""
     clause = node.args.get("with_")
     if clause is None:
@@ -53,7 +56,7 @@ def with_ctes(node: exp.Expr, context: Context, ctes: Mapping[str, CommonTable])
             raise refuse("MS005", cte.args["alias"], f"{cte.alias} in WITH", context.path)
         declared.add(cte.alias)
         columns = tuple(identifier.name for identifier in cte.args["alias"].columns)
-        found[cte.alias] = CommonTable(written(cte.this), dict(found), columns)
+        found[cte.alias] = CommonTable(written(cte.this), dict(found), columns, outer)
     return found
 
 
@@ -73,35 +76,20 @@ def bind_select(
     scope = Scope(context, outer=outer)
     plan = tables.bind_from(select, scope, ctes)
     plan = bind_where(select.args.get("where"), plan, scope, ctes, select.args.get("from_") or select)
-    return bind_block(select, plan, scope, ctes)
-
-
-def bind_block(
-    select: exp.Select,
-    plan: Plan,
-    scope: Scope,
-    ctes: Mapping[str, CommonTable],
-    keys: tuple[Attribute, ...] = (),
-) -> tuple[Plan, Outputs]:
-    """Bind what follows FROM and WHERE; with `keys`, once for each of their values, which end the outputs."""
-    context = scope.context
     if select.args.get("distinct") and not select.expressions:
         raise refuse("MS009", select, "SELECT DISTINCT", context.path)
-    scope.hold(*keys)
     named = [(name_of(item, context), item.unalias()) for item in select.expressions]
-    named += [(key.name, held(key)) for key in keys]
     ordering, items = read_ordering(select, named, context)
     if lifting.needs_grouping(select, items):
-        plan, scope, items = lifting.bind_grouped(select, items, plan, scope, ctes, keys)
+        plan, scope, items = lifting.bind_grouped(select, items, plan, scope, ctes)
     else:
         plan, items = lifting.lift_items(items, plan, scope, ctes)
-    windows = select.args.get("windows")
-    plan, items = bind_windows(lifting.partitioned(items, keys), plan, scope, windows)
+    plan, items = bind_windows(items, plan, scope, select.args.get("windows"))
+    plan, items = lift_sets(items, plan, scope)
     plan, outputs = bind_items(items, plan, scope)
     plan = without_unread_row(plan, context.names)
     columns = [attribute for _, attribute in outputs]
-    partition = tuple(columns[len(named) - len(keys) : len(named)])
-    return bind_ordering(ordering, plan, columns, len(named), context, partition), outputs[: len(named)]
+    return bind_ordering(ordering, plan, columns, len(named), context), outputs[: len(named)]
 
 
 def name_of(item: exp.Expr, context: Context) -> str:
@@ -114,7 +102,7 @@ def name_of(item: exp.Expr, context: Context) -> str:
         return str(item.expression.name)
     if isinstance(item, (exp.Cast, exp.Paren)):
         return name_of(item.this, context)
-    if isinstance(item, (exp.Filter, exp.Window, exp.WithinGroup)):
+    if isinstance(item, (exp.Filter, exp.Window, exp.WithinGroup, exp.IgnoreNulls)):
         return name_of(item.this, context)
     if isinstance(item, exp.Anonymous):
         return str(item.name)

@@ -1,12 +1,12 @@
-"""Which relations a query names, as written: CTEs are not among them, what TUMBLE and HOP read is."""
+"""What a query names, as written: its items of FROM, and relations: CTEs are none, what TUMBLE and HOP read is."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from sqlglot import exp
 
-from millstream.front.scope import DEFAULT_SCHEMA
+from millstream.front.scope import DEFAULT_SCHEMA, Name, item_name
 from millstream.front.time_windows import window_function
 
 Qualified = tuple[str, str]  # schema and name
@@ -52,3 +52,24 @@ def ctes_in_sight(node: exp.Expr) -> frozenset[str]:
                 found |= {cte.alias for cte in clause.expressions}
         child = parent
     return frozenset(found)
+
+
+def sources(select: exp.Select) -> list[exp.Expr]:
+    """The items of one FROM clause."""
+    first = [select.args["from_"].this] if select.args.get("from_") else []
+    return [*first, *(join.this for join in select.args.get("joins") or [])]
+
+
+def item_in_sight(item: exp.Expr) -> Name:
+    """What an item of FROM is called, where it stands."""
+    return item_name(item, ctes_in_sight(item))
+
+
+def items(select: exp.Select) -> list[Name]:
+    """What the items of one FROM clause are called."""
+    return [item_in_sight(item) for item in sources(select)]
+
+
+def means(names: Iterable[Name], column: exp.Column) -> bool:
+    """Tell whether a qualified column reference names one of these items."""
+    return any(name.means(column) for name in names)

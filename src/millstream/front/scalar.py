@@ -98,7 +98,11 @@ def bind(expression: exp.Expr, scope: Scope, clock: bool = False) -> exp.Expr:
             raise refuse("MS019", node, "", path)
 
     def change(node: exp.Expr) -> exp.Expr:
-        return column(scope.resolve(node)) if isinstance(node, exp.Column) else node
+        if not isinstance(node, exp.Column):
+            return node
+        read = column(scope.resolve(node))
+        read.meta.update(node.this.meta)  # its place in the file
+        return read
 
     bound = transform(expression, change)
     note_model(bound, scope.context.model)

@@ -16,6 +16,7 @@ from millstream.plan.nodes import Relation
 DEFAULT_SCHEMA = "public"  # of a relation that is named without one
 Columns = list[tuple[str, Attribute]]  # what an item of FROM shows, in order; two may have the same name
 AMBIGUOUS = Attribute("")  # stands for the columns of one item that share a name
+Place = tuple[exp.Expr, str | None]  # a part of a statement, and the file that it is in
 
 
 @dataclass(frozen=True)
@@ -56,20 +57,14 @@ class Catalog(Protocol):
 
 @dataclass
 class Context:
-    """One compilation: names, catalogue, the file that errors point to, and the version that is compiled.
-
-    `beside` has the columns of what is joined to every row of something, and where that is written.
-    """
+    """One compilation: names, catalogue, the file that errors point to, and the version that is compiled."""
 
     catalog: Catalog
     names: Names = field(default_factory=Names)
     path: str | None = None
     model: str = ""
-    beside: dict[str, exp.Expr] = field(default_factory=dict)
-
-    def note_beside(self, columns: Iterable[Attribute], node: exp.Expr) -> None:
-        """Remember where something is joined to every row."""
-        self.beside.update((attribute.name, node) for attribute in columns)
+    places: dict[str, Place] = field(default_factory=dict)  # attribute → what of the statement gives it
+    with_nulls: list[Place] = field(default_factory=list)  # NOT IN that a NULL would end
 
 
 @dataclass(frozen=True)
@@ -79,6 +74,7 @@ class CommonTable:
     query: exp.Expr
     ctes: Mapping[str, CommonTable]
     columns: tuple[str, ...]
+    outer: Scope | None = None  # of the query around the one that declares it
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,6 +169,11 @@ class Scope:
             if node.table and any(name.means(node) for name in scope.tables):
                 break
         raise refuse("MS003", node, node.sql("postgres"), self.context.path, self.likely(node))
+
+    def resolve_outside(self, node: exp.Column) -> Attribute | None:
+        """Find the attribute that a column reference means in the query around this one, if it is none of this one's."""
+        found = self.resolve(node)
+        return None if found in self.lookup(node) else found
 
     def outward(self) -> Iterator[Scope]:
         """This scope and those around it."""

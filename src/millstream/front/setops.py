@@ -9,7 +9,7 @@ from sqlglot import exp
 from millstream.diagnostics import refuse
 from millstream.front import query
 from millstream.front.ordering import bind_ordering, read_ordering
-from millstream.front.scope import CommonTable, Context
+from millstream.front.scope import CommonTable, Context, Scope
 from millstream.plan.expression import Attribute, column, plain, substitute
 from millstream.plan.nodes import Aggregate, Filter, Plan, Project, UnionAll, Unnest
 
@@ -18,10 +18,10 @@ Branch = tuple[Plan, Outputs]
 
 
 def bind_set_operation(
-    node: exp.SetOperation, context: Context, ctes: Mapping[str, CommonTable]
+    node: exp.SetOperation, context: Context, ctes: Mapping[str, CommonTable], outer: Scope | None = None
 ) -> tuple[Plan, Outputs]:
     """Bind a set operation with its ORDER BY and LIMIT, which see its columns only."""
-    left, right = (query.bind_query(side, context, ctes, None) for side in (node.left, node.right))
+    left, right = (query.bind_query(side, context, ctes, outer) for side in (node.left, node.right))
     if len(left[1]) != len(right[1]):
         raise refuse("MS022", node.right, f"{len(left[1])} and {len(right[1])} columns", context.path)
     if not left[1]:
@@ -151,7 +151,7 @@ def counted(
         this="array_fill",
         expressions=[exp.Literal.number(1), exp.Array(expressions=[exp.cast(copies, "integer")])],
     )
-    return Project(Unnest(groups, (array,), (once,), None), shown), columns
+    return Project(Unnest(groups, (exp.Unnest(expressions=[array]),), ((once,),), None), shown), columns
 
 
 def distinctly_named(

@@ -1,4 +1,4 @@
-"""A bound subquery, and what it may read of the query around it."""
+"""A bound subquery, and what ties it to the query around it."""
 
 from __future__ import annotations
 
@@ -6,30 +6,70 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from millstream.diagnostics import refuse
-from millstream.front.scope import Scope
-from millstream.plan.expression import Attribute, conjunction, references
-from millstream.plan.nodes import Plan, Project, names
+from millstream.plan.expression import (
+    Attribute,
+    column,
+    conjunction,
+    is_equality,
+    plain,
+    references,
+    substitute,
+)
+from millstream.plan.nodes import Plan, names
+from millstream.plan.same import compared
+
+
+@dataclass(frozen=True)
+class Link:
+    """A column of a subquery, and the condition that it is the same as something outside."""
+
+    column: Attribute
+    term: exp.Expr
+
+    @property
+    def nulls(self) -> bool:
+        """Whether NULL is the same as NULL."""
+        return not is_equality(self.term)
+
+    def met_by(self, attribute: Attribute) -> exp.Expr:
+        """The condition for a column that has the value of this one."""
+        return substitute(self.term, {self.column.name: column(attribute)})
 
 
 @dataclass(frozen=True)
 class Subplan:
     """A bound subquery.
 
-    `links` are (its column, what that must equal outside); `terms` are all conditions that refer to the query around
-    it, the links among them. `outputs` are expressions over its columns, and after a join also over those outside.
-    `sole` marks an aggregation without GROUP BY: for every row outside it gives one row, even where it reads none.
+    `terms` are all conditions that tie it to the query around it. `outputs` are expressions over its columns, and after a
+    join also over those outside. `sole` says that it has one row for every row outside, even where its plan has none.
+    `each` says that its plan reads no relation, but the row outside.
     """
 
     plan: Plan
     outputs: list[tuple[str, exp.Expr]]
-    links: list[tuple[Attribute, exp.Expr]]
     terms: list[exp.Expr]
     sole: bool = False
+    each: bool = False
 
     @property
     def correlated(self) -> bool:
-        return bool(self.terms)
+        return bool(self.terms) or self.each
+
+    @property
+    def links(self) -> list[Link]:
+        """The equalities that tie it to the query around it."""
+        known = {attribute.name: attribute for attribute in self.plan.columns}
+        found = []
+        for term in self.terms:
+            both = compared(term)
+            if both is None:
+                continue
+            for own, other in ((both.this, both.expression), (both.expression, both.this)):
+                name = plain(own)
+                if name in known and not references(other) & names(self.plan):
+                    found.append(Link(known[name or ""], term))
+                    break
+        return found
 
     @property
     def loose(self) -> bool:
@@ -39,24 +79,3 @@ class Subplan:
     @property
     def condition(self) -> exp.Expr | None:
         return conjunction(self.terms)
-
-    @property
-    def pinned(self) -> frozenset[str]:
-        """Its columns that one row outside fixes."""
-        return frozenset(attribute.name for attribute, _ in self.links)
-
-
-def check_inside(plan: Plan, select: exp.Select, inner: Scope) -> None:
-    """Refuse outputs that read the query around: they would have to be computed after the join."""
-    read: frozenset[str] = frozenset()
-    if isinstance(plan, Project):
-        read = frozenset().union(*(references(e) for _, e in plan.items)) - names(plan.input)
-    if read:
-        raise refuse("MS041", select, "in its SELECT list", inner.context.path)
-
-
-def check_attached(left: Plan, right: Plan, terms: list[exp.Expr], node: exp.Expr, path: str | None) -> None:
-    """Refuse conditions that read a query further out than the one around."""
-    known = names(left) | names(right)
-    if any(references(term) - known for term in terms):
-        raise refuse("MS041", node, "over more than one level", path)

@@ -9,7 +9,7 @@ from typing import TypeVar
 from sqlglot import exp
 
 from millstream.diagnostics import refuse
-from millstream.front import joins, query, time_windows
+from millstream.front import joins, lateral, query, time_windows
 from millstream.front.functions import inline
 from millstream.front.parse import is_process_time, parse
 from millstream.front.scalar import bind
@@ -25,9 +25,10 @@ from millstream.front.scope import (
     item_name,
 )
 from millstream.front.suggest import likely
+from millstream.front.table_functions import bind_in_from, function_in_from
 from millstream.front.unread import refuse_unread
-from millstream.plan.expression import Attribute, references
-from millstream.plan.nodes import Plan, Relation, Scan, Unnest, Values, names
+from millstream.plan.expression import Attribute
+from millstream.plan.nodes import ONE_ROW, Plan, Relation, Scan, Values
 
 Shown = TypeVar("Shown", Attribute, exp.Expr)
 
@@ -46,7 +47,7 @@ def bind_table(table: exp.Table, scope: Scope, ctes: Mapping[str, CommonTable]) 
     context = scope.context
     if not table.db and table.name in ctes:
         cte = ctes[table.name]
-        plan, outputs = query.bind_query(cte.query, context, cte.ctes, None)
+        plan, outputs = query.bind_query(cte.query, context, cte.ctes, cte.outer)
         return plan, relabelled(outputs, cte.columns, f"CTE {table.name}", table, context.path)
     found = context.catalog.relation(table.db or None, table.name)
     if found is None:
@@ -90,11 +91,13 @@ def bind_item(item: exp.Expr, scope: Scope, ctes: Mapping[str, CommonTable]) -> 
             raise refuse("MS010", item, f"table function {item.this.sql('postgres')}", path)
         plan, columns = bind_table(item, scope, ctes)
     elif isinstance(item, exp.Subquery):
-        plan, columns = query.bind_query(item.this, scope.context, ctes, None)
+        plan, columns = query.bind_query(item.this, scope.context, ctes, scope.outer)
     elif isinstance(item, exp.Values):
         plan, columns = bind_values(item, scope)
     else:
         raise refuse("MS010", item, f"{item.key} in FROM", path)
+    for _, attribute in columns:
+        scope.context.places.setdefault(attribute.name, (item, path))
     return plan, [(item_name(item, ctes), aliased(columns, item, path))]
 
 
@@ -150,7 +153,7 @@ def bind_values(item: exp.Values, scope: Scope) -> tuple[Values, Columns]:
     """Bind `(VALUES (…), …) AS alias(column, …)`; columns without a name are column1, column2, …"""
     rows = tuple(
         tuple(
-            bind(value, Scope(scope.context))
+            bind(value, Scope(scope.context, outer=scope.outer))
             for value in (row.expressions if isinstance(row, exp.Tuple) else [row])
         )
         for row in item.expressions
@@ -170,42 +173,17 @@ def bind_values(item: exp.Values, scope: Scope) -> tuple[Values, Columns]:
     return Values(rows, attributes), [(f"column{n}", a) for n, a in enumerate(attributes, 1)]
 
 
-def bind_unnest(
-    item: exp.Unnest, plan: Plan, scope: Scope, outer_alias: exp.TableAlias | None, *, outer: bool = False
-) -> Plan:
-    """Bind `unnest(array, …) [WITH ORDINALITY] AS alias(column, …)` over the rows left of it."""
-    context = scope.context
-    refuse_unread(item, context.path)
-    alias = item.args.get("alias") or outer_alias
-    labels = [identifier.name for identifier in alias.columns] if alias is not None else []
-    offset = item.args.get("offset")
-    if not labels and len(item.expressions) == 1 and alias is not None:
-        labels = [alias.name]  # the one column is called as the alias
-    if len(labels) != len(item.expressions):
-        raise refuse("MS010", item, "unnest without a name for every column", context.path)
-    arrays = tuple(bind(array, scope) for array in item.expressions)
-    if any(references(array) - names(plan) for array in arrays):
-        raise refuse("MS041", item, "in unnest", context.path)
-    elements = tuple(Attribute(context.names.fresh(label)) for label in labels)
-    columns = list(zip(labels, elements, strict=True))
-    ordinality = None
-    if offset:
-        label = offset.name if isinstance(offset, exp.Identifier) else "ordinality"
-        ordinality = Attribute(context.names.fresh(label), "bigint", outer)
-        columns.append((label, ordinality))
-    scope.add(Name(alias.name if alias is not None else ""), columns, item)
-    return Unnest(plan, arrays, elements, ordinality, outer)
-
-
 def bind_from(select: exp.Select, scope: Scope, ctes: Mapping[str, CommonTable]) -> Plan:
     """Bind FROM and its joins, left to right, into one plan; `scope` gains the aliases."""
     source = select.args.get("from_")
     first = source.this if source is not None else None
     if isinstance(first, exp.Table) and is_process_time(first):
         raise refuse("MS016", first, "the left side", scope.context.path)
-    plan: Plan = Values(((),), ())  # one row, which a SELECT without FROM reads
-    if isinstance(first, exp.Unnest):
-        plan = bind_unnest(first, plan, scope, None)
+    plan: Plan = ONE_ROW  # which a SELECT without FROM reads
+    if first is not None and function_in_from(first) is not None:
+        plan = bind_in_from(first, plan, scope)
+    elif isinstance(first, exp.Lateral):
+        plan = lateral.bind_lateral(exp.Join(this=first), plan, scope, ctes)
     elif first is not None:
         plan, added = bind_item(first, scope, ctes)
         for name, columns in added:

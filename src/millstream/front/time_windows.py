@@ -97,6 +97,6 @@ def hop(plan: Plan, latest: Attribute, slide: exp.Expr, count: int, scope: Scope
     numbers = exp.cast(exp.Literal.string("{" + ",".join(map(str, range(count))) + "}"), "int[]")
     start = Attribute(names.fresh("window_start"), latest.type, False)
     moved = exp.Sub(this=column(latest), expression=exp.Mul(this=slide.copy(), expression=column(earlier)))
-    unfolded = Unnest(plan, (numbers,), (earlier,), None)
+    unfolded = Unnest(plan, (exp.Unnest(expressions=[numbers]),), ((earlier,),), None)
     kept = tuple((a, column(a)) for a in plan.columns if a.name != latest.name)
     return Project(unfolded, (*kept, (start, moved))), start

@@ -9,12 +9,13 @@ from sqlglot import exp
 from millstream.diagnostics import refuse
 from millstream.front import lifting, subqueries
 from millstream.front.aggregates import has_aggregates
-from millstream.front.connect import connect
+from millstream.front.connect import connect, keep
 from millstream.front.scalar import bind
 from millstream.front.scope import CommonTable, Scope
 from millstream.front.temporal import bind_temporal, without_between
 from millstream.plan.conditions import terms_of
 from millstream.plan.expression import CLOCKS, references, substitute
+from millstream.plan.free import free
 from millstream.plan.nodes import Filter, Join, Plan, Project, names
 from millstream.plan.single import compare_with_row
 
@@ -22,17 +23,7 @@ Ctes = Mapping[str, CommonTable]
 
 
 def bind_where(where: exp.Expr | None, plan: Plan, scope: Scope, ctes: Ctes, source: exp.Expr) -> Plan:
-    """Put the conjuncts of WHERE (or HAVING) to the rows of a plan that they read, the plain ones lowest."""
-    plan, linking = split_where(where, plan, scope, ctes, source)
-    if linking:
-        raise refuse("MS041", where, "from a place that is not its own WHERE", scope.context.path)
-    return plan
-
-
-def split_where(
-    where: exp.Expr | None, plan: Plan, scope: Scope, ctes: Ctes, source: exp.Expr
-) -> tuple[Plan, list[exp.Expr]]:
-    """Put the conjuncts of WHERE to the rows of a plan; return those that also read the query around it, bound.
+    """Put the conjuncts of WHERE (or HAVING) to the rows of a plan that they read, the plain ones lowest.
 
     `source` is what the plan was bound from, for a refusal of its joins, which the plain conjuncts put in order.
     """
@@ -60,7 +51,8 @@ def split_where(
         else:
             for bound in terms_of(bind(term, scope)):
                 (ordinary if references(bound) <= inside else linking).append(bound)
-    plan = connect(plan, ordinary, source, scope.context)
+    later = bool(linking or free(plan))  # the query around it may connect joins too
+    plan = keep(connect(plan, ordinary, None if later else source, path), linking)
     for term in temporal:
         plan = bind_temporal(term, plan, scope)
     for node, negated in conditions:
@@ -70,7 +62,7 @@ def split_where(
             plan = subqueries.bind_in(node, negated, plan, scope, ctes)
     for term in computed:
         plan = bind_computed(term, plan, scope, ctes)
-    return plan, linking
+    return plan
 
 
 def bounds(term: exp.Expr) -> list[exp.Expr]:
@@ -85,8 +77,6 @@ def bind_computed(term: exp.Expr, plan: Plan, scope: Scope, ctes: Ctes) -> Plan:
     """Bind a condition that has subqueries somewhere inside it."""
     joined, lifted = lifting.lift(term, plan, scope, ctes)
     condition = bind(lifted, scope)
-    if references(condition) - names(joined):
-        raise refuse("MS041", term, "beside another subquery", scope.context.path)
     return dynamic_filter(plan, joined, condition, scope) or Filter(joined, condition)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from millstream.diagnostics import refuse
-from millstream.front.ordered import is_ordered, order_of
+from millstream.front.ordered import is_ordered, known_value, order_of, skips_nulls
 from millstream.front.scalar import bind
 from millstream.front.scope import Scope, held
 from millstream.plan.expression import Attribute, plain
@@ -67,9 +67,14 @@ def bind_windows(
         _, _, over = group[0]
         partition = partitions[repr(over.partition)]
         ties = tie_break(plan, partition, over.order) if over.tied else ()
-        functions = tuple((attribute, bind(window.this, scope)) for attribute, window, _ in group)
+        functions = tuple((attribute, bind(written(window.this), scope)) for attribute, window, _ in group)
         plan = Window(plan, partition, over.order, functions, over.frame, ties)
     return plan, rewritten
+
+
+def written(function: exp.Expr) -> exp.Expr:
+    """A function as PostgreSQL has it."""
+    return known_value(function) if skips_nulls(function) else function
 
 
 def function_of(window: exp.Window) -> exp.Expr:
@@ -109,20 +114,21 @@ def bind_over(window: exp.Window, plan: Plan, scope: Scope) -> Over:
     """Bind an OVER clause and decide what becomes of rows that tie in its order."""
     path = scope.context.path
     call = function_of(window)
-    name = call.sql("postgres", normalize_functions=False).split("(")[0].lower()
+    named = call.this if skips_nulls(call) else call
+    name = named.sql("postgres", normalize_functions=False).split("(")[0].lower()
     partition = tuple(bind(term, scope) for term in window.args.get("partition_by") or [])
     ordering = window.args.get("order")
     order = tuple(bind(term, scope) for term in ordering.expressions) if ordering is not None else ()
     frame = window.args.get("spec")
     frame = frame.copy() if frame is not None else None
-    if isinstance(call, (exp.IgnoreNulls, exp.RespectNulls)):
+    if isinstance(call, (exp.IgnoreNulls, exp.RespectNulls)) and not skips_nulls(call):
         raise refuse("MS010", window, "IGNORE NULLS or RESPECT NULLS", path)
     if order_of(call) is not None:
         raise refuse("MS052", window, f"{name} with ORDER BY inside and OVER", path)
     if isinstance(call, PEERS):
         return Over(partition, order, frame, False)
     rows = frame is not None and str(frame.args.get("kind")).upper() == "ROWS"
-    sensitive = isinstance(call, (*POSITIONS, *VALUES)) or is_ordered(call) or rows
+    sensitive = isinstance(call, (*POSITIONS, *VALUES)) or skips_nulls(call) or is_ordered(call) or rows
     if not sensitive:
         return Over(partition, order, frame, False)
     if not order:
@@ -189,8 +195,8 @@ def with_partitions(
         columns = []
         for term in over.partition:
             name = plain(term)
-            if name is not None:
-                columns.append(known[name])
+            if name in known:
+                columns.append(known[name or ""])
             else:
                 fresh = Attribute(scope.context.names.fresh("key"))
                 columns.append(computed.setdefault(term.sql(), (fresh, term))[0])

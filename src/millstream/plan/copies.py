@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 from sqlglot import exp
 
 from millstream.plan.expression import Attribute, Names, column, substitute
-from millstream.plan.nodes import Plan, Relation, Scan, walk
+from millstream.plan.nodes import Lateral, Plan, Relation, Scan, inputs, walk, with_inputs
 
 Renamed = dict[str, Attribute]  # name in the original → attribute of the copy
 
@@ -40,3 +41,23 @@ def fresh_copy(plan: Plan, names: Names) -> tuple[Plan, Renamed]:
 
     copied: Plan = change(plan)
     return copied, renamed
+
+
+def substituted(plan: Plan, by: Mapping[str, exp.Expr]) -> Plan:
+    """Return an operator whose own expressions have others in place of some columns; what is below stays."""
+
+    def change(value: Any) -> Any:
+        if isinstance(value, exp.Expr):
+            return substitute(value, by)
+        return tuple(change(each) for each in value) if isinstance(value, tuple) else value
+
+    below = {"input", "left", "right", "inputs"} | ({"rows"} if isinstance(plan, Lateral) else set())
+    made: Plan = replace(
+        plan, **{f.name: change(getattr(plan, f.name)) for f in fields(plan) if f.name not in below}
+    )
+    return replace(made, rows=everywhere(made.rows, by)) if isinstance(made, Lateral) else made
+
+
+def everywhere(plan: Plan, by: Mapping[str, exp.Expr]) -> Plan:
+    """Return a plan with others in place of some columns, in all of its operators."""
+    return substituted(with_inputs(plan, tuple(everywhere(child, by) for child in inputs(plan))), by)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypeGuard
 
 from sqlglot import exp
 
@@ -92,6 +93,13 @@ def conjunction(terms: Iterable[exp.Expr]) -> exp.Expr | None:
     return exp.and_(*found, copy=False, wrap=False) if found else None
 
 
+def is_equality(term: exp.Expr) -> TypeGuard[exp.EQ]:
+    """Tell whether a condition equates two values; x = ANY (list) does not."""
+    return isinstance(term, exp.EQ) and not any(
+        isinstance(side, (exp.Any, exp.All)) for side in (term.this, term.expression)
+    )
+
+
 Pairs = list[tuple[exp.Expr, exp.Expr]]
 
 
@@ -109,7 +117,7 @@ def equated(on: exp.Expr | None, left: frozenset[str], right: frozenset[str], *b
     """Return the pairs of a join condition that one of these comparisons connects."""
     pairs = []
     for term in conjuncts(on):
-        if not isinstance(term, by):
+        if not isinstance(term, by) or (isinstance(term, exp.EQ) and not is_equality(term)):
             continue
         a, b = references(term.left), references(term.right)
         if a and b and a <= left and b <= right:

@@ -11,6 +11,7 @@ from millstream.plan.nodes import (
     Aggregate,
     Filter,
     Join,
+    Lateral,
     Plan,
     Project,
     Scan,
@@ -20,6 +21,7 @@ from millstream.plan.nodes import (
     Window,
     names,
 )
+from millstream.plan.single import at_most_one, fixed_by
 
 UNORDERED = frozenset(
     ("json", "xml", "point", "line", "lseg", "box", "path", "polygon", "circle")
@@ -32,7 +34,10 @@ def unique_key(plan: Plan) -> frozenset[str] | None:
         found = dict(zip(plan.names, (attribute.name for attribute in plan.columns), strict=True))
         key = plan.relation.key
         return frozenset(found[name] for name in key) if key and all(name in found for name in key) else None
-    if isinstance(plan, (Filter, TimeFilter, UdfProject, Window)):
+    if isinstance(plan, Filter):
+        below = unique_key(plan.input)
+        return below - fixed_by(plan) if below is not None else None
+    if isinstance(plan, (TimeFilter, UdfProject, Window)):
         return unique_key(plan.input)
     if isinstance(plan, Project):
         below = unique_key(plan.input)
@@ -45,6 +50,8 @@ def unique_key(plan: Plan) -> frozenset[str] | None:
     if isinstance(plan, Unnest) and plan.ordinality is not None:
         below = unique_key(plan.input)
         return below | {plan.ordinality.name} if below is not None else None
+    if isinstance(plan, Lateral):
+        return unique_key(plan.input) if at_most_one(plan.rows) else None
     return join_key(plan) if isinstance(plan, Join) else None
 
 

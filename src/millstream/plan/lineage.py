@@ -11,6 +11,7 @@ from millstream.plan.nodes import (
     Aggregate,
     Filter,
     Join,
+    Lateral,
     Plan,
     Project,
     Relation,
@@ -112,7 +113,7 @@ def carry(plan: Plan, relation: Relation, stored: str, labels: Names) -> tuple[P
                 return plan, key
         raise LookupError(stored)
     below, attribute = carry(plan.input, relation, stored, labels)
-    if isinstance(plan, (Filter, TimeFilter, Unnest, UdfProject)):
+    if isinstance(plan, (Filter, TimeFilter, Unnest, Lateral, UdfProject)):
         return replace(plan, input=below), attribute
     if isinstance(plan, Project):
         for top, expression in plan.items:

@@ -88,6 +88,9 @@ class Values:
     columns: tuple[Attribute, ...]
 
 
+ONE_ROW = Values(((),), ())
+
+
 @dataclass(frozen=True)
 class Filter:
     """σ: keep the rows for which the predicate is true."""
@@ -162,20 +165,39 @@ class Join:
 
 @dataclass(frozen=True)
 class Unnest:
-    """μ: one row per array element, arrays in step; `ordinality` numbers the elements from 1.
+    """μ: the rows that set-returning functions make of each row, in step; the shorter ones are filled with NULL.
 
-    `outer` keeps a row whose arrays have no elements, with NULL for the element.
+    `elements` are the columns of each call, `ordinality` numbers the rows from 1. `outer` keeps a row of which the
+    functions make none, with NULLs.
     """
 
     input: Plan
-    arrays: tuple[exp.Expr, ...]
-    elements: tuple[Attribute, ...]
+    calls: tuple[exp.Expr, ...]
+    elements: tuple[tuple[Attribute, ...], ...]
     ordinality: Attribute | None
     outer: bool = False
 
     @property
     def columns(self) -> tuple[Attribute, ...]:
-        return self.input.columns + self.elements + ((self.ordinality,) if self.ordinality else ())
+        made = tuple(attribute for each in self.elements for attribute in each)
+        return self.input.columns + made + ((self.ordinality,) if self.ordinality else ())
+
+
+@dataclass(frozen=True)
+class Lateral:
+    """⋈ with a plan that reads no relation, only the columns of the row that it is joined to: row by row, like μ.
+
+    `outer` keeps a row for which the plan has none, with NULLs.
+    """
+
+    input: Plan
+    rows: Plan
+    outer: bool = False
+
+    @property
+    def columns(self) -> tuple[Attribute, ...]:
+        made = self.rows.columns
+        return self.input.columns + (tuple(replace(a, nullable=True) for a in made) if self.outer else made)
 
 
 @dataclass(frozen=True)
@@ -255,6 +277,7 @@ Plan = (
     | Project
     | Join
     | Unnest
+    | Lateral
     | UnionAll
     | First
     | Aggregate
@@ -262,7 +285,7 @@ Plan = (
     | UdfProject
 )
 
-ROW_WISE = (Filter, Project, TimeFilter, Unnest)
+ROW_WISE = (Filter, Project, TimeFilter, Unnest, Lateral)
 KEYED = (Aggregate, Window)
 
 

@@ -13,6 +13,7 @@ from millstream.plan.nodes import (
     Filter,
     First,
     Join,
+    Lateral,
     Plan,
     Project,
     Scan,
@@ -38,7 +39,7 @@ def restrict(plan: Plan, keys: Keys) -> Plan:
         return plan
     if isinstance(plan, (Scan, Values, First)):
         return keep(plan, keys)
-    if isinstance(plan, (Filter, TimeFilter, UdfProject, Unnest)):
+    if isinstance(plan, (Filter, TimeFilter, UdfProject, Unnest, Lateral)):
         inside = {name: value for name, value in keys.items() if name in names(plan.input)}
         below = replace(plan, input=restrict(plan.input, inside))
         return keep(below, {name: value for name, value in keys.items() if name not in inside})

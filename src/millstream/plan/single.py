@@ -13,6 +13,7 @@ from millstream.plan.expression import (
     column,
     conjuncts,
     equalities,
+    is_equality,
     plain,
     references,
 )
@@ -20,6 +21,7 @@ from millstream.plan.nodes import (
     Aggregate,
     Filter,
     Join,
+    Lateral,
     Plan,
     Project,
     Scan,
@@ -40,7 +42,7 @@ def at_most_one(plan: Plan, pinned: frozenset[str] = frozenset()) -> bool:
         case Values():
             return len(plan.rows) <= 1
         case Filter():
-            return first_of_window(plan, pinned) or at_most_one(plan.input, pinned | fixed_by(plan.predicate))
+            return first_of_window(plan, pinned) or at_most_one(plan.input, pinned | fixed_by(plan))
         case TimeFilter() | UdfProject() | Window():
             return at_most_one(plan.input, pinned)
         case Project():
@@ -50,19 +52,22 @@ def at_most_one(plan: Plan, pinned: frozenset[str] = frozenset()) -> bool:
             return {key.name for key in plan.keys} <= pinned
         case Join():
             return at_most_one_pair(plan, pinned)
+        case Lateral():
+            return at_most_one(plan.rows) and at_most_one(plan.input, pinned)
         case _:
             return False
 
 
-def fixed_by(predicate: exp.Expr) -> frozenset[str]:
-    """The columns that a predicate equates with a constant."""
+def fixed_by(plan: Filter) -> frozenset[str]:
+    """The columns that a filter equates with a constant, or with a column of a row outside of the plan."""
     found = set()
-    for term in conjuncts(predicate):
-        if isinstance(term, exp.EQ):
+    inside = names(plan.input)
+    for term in conjuncts(plan.predicate):
+        if is_equality(term):
             for one, other in ((term.left, term.right), (term.right, term.left)):
                 name = plain(one)
-                if name is not None and not references(other):
-                    found.add(name)
+                if name in inside and not references(other) & inside:
+                    found.add(name or "")
     return frozenset(found)
 
 

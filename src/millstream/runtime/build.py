@@ -186,10 +186,10 @@ def called_one_by_one(
     assert first is not None
     for place in range(found.rowcount):
         numbers.append(int.from_bytes(first.get_value(place, 0) or b"", "big"))
+        found.scroll(place, mode="absolute")
         try:
             row = found.fetchone()
         except psycopg.DataError as error:
-            found.scroll(1)
             functions.failed(name, f"arguments that Python cannot hold: {error}")
             texts.append(None)
             continue

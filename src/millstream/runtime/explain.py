@@ -20,6 +20,7 @@ from millstream.plan.nodes import (
     Filter,
     First,
     Join,
+    Lateral,
     Plan,
     Project,
     Scan,
@@ -270,7 +271,9 @@ def operators(plan: Plan) -> Operator:
             kind = f"{'process-time ' * plan.process_time}{'asof ' * bool(plan.nearest)}{plan.kind} join"
             return Operator(kind, text(plan.on) if plan.on is not None else "", below)
         case Unnest():
-            return Operator("unnest", ", ".join(text(array) for array in plan.arrays), below)
+            return Operator("unnest", ", ".join(text(call) for call in plan.calls), below)
+        case Lateral():
+            return Operator("for each row", "", (*below, operators(plan.rows)))
         case UnionAll():
             return Operator("union all", "", below)
         case First():

@@ -9,8 +9,7 @@ from millstream.delta.segment import compile_nodes
 from millstream.front.ddl import parse_table
 from millstream.front.functions import parse_function
 from millstream.front.model import bind_model
-from millstream.front.parse import parse
-from millstream.front.portable import nested_loops, unportable
+from millstream.front.portable import unportable
 from millstream.front.scope import DEFAULT_SCHEMA, Context, SqlFunction, ViewText
 from millstream.plan.nodes import Join, Relation, TimeFilter, walk
 
@@ -115,10 +114,6 @@ def on_risingwave(construct: Construct) -> str:
     """What RisingWave does: 'incremental', or 'refused' with the code of the check where there is one."""
     if construct.refused:
         return construct.risingwave
-    tree = parse(construct.sql)
-    for refusal in (
-        *unportable(tree, Examples(), None, lambda *_: ()),
-        *nested_loops(tree, Examples(), None),
-    ):
+    for refusal in unportable(construct.sql, Examples(), None, lambda *_: ()):
         return f"refused ({refusal.diagnostic.code})"
     return construct.risingwave or "incremental"

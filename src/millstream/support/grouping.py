@@ -49,6 +49,11 @@ AGGREGATES = Group(
             postgres="select user_id, (array_agg(item_id order by event_id))[1] as first, (array_agg(item_id order by event_id desc))[1] as last from events group by user_id",
         ),
         Construct(
+            "first_value IGNORE NULLS",
+            "select user_id, first_value(note ignore nulls order by event_id) as first from events group by user_id",
+            postgres="select user_id, (array_agg(note order by event_id) filter (where note is not null))[1] as first from events group by user_id",
+        ),
+        Construct(
             "bool_and, bool_or, bit_and, bit_or",
             "select user_id, bool_and(amount > 1) as b, bool_or(note is null) as o, bit_and(amount) as ba, bit_or(amount) as bo from events group by user_id",
         ),
@@ -164,10 +169,16 @@ WINDOWS = Group(
             "select event_id, count(*) filter (where amount > 1) over (partition by user_id) as n from events",
         ),
         Construct(
-            "IGNORE NULLS",
-            "select event_id, lag(note) ignore nulls over (partition by user_id order by event_id) as n from events",
+            "first_value, last_value IGNORE NULLS",
+            "select event_id, last_value(note ignore nulls) over (partition by user_id order by event_id) as n from events",
+            postgres="select event_id, (select w.note from events as w where w.user_id is not distinct from e.user_id and w.event_id <= e.event_id and w.note is not null order by w.event_id desc limit 1) as n from events as e",
+            note="inside the brackets, as RisingWave reads it",
+        ),
+        Construct(
+            "other functions IGNORE NULLS",
+            "select event_id, lag(note ignore nulls) over (partition by user_id order by event_id) as n from events",
             "MS010",
-            "incremental for first_value and last_value",
+            "refused",
         ),
         Construct(
             "lag without an order",

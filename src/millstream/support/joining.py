@@ -78,13 +78,16 @@ JOINS = Group(
             note="rows that tie are chosen by their key",
         ),
         Construct(
-            "unnest with ordinality",
-            "select i.item_id, t.tag, t.place from items as i cross join unnest(i.tags) with ordinality as t (tag, place)",
-            note="RisingWave has it without LATERAL",
-        ),
-        Construct(
             "LATERAL subquery",
             "select i.item_id, l.n from items as i cross join lateral (select count(*) as n from events as e where e.item_id = i.item_id) as l",
+        ),
+        Construct(
+            "LATERAL with a column of both sides",
+            "select i.item_id, l.event_id, l.share from items as i cross join lateral (select e.event_id, e.amount * 10 + i.price as share from events as e where e.item_id = i.item_id order by e.amount desc, e.event_id limit 2) as l",
+        ),
+        Construct(
+            "LATERAL VALUES",
+            "select i.item_id, v.word from items as i cross join lateral (values (i.category), (i.item_id)) as v (word)",
         ),
         Construct(
             "LATERAL top-N",
@@ -169,77 +172,6 @@ SETS = Group(
             "select item_id, price from items union all select item_id from events",
             "MS022",
             "refused",
-        ),
-    ),
-)
-
-SUBQUERIES = Group(
-    "Subqueries",
-    "https://docs.risingwave.com/sql/query-syntax/where-clause",
-    (
-        Construct(
-            "EXISTS",
-            "select i.item_id from items as i where exists (select 1 from events as e where e.item_id = i.item_id and e.amount > 1)",
-        ),
-        Construct(
-            "NOT EXISTS",
-            "select i.item_id from items as i where not exists (select 1 from events as e where e.item_id = i.item_id)",
-        ),
-        Construct(
-            "IN", "select event_id from events where item_id in (select item_id from items where price > 2)"
-        ),
-        Construct(
-            "NOT IN",
-            "select event_id from events where item_id not in (select item_id from items where price > 2)",
-        ),
-        Construct(
-            "IN with several columns",
-            "select c.seconds from clicks as c where (c.user_id, c.item_id) in (select user_id, item_id from events)",
-        ),
-        Construct(
-            "EXISTS as a value",
-            "select i.item_id, exists (select 1 from events as e where e.item_id = i.item_id) as seen from items as i",
-        ),
-        Construct(
-            "scalar subquery", "select item_id, price - (select min(price) from items) as above from items"
-        ),
-        Construct(
-            "correlated scalar subquery",
-            "select i.item_id, (select count(*) from events as e where e.item_id = i.item_id) as n from items as i",
-        ),
-        Construct(
-            "comparison with a scalar subquery",
-            "select item_id from items where price > (select avg(amount) from events)",
-        ),
-        Construct(
-            "HAVING with a subquery",
-            "select item_id, count(*) as n from events group by item_id having count(*) * 2 >= (select count(*) from items)",
-        ),
-        Construct(
-            "correlated subquery beside an aggregate",
-            "select e.user_id, count(*) as n, (select count(*) from clicks as c where c.user_id = e.user_id) as clicks from events as e group by e.user_id",
-        ),
-        Construct(
-            "subquery in a FILTER clause",
-            "select count(*) filter (where exists (select 1 from items as i where i.item_id = e.item_id)) as known from events as e",
-        ),
-        Construct(
-            "ANY and ALL",
-            "select event_id from events where amount > all (select price from items)",
-            "MS021",
-            "refused",
-        ),
-        Construct(
-            "scalar subquery of many rows",
-            "select item_id, (select e.amount from events as e where e.item_id = i.item_id) as a from items as i",
-            "MS044",
-            "refused",
-        ),
-        Construct(
-            "correlated by something else than equality",
-            "select i.item_id from items as i where exists (select 1 from events as e where e.amount > i.price)",
-            "MS015",
-            "refused: nested-loop join",
         ),
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from millstream.support import grouping, joining, naming, rows, timing
+from millstream.support import grouping, joining, naming, nesting, rows, timing
 from millstream.support.construct import Group
 
 GROUPS: tuple[Group, ...] = (
@@ -12,7 +12,8 @@ GROUPS: tuple[Group, ...] = (
     rows.FAILURES,
     joining.JOINS,
     joining.SETS,
-    joining.SUBQUERIES,
+    nesting.SUBQUERIES,
+    nesting.SETS,
     grouping.AGGREGATES,
     grouping.WINDOWS,
     grouping.TOP,

@@ -103,12 +103,6 @@ FUNCTIONS = Group(
         Construct(
             "SQL function with other arguments", "select dear(price, 1) as d from items", "MS059", "refused"
         ),
-        Construct(
-            "set-returning function in the SELECT list",
-            "select item_id, unnest(tags) as tag from items",
-            "MS024",
-            "incremental",
-        ),
     ),
 )
 

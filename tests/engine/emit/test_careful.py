@@ -111,6 +111,19 @@ OPERATORS = {
         (2, None),
         (2, 1),
     ],
+    "select k, e as v from t cross join generate_series(k, a * 2 - 11) as e": [(1, 1)],
+    "select k, m[1] as v from t cross join regexp_matches('ab', case k when 1 then '(b)' else '(' end) as m": [
+        (1, "b")
+    ],
+    "select k, generate_series(1, k) + a as v from t": [(1, 7), (2, None), (2, None)],
+    "select k, e #>> '{}' as v from t, jsonb_array_elements(case when a * 2 > 0 or k = 2 then j -> 'w' end) as e": [
+        (1, "1")
+    ],
+    "select k, l.v from t cross join lateral (values (a * 2)) as l(v)": [(1, 12), (2, None)],
+    "select k, l.v from t cross join lateral (select a * 2 as v where a * 2 > 0 or k = 2) as l": [
+        (1, 12),
+        (2, None),
+    ],
     "select k, row_number() over (order by a * 2) as v from t": [(1, 1), (2, 2)],
     "select k, sum(a * 2) over (order by k) as v from t": [(1, 12), (2, 12)],
     "select k, v from (select k, a as v from t) as s where v * 2 > 0 or k = 2": [(1, 6), (2, 2147483647)],

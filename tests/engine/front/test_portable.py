@@ -79,8 +79,20 @@ def test_every_refusal_has_a_place() -> None:
         "select i.item_id from items as i, totals as t, (select min(price) as low from events) as l"
         " where i.price < t.top and i.price > l.low",
         "select i.item_id, t.top from items as i, totals as t where i.price = t.top",
-        "select item_id from items where item_id not in (select category from items)",
         "select i.item_id, v.n from items as i join (values ('a', 1), ('b', 2)) as v (a, n) on v.a = i.item_id",
+        "select item_id from items where item_id not in (select item_id from events where item_id is not null)",
+        "select u.user_id, l.event_id, l.x from users as u cross join lateral (select e.event_id, e.price * cardinality(u.recent)"
+        " as x from events as e where e.user_id = u.user_id order by e.price desc, e.event_id limit 2) as l",
+        "select i.item_id, (select count(*) filter (where e.price > i.price) from events as e where e.item_id = i.item_id) as n"
+        " from items as i",
+        "select i.item_id, array(select e.event_id from events as e where e.item_id = i.item_id order by e.event_id) as a"
+        " from items as i",
+        "select u.user_id, r.item_id from users as u cross join unnest(u.recent) with ordinality as r(item_id, place)",
+        "select user_id, unnest(recent) as a, generate_series(1, 3) as n from users",
+        "select r.id, m.key from raw as r, jsonb_each(r.payload) as m",
+        "select n from generate_series(1, 3) as n",
+        "select i.item_id from items as i, (select max(price) as top from events) as m where i.price > m.top",
+        "select event_id, first_value(item_id ignore nulls) over (partition by user_id order by event_id) as f from events",
         "select user_id, stddev(price) as s, bool_and(price > 1) as b, count(distinct item_id) as n from events group by user_id",
     ],
 )
