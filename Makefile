@@ -19,7 +19,7 @@ demo: $(READY) ## load real purchases, build every view, replay live (ONCE=1: en
 test: $(READY) ## run every test, in two processes (JOBS=4: in four)
 	pytest -q --numprocesses $(JOBS) $(ARGS)
 
-prove: $(READY) ## random histories of random views against two oracles, for SECONDS (1800)
+prove: $(READY) ## random histories of views against two oracles, and of sources, for SECONDS (1800)
 	python -m tests.equivalence.prove --seconds $(SECONDS) $(ARGS)
 
 check: $(READY) ## lint, types, import layers, both dbt targets (the tests lint the SQL)

@@ -9,6 +9,7 @@ No statement waits long for another session: both sides give up then, in the sam
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -278,7 +279,7 @@ def content(conn: psycopg.Connection[Any], relation: str) -> list[str]:
     return [row[0] for row in conn.execute(f"select s::text from {relation} as s order by 1".encode())]
 
 
-def run(case: tuple[Table, History], databases: Databases) -> None:
+def run(case: tuple[Table, History], databases: Databases, tally: Counter[str] | None = None) -> None:
     """Play a history in an empty database; AssertionError where the source is not what a plain table is."""
     table, history = case
     with databases.fresh() as dsn, ExitStack() as stack:
@@ -289,3 +290,8 @@ def run(case: tuple[Table, History], databases: Databases) -> None:
             else:
                 both.step(step)
         both.finish()
+    if tally is not None:
+        ticks = sum(isinstance(step, Ticks) for step in history)
+        tally.update(
+            {"source histories": 1, "source statements": len(history) - ticks, "source ticks": ticks}
+        )
