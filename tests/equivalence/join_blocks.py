@@ -233,8 +233,10 @@ def self_join_block(writer: Statement, depth: int) -> Query:
     """The same item twice, as in pair counts."""
     draw = writer.draw
     first = choose_item(writer, depth)
-    name = first.sql.rsplit(" as ", 1)[0]
-    second = named(writer, name, [each.column for each in first.scope])
+    name, columns = first.sql.removesuffix(f" as {first.alias}"), [each.column for each in first.scope]
+    if not first.alias:  # the names of its columns alone would mean both
+        first = named(writer, name, columns)
+    second = named(writer, name, columns)
     condition = equalities(writer, first, second)
     if condition is None:
         return select_block(writer, depth)

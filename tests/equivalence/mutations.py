@@ -317,6 +317,7 @@ FAULTS = (
         accumulators("= 'NaN'", f"= 'NaN' AND {WEIGHT} > 0"),
         ("aggregate",),
         finite=False,
+        types=("double precision", "integer"),
     ),
     Fault(
         "a recomputed key keeps its row when nothing is left of it",

@@ -18,6 +18,7 @@ from tests.equivalence.blocks import (
     Statement,
     derived,
     instants,
+    listed,
     named,
     select_block,
     sometimes,
@@ -52,9 +53,9 @@ def repeated(writer: Statement, relation: Relation) -> Relation:
     if not sometimes(draw):
         return relation
     query = draw(st.sampled_from((self_join, some)))(writer, relation)
-    name = writer.alias("cte")
-    writer.ctes.append((name, query))
-    return Relation(name, query.columns)
+    name, shown, count = listed(writer, query)
+    writer.ctes.append((name, shown, count))
+    return Relation(name, shown.columns)
 
 
 def self_join(writer: Statement, relation: Relation) -> Query:
