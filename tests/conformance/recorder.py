@@ -19,6 +19,7 @@ import psycopg2
 import sqlglot
 from sqlglot import exp
 
+from millstream.dialect import DIALECT
 from millstream.front.ddl import without_comments
 
 NAME = r'(?:"[^"]+"|[\w]+)(?:\.(?:"[^"]+"|[\w]+))*'
@@ -168,7 +169,7 @@ class RisingWave:
         relation.users = (*relation.users, found[3])
 
     def register(self, found: re.Match[str], _: str) -> None:
-        values = sqlglot.parse_one(f"select {found[1]}", dialect="risingwave").expressions
+        values = sqlglot.parse_one(f"select {found[1]}", dialect=DIALECT).expressions
         name, stamp, statement = (str(value.this) for value in values)
         self.registry[name] = (stamp, statement)
 
@@ -225,7 +226,7 @@ def last(name: str) -> str:
 def described(text: str) -> list[str]:
     """The column names of dbt's question what a query returns."""
     inside = text[text.index("(") + 1 : text.rindex(")")]
-    tree = sqlglot.parse_one(inside, dialect="risingwave")
+    tree = sqlglot.parse_one(inside, dialect=DIALECT)
     assert isinstance(tree, exp.Query)
     return tree.named_selects
 

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 import sqlglot
 from sqlglot import exp
 
+from millstream.dialect import DIALECT, write
 from millstream.front.ddl import without_comments
-from millstream.front.parse import JsonArrows
 
 NAME = r'(?:"[^"]+"|\w+)(?:\.(?:"[^"]+"|\w+))*'
 KINDS = r"materialized view|view|table|source|sink|subscription|index|function"
@@ -136,7 +136,7 @@ def view(text: str) -> Iterator[str]:
     """A view of either kind: its query, and what only one of the kinds may say."""
     kind, query = re.split(rf"\s{NAME} as\n", text, maxsplit=1, flags=re.I)
     materialized = "materialized" in kind.lower()
-    tree = sqlglot.parse_one(query, dialect=JsonArrows)
+    tree = sqlglot.parse_one(query, dialect=DIALECT)
     yield from query_rules(tree, query)
     if not materialized and re.search(r"for system_time as of", query, re.I):
         yield "a process-time join in a plain view, which a batch query refuses"
@@ -162,7 +162,7 @@ def query_rules(tree: exp.Expr, query: str) -> Iterator[str]:
         if any(isinstance(item, exp.Star) for item in select.expressions):
             yield "SELECT *"
     for cast in tree.find_all(exp.Cast):
-        yield from type_rules(cast.to.sql("postgres").lower())
+        yield from type_rules(write(cast.to).lower())
     for alias in tree.find_all(exp.TableAlias):
         name = alias.this
         if (
@@ -237,8 +237,8 @@ def sink(text: str) -> Iterator[str]:
     body = re.split(r"\bwith \(", text, flags=re.I)[0]
     query = re.search(r"\bas\s+(select .*)", body, re.I | re.S)
     if query is not None:
-        yield from query_rules(sqlglot.parse_one(query[1], dialect=JsonArrows), query[1])
-        yield from clock(sqlglot.parse_one(query[1], dialect=JsonArrows))
+        yield from query_rules(sqlglot.parse_one(query[1], dialect=DIALECT), query[1])
+        yield from clock(sqlglot.parse_one(query[1], dialect=DIALECT))
     elif not re.search(rf"\bfrom {NAME}\s*$", body, re.I):
         yield "a sink has FROM name or AS SELECT"
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from sqlglot import exp
 
 from millstream.delta.node import Node
+from millstream.dialect import write
 from millstream.plan.expression import Attribute
 from millstream.plan.nodes import (
     Aggregate,
@@ -29,11 +30,7 @@ from millstream.plan.nodes import (
 
 def text(expression: exp.Expr | None) -> str:
     """An expression without the quotes around attribute names."""
-    return (
-        "true"
-        if expression is None
-        else expression.sql("postgres", normalize_functions=False).replace('"', "")
-    )
+    return "true" if expression is None else write(expression).replace('"', "")
 
 
 def column(attribute: Attribute) -> str:

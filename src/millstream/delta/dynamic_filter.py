@@ -60,7 +60,7 @@ def image(bound: Attribute, side: type[exp.Binary]) -> exp.Expr:
     """The bound among the rows that went (weights below 0) or came (above 0)."""
     rows = exp.Where(this=side(this=column(WEIGHT), expression=exp.Literal.number(0)))
     gathered = exp.Filter(this=exp.ArrayAgg(this=column(bound)), expression=rows)
-    return exp.Bracket(this=exp.Paren(this=gathered), expressions=[exp.Literal.number(1)], offset=1)
+    return exp.Bracket(this=exp.Paren(this=gathered), expressions=[exp.Literal.number(1)])
 
 
 def known(attribute: Attribute) -> exp.Expr:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
 
+from millstream.dialect import Infix, called
 from millstream.emit.elements import guarded_elements
 from millstream.emit.names import dollars, quote, string
 from millstream.emit.render import Describe, render, scalar
@@ -50,7 +51,6 @@ FAILURES = (
 )
 SET = "SETOF "
 PSEUDO = ("record", "record[]", "unknown", "void", "")  # no function returns these, or takes them
-EXTRACTS = (exp.JSONExtract, exp.JSONExtractScalar, exp.JSONBExtract, exp.JSONBExtractScalar)
 SURE = (  # operations that fail on no value, or whose operands must not be computed before it is known which is wanted
     exp.Connector,
     exp.Not,
@@ -60,12 +60,13 @@ SURE = (  # operations that fail on no value, or whose operands must not be comp
     exp.Case,
     exp.If,
     exp.Coalesce,
-    exp.Nullif,
-    exp.Greatest,
-    exp.Least,
-    *EXTRACTS,
+    exp.JSONExtract,
+    exp.JSONExtractScalar,
 )
-PATTERNS = (exp.Like, exp.ILike, exp.SimilarTo, exp.RegexpLike, exp.RegexpILike)
+SURE_CALLS = ("nullif", "greatest", "least")
+SURE_OPERATORS = ("#>", "#>>", "@>", "<@", "?", "?|", "?&")
+PATTERNS = (exp.Like, exp.ILike, exp.SimilarTo)
+PATTERN_OPERATORS = ("~", "~*", "!~", "!~*")
 RISKY = (exp.Func, exp.Binary, exp.Unary, exp.AtTimeZone, *PATTERNS)
 AROUND_CALL = (exp.Filter, exp.WithinGroup, exp.IgnoreNulls, exp.RespectNulls)
 NAMED = re.compile(r'"((?:[^"]|"")+?)(?:_\d+)?"')  # an attribute, with the number that makes its name unique
@@ -152,9 +153,13 @@ def tried(node: exp.Expr, types: list[str], tries: Tries) -> None:
 
 def may_fail(node: exp.Expr) -> bool:
     """Tell whether an operation may fail on a value that it reads; what reads none failed when it was deployed."""
-    if isinstance(node, PATTERNS) and isinstance(node.expression, exp.Literal):
-        return False
-    risky = isinstance(node, PATTERNS) or (isinstance(node, RISKY) and not isinstance(node, SURE))
+    symbol = node.args["operator"] if isinstance(node, Infix) else ""
+    if isinstance(node, PATTERNS) or symbol in PATTERN_OPERATORS:
+        risky = not isinstance(node.expression, exp.Literal)
+    elif called(node) in SURE_CALLS or symbol in SURE_OPERATORS:
+        risky = False
+    else:
+        risky = isinstance(node, RISKY) and not isinstance(node, SURE)
     return risky and node.find(exp.Column) is not None
 
 

@@ -9,6 +9,7 @@ from sqlglot import exp
 
 from millstream.delta.dynamic_filter import compared
 from millstream.delta.node import Node, Rule
+from millstream.dialect import called
 from millstream.emit.names import quote
 from millstream.emit.render import scalar
 from millstream.plan.expression import column, links, plain, references, substitute
@@ -37,20 +38,14 @@ INDEXED = (
     exp.Literal,
     exp.Null,
     exp.Paren,
-    exp.Lower,
-    exp.Upper,
-    exp.Trim,
     exp.Coalesce,
     exp.DPipe,
     exp.JSONExtract,
     exp.JSONExtractScalar,
-    exp.JSONBExtract,
-    exp.JSONBExtractScalar,
-    exp.JSONPath,
-    exp.JSONPathPart,
 )
 
 HASHED = ("ROW", "hash_record_extended")  # plan/same.py
+INDEXED_CALLS = ("lower", "upper", "trim", "btrim", "ltrim", "rtrim", *HASHED)
 
 
 @dataclass(frozen=True)
@@ -127,9 +122,9 @@ def at_rest(plan: Plan, key: exp.Expr) -> Iterator[tuple[Scan, str]]:
         below = substitute(key, stored).unnest()
         if plain(below) is not None:
             yield plan, scalar(below)
-        elif all(isinstance(node, INDEXED) or node.name in HASHED for node in below.walk()):
+        elif all(may_be_indexed(node) for node in below.walk()):
             text = scalar(below)
-            yield plan, text if isinstance(below, exp.Anonymous) else f"({text})"
+            yield plan, text if called(below) in HASHED else f"({text})"
     elif isinstance(plan, Project):
         yield from at_rest(plan.input, substitute(key, {a.name: e for a, e in plan.items}))
     elif isinstance(plan, UnionAll):
@@ -140,6 +135,11 @@ def at_rest(plan: Plan, key: exp.Expr) -> Iterator[tuple[Scan, str]]:
         for below_plan in inputs(plan):
             if read and read <= names(below_plan):
                 yield from at_rest(below_plan, key)
+
+
+def may_be_indexed(node: exp.Expr) -> bool:
+    """Tell whether an index may compute a node."""
+    return isinstance(node, INDEXED) or called(node) in INDEXED_CALLS
 
 
 def for_keys(node: Node) -> list[Index]:

@@ -28,51 +28,53 @@ Not guarded is arithmetic that leaves the range of its type (2147483647 + 1): a 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
 from sqlglot import exp
-from sqlglot.dialects.postgres import Postgres
 
-from millstream.plan.fallible import MODEL, WRITTEN, is_fallible
+from millstream.dialect import Prefix, called, write
+from millstream.plan.fallible import MODEL, TRIED, WRITTEN, is_fallible
 
 NUMBER = re.compile(r"_\d+$")  # what makes an attribute's name unique; people know the column without it
 SMALL = (
     4  # operations; PostgreSQL does not put castable's body in the place of its call with costlier arguments
 )
 COMPUTED = ("_v1", "_v2")  # columns that have an operand's value
+LOGARITHM = "logarithm of a number that is not positive"
+POWER = "zero to a negative power, or a negative number to a fractional one"
 SHOWN_COLUMNS = 20  # of what an expression reads, this many columns are kept with a failure
-TRIED = {  # functions that are tried, and what they return
-    "to_timestamp": "timestamptz",
-    "to_date": "date",
-    "decode": "bytea",
-    "make_date": "date",
-    "make_timestamp": "timestamp",
-}
 
 
 def lenient(expression: exp.Expr) -> exp.Expr:
     """Return the expression with every operation that can fail guarded, the innermost first."""
-    root = exp.Paren(this=expression)
+    root = exp.Paren(this=expression.transform(element_by_element))
     for node in reversed([found for found in root.walk() if is_fallible(found)]):
         guarded = guard(node)
-        if isinstance(
-            node.parent, exp.Array
-        ):  # else sqlglot writes ARRAY(SELECT …), and leaves the other elements out
-            guarded = exp.paren(guarded, copy=False) if guarded is not node else node
         if guarded is not node:
             node.replace(guarded)
     result: exp.Expr = root.this
     return result
 
 
+def element_by_element(node: exp.Expr) -> exp.Expr:
+    """Write ARRAY[a, b]::int[] as ARRAY[a::int, b::int], as PostgreSQL and RisingWave read it: one bad value is one NULL."""
+    if not isinstance(node, exp.Cast) or not node.to.is_type(exp.DType.ARRAY) or not node.to.expressions:
+        return node
+    if not isinstance(node.this, exp.Array) or not node.this.expressions:
+        return node
+    (inner,) = node.to.expressions
+    elements = []
+    for element in node.this.expressions:
+        nested = isinstance(element, exp.Array) and not inner.is_type(exp.DType.ARRAY)
+        made = exp.Cast(this=element.copy(), to=(node.to if nested else inner).copy())
+        made.meta.update(node.meta, **{WRITTEN: write(made)})
+        elements.append(made)
+    return exp.Array(expressions=elements)
+
+
 def guard(node: exp.Expr) -> exp.Expr:
     """Guard one operation; the operation itself where its literals show that it cannot fail."""
-    if isinstance(node, (exp.StrToTime, exp.StrToDate)):
-        return tried(node, "to_date" if isinstance(node, exp.StrToDate) else "to_timestamp")
-    if isinstance(node, exp.Decode):
-        return tried(node, "decode")
-    if isinstance(node, exp.Anonymous) and node.name.lower() != "jsonb_array_length":
-        return tried(node, node.name.lower())
+    if called(node) in TRIED:
+        return tried(node, called(node))
     checked = node.copy()
     computed = [operand for operand in operands(checked) if not is_small(operand)]
     named = list(zip(COMPUTED, computed, strict=False))
@@ -93,7 +95,7 @@ def guard(node: exp.Expr) -> exp.Expr:
 def operands(node: exp.Expr) -> list[exp.Expr]:
     """What an operation computes with."""
     if isinstance(node, exp.Anonymous):
-        return [node.expressions[0]]
+        return list(node.expressions)
     return [part for part in (node.this, node.args.get("expression")) if part is not None]
 
 
@@ -103,8 +105,13 @@ def of_null(node: exp.Expr) -> exp.Expr:
     if isinstance(changed, exp.Cast):
         changed.set("this", exp.Null())
         return changed
-    operand = operands(changed)[-1 if isinstance(changed, (exp.Div, exp.Mod)) else 0]
-    operand.replace(exp.Nullif(this=operand.copy(), expression=operand.copy()))
+    divides = isinstance(changed, (exp.Div, exp.Mod)) or called(changed) == "mod"
+    operand = operands(changed)[-1 if divides else 0]
+    text = (
+        isinstance(operand, exp.Literal) and operand.is_string
+    )  # of no type yet, and NULLIF would make it text
+    nothing = exp.Null() if text else exp.Nullif(this=operand.copy(), expression=operand.copy())
+    operand.replace(nothing)
     return changed
 
 
@@ -118,30 +125,36 @@ def is_small(operand: exp.Expr) -> bool:
 def condition(node: exp.Expr) -> exp.Expr | None:
     """The condition under which an operation fails; None where it never does."""
     if isinstance(node, exp.Cast):
-        type_ = exp.Cast(this=exp.Literal.string(node.to.sql("postgres")), to=exp.DataType.build("text"))
+        type_ = exp.Cast(this=exp.Literal.string(write(node.to)), to=exp.DataType.build("text"))
         return exp.Not(this=call("castable", node.this.copy(), type_))
-    if isinstance(node, (exp.Div, exp.Mod)):
-        return exp.EQ(this=exp.paren(node.expression.copy()), expression=zero())
-    if isinstance(node, exp.Sqrt):
-        return exp.LT(this=exp.paren(node.this.copy()), expression=zero())
-    if isinstance(node, (exp.Ln, exp.Log)):
-        arguments = [part for part in (node.this, node.args.get("expression")) if part is not None]
-        terms: list[exp.Expr] = [
-            exp.LTE(this=exp.paren(part.copy()), expression=zero())
-            for part in arguments
-            if not positive(part)
-        ]
-        return exp.or_(*terms, copy=False) if terms else None
-    if isinstance(node, exp.Pow):
-        return power(node.this, node.expression)
-    if isinstance(node, exp.Exp):
-        return exp.Not(this=call("has_exponential", node.this.copy()))
-    if isinstance(node, (exp.Asin, exp.Acos)):
-        return exp.GT(this=exp.Abs(this=node.this.copy()), expression=exp.Literal.number(1))
-    return exp.NEQ(
-        this=exp.Anonymous(this="jsonb_typeof", expressions=[node.expressions[0].copy()]),
-        expression=exp.Literal.string("array"),
-    )
+    first, *more = [exp.paren(operand.copy()) for operand in operands(node)]
+    name = called(node)
+    if isinstance(node, (exp.Div, exp.Mod)) or name == "mod":
+        return exp.EQ(this=more[-1], expression=zero()) if more else None
+    if isinstance(node, Prefix) or name == "sqrt":
+        return exp.LT(this=first, expression=zero())
+    if name in ("ln", "log", "log10"):
+        return logarithm(operands(node))
+    if isinstance(node, exp.Pow) or (name in ("power", "pow") and len(more) == 1):
+        return power(*operands(node))
+    if name == "exp":
+        return exp.Not(this=call("has_exponential", first))
+    if name in ("asin", "acos"):
+        return exp.GT(this=call_of("abs", first), expression=exp.Literal.number(1))
+    if name == "jsonb_array_length":
+        return exp.NEQ(this=call_of("jsonb_typeof", first), expression=exp.Literal.string("array"))
+    return None
+
+
+def logarithm(arguments: list[exp.Expr]) -> exp.Expr | None:
+    """Numbers that are not positive, and a base of one."""
+    terms: list[exp.Expr] = [
+        exp.LTE(this=exp.paren(part.copy()), expression=zero()) for part in arguments if not positive(part)
+    ]
+    base = arguments[0]
+    if len(arguments) == 2 and not (positive(base) and float(base.name) != 1):
+        terms.append(exp.EQ(this=exp.paren(base.copy()), expression=exp.Literal.number(1)))
+    return exp.or_(*terms, copy=False) if terms else None
 
 
 def power(base: exp.Expr, exponent: exp.Expr) -> exp.Expr | None:
@@ -157,10 +170,7 @@ def power(base: exp.Expr, exponent: exp.Expr) -> exp.Expr | None:
             )
         )
     if not positive(base) and not whole:
-        fraction = exp.NEQ(
-            this=exp.paren(exponent.copy()),
-            expression=exp.Anonymous(this="trunc", expressions=[exponent.copy()]),
-        )
+        fraction = exp.NEQ(this=exp.paren(exponent.copy()), expression=call_of("trunc", exponent.copy()))
         terms.append(exp.and_(exp.LT(this=exp.paren(base.copy()), expression=zero()), fraction, copy=False))
     return exp.or_(*terms, copy=False) if terms else None
 
@@ -172,13 +182,7 @@ def positive(node: exp.Expr) -> bool:
 
 def tried(node: exp.Expr, name: str) -> exp.Expr:
     """Call the function that catches the error; NULL from arguments that are not NULL is a failure."""
-    if isinstance(node, exp.Decode):
-        arguments = [node.this, node.args["charset"]]
-    elif isinstance(node, exp.Anonymous):
-        arguments = list(node.expressions)
-    else:
-        pattern = Postgres().generator().format_time(node)
-        arguments = [node.this, exp.Literal.string(str(pattern).strip("'").replace("''", "'"))]
+    arguments = operands(node)
     value = call(f"try_{name}", *(argument.copy() for argument in arguments))
     known = [
         exp.Not(this=exp.Is(this=exp.paren(argument.copy()), expression=exp.Null()))
@@ -192,12 +196,12 @@ def tried(node: exp.Expr, name: str) -> exp.Expr:
 
 def failure(node: exp.Expr, said: str | None = None) -> exp.Expr:
     """The call that notes a failure, and what went wrong."""
-    written = node.meta.get(WRITTEN) or node.sql("postgres")
+    written = node.meta.get(WRITTEN) or write(node)
     shown: list[exp.Expr] = []
     seen: set[str] = set()
     for read in node.find_all(exp.Column):
-        if read.name not in COMPUTED and read.sql() not in seen and len(seen) < SHOWN_COLUMNS:
-            seen.add(read.sql())
+        if read.name not in COMPUTED and write(read) not in seen and len(seen) < SHOWN_COLUMNS:
+            seen.add(write(read))
             shown += [exp.Literal.string(NUMBER.sub("", read.name)), read.copy()]
     return call(
         "failed",
@@ -210,28 +214,38 @@ def failure(node: exp.Expr, said: str | None = None) -> exp.Expr:
 
 def message(node: exp.Expr) -> str:
     """Say what went wrong."""
-    for kind, text in MESSAGES:
-        if isinstance(node, kind):
-            return text(node)
-    return "a value that the function does not take"
+    if isinstance(node, exp.Cast):
+        return f"not a value of type {write(node.to).lower()}"
+    name = OPERATORS.get(type(node)) or called(node)
+    return MESSAGES.get(name, "a value that the function does not take")
 
 
-MESSAGES: tuple[tuple[type[exp.Expr] | tuple[type[exp.Expr], ...], Callable[[exp.Expr], str]], ...] = (
-    (exp.Cast, lambda node: f"not a value of type {node.args['to'].sql('postgres').lower()}"),
-    ((exp.Div, exp.Mod), lambda _: "division by zero"),
-    (exp.Sqrt, lambda _: "square root of a negative number"),
-    ((exp.Ln, exp.Log), lambda _: "logarithm of a number that is not positive"),
-    (exp.Pow, lambda _: "zero to a negative power, or a negative number to a fractional one"),
-    (exp.Exp, lambda _: "exponential out of range"),
-    ((exp.Asin, exp.Acos), lambda _: "argument outside -1 to 1"),
-    ((exp.StrToTime, exp.StrToDate), lambda _: "text that does not have this format"),
-    (exp.Decode, lambda _: "text that cannot be decoded"),
-)
+OPERATORS: dict[type[exp.Expr], str] = {exp.Div: "mod", exp.Mod: "mod", exp.Pow: "power", Prefix: "sqrt"}
+MESSAGES = {
+    "mod": "division by zero",
+    "sqrt": "square root of a negative number",
+    "ln": LOGARITHM,
+    "log": LOGARITHM,
+    "log10": LOGARITHM,
+    "power": POWER,
+    "pow": POWER,
+    "exp": "exponential out of range",
+    "asin": "argument outside -1 to 1",
+    "acos": "argument outside -1 to 1",
+    "to_timestamp": "text that does not have this format",
+    "to_date": "text that does not have this format",
+    "decode": "text that cannot be decoded",
+}
 
 
 def call(name: str, *arguments: exp.Expr) -> exp.Expr:
     """Call one of the engine's functions."""
     return exp.Anonymous(this=f"millstream.{name}", expressions=list(arguments))
+
+
+def call_of(name: str, argument: exp.Expr) -> exp.Expr:
+    """Call one of PostgreSQL's functions."""
+    return exp.Anonymous(this=name, expressions=[argument])
 
 
 def zero() -> exp.Expr:

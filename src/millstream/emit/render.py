@@ -9,6 +9,7 @@ from itertools import product
 from sqlglot import exp
 
 from millstream.delta.node import HASH
+from millstream.dialect import write
 from millstream.emit.elements import guarded_elements
 from millstream.emit.identity import Columns, as_text, is_strict, loose, mark, same
 from millstream.emit.lenient import lenient
@@ -61,7 +62,7 @@ def scalar(expression: exp.Expr, clock: str = "now", *, guarded: bool = True) ->
     changed = transform(expression, change)
     if guarded:
         changed = lenient(changed)
-    return changed.sql(dialect="postgres", comments=False, normalize_functions=False)
+    return write(changed)
 
 
 def listing(items: list[str]) -> str:
@@ -326,7 +327,7 @@ def render_window(plan: Window, images: Images) -> str:
     if plan.order:
         parts.append("ORDER BY " + listing([scalar(term) for term in (*plan.order, *plan.ties)]))
     if plan.frame is not None:
-        parts.append(plan.frame.sql(dialect="postgres"))
+        parts.append(write(plan.frame))
     over = f"OVER ({' '.join(parts)})"
     items = [f"{scalar(e)} {over} AS {quote(a.name)}" for a, e in plan.items]
     return f"SELECT *, {listing(items)} FROM ({render(plan.input, images)}) AS s"

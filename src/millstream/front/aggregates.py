@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from sqlglot import exp
 
 from millstream.diagnostics import refuse
+from millstream.dialect import called, write
 from millstream.errors import Refused
 from millstream.front.grouping import grouping_sets, union_of_sets
 from millstream.front.ordered import NEEDS_OVER, REWRITTEN, break_ties, check_aggregate, rewrite_aggregate
@@ -16,7 +17,64 @@ from millstream.front.types import infer
 from millstream.plan.expression import Attribute, plain
 from millstream.plan.nodes import Aggregate, Plan, Project, identity
 
-AGGREGATES = {"bool_and", "bool_or", "every", "bit_and", "bit_or", "jsonb_agg", "string_agg", "array_agg"}
+AGGREGATES = frozenset(  # of PostgreSQL and RisingWave, besides those that have nodes of their own
+    [
+        "any_value",
+        "approx_percentile",
+        "arg_max",
+        "arg_min",
+        "array_agg",
+        "avg",
+        "bit_and",
+        "bit_or",
+        "bit_xor",
+        "bool_and",
+        "bool_or",
+        "corr",
+        "count",
+        "covar_pop",
+        "covar_samp",
+        "every",
+        "json_agg",
+        "json_agg_strict",
+        "json_object_agg",
+        "json_object_agg_strict",
+        "json_object_agg_unique",
+        "json_object_agg_unique_strict",
+        "jsonb_agg",
+        "jsonb_agg_strict",
+        "jsonb_object_agg",
+        "jsonb_object_agg_strict",
+        "jsonb_object_agg_unique",
+        "jsonb_object_agg_unique_strict",
+        "max",
+        "median",
+        "min",
+        "mode",
+        "percentile_cont",
+        "percentile_disc",
+        "range_agg",
+        "range_intersect_agg",
+        "regr_avgx",
+        "regr_avgy",
+        "regr_count",
+        "regr_intercept",
+        "regr_r2",
+        "regr_slope",
+        "regr_sxx",
+        "regr_sxy",
+        "regr_syy",
+        "stddev",
+        "stddev_pop",
+        "stddev_samp",
+        "string_agg",
+        "sum",
+        "var_pop",
+        "var_samp",
+        "variance",
+        "xmlagg",
+    ]
+)
 AROUND = (exp.Filter, exp.WithinGroup, exp.IgnoreNulls, exp.RespectNulls)
 Items = list[tuple[str, exp.Expr]]
 
@@ -30,7 +88,7 @@ def is_aggregate(node: exp.Expr) -> bool:
     named = function_name(node)
     if named is not None and named[1].lower() in AGGREGATES:
         return True
-    return isinstance(node, (exp.AggFunc, exp.LogicalAnd, exp.LogicalOr, *NEEDS_OVER))
+    return isinstance(node, (exp.AggFunc, *NEEDS_OVER))
 
 
 def bare(node: exp.Expr) -> exp.Expr:
@@ -108,24 +166,24 @@ class Grouping:
             raise refuse("MS010", node, "aggregate of an aggregate", context.path)
         columns = list(node.find_all(exp.Column))
         if columns and all(self.scope.resolve_outside(each) for each in columns):
-            raise refuse("MS026", node, node.sql("postgres", normalize_functions=False), context.path)
+            raise refuse("MS026", node, write(node), context.path)
         bound = bind(node, self.scope)
-        if bound.sql() not in self.found:
+        if write(bound) not in self.found:
             counts = isinstance(bare(bound), exp.Count)
-            attribute = Attribute(context.names.fresh(node.key), None, not counts)
-            self.found[bound.sql()] = (attribute, bound)
+            attribute = Attribute(context.names.fresh(called(bare(node)) or node.key), None, not counts)
+            self.found[write(bound)] = (attribute, bound)
             self.shown.hold(attribute)
-        return held(self.found[bound.sql()][0])
+        return held(self.found[write(bound)][0])
 
     def level(self, node: exp.Grouping) -> exp.Column:
         """Bind grouping(key, …): which of these keys a row's grouping set leaves out."""
         context = self.scope.context
         numbers = []
         for argument in node.expressions:
-            text = bind(argument, self.scope).sql()
-            matches = [number for number, (known, _) in enumerate(self.keys) if known.sql() == text]
+            text = write(bind(argument, self.scope))
+            matches = [number for number, (known, _) in enumerate(self.keys) if write(known) == text]
             if not matches:
-                raise refuse("MS023", argument, argument.sql("postgres"), context.path)
+                raise refuse("MS023", argument, write(argument), context.path)
             numbers += matches
         attribute = self.levels.setdefault(
             tuple(numbers), Attribute(context.names.fresh("grouping"), "integer", False)
@@ -136,7 +194,7 @@ class Grouping:
     def above(self, expression: exp.Expr) -> exp.Expr:
         """Write an expression of SELECT, HAVING or ORDER BY over the columns of the groups."""
         context = self.scope.context
-        by_text = {bound.sql(): attribute for bound, attribute in self.keys}
+        by_text = {write(bound): attribute for bound, attribute in self.keys}
         root = exp.Paren(this=expression.copy())
         for node in list(root.find_all(exp.Filter, exp.IgnoreNulls, *REWRITTEN)):
             if is_aggregate(node):
@@ -150,7 +208,7 @@ class Grouping:
             if isinstance(node, (exp.Window, exp.Literal, exp.Identifier, exp.DataType)):
                 return node
             try:
-                text = bind(node, self.scope).sql() if node.find(exp.Column) else ""
+                text = write(bind(node, self.scope)) if node.find(exp.Column) else ""
             except Refused:  # contains an aggregate or a Python call: look below it
                 return node
             if text in by_text:
@@ -158,7 +216,7 @@ class Grouping:
             if isinstance(node, exp.Column):
                 outside = self.scope.resolve_outside(node)
                 if outside is None:
-                    raise refuse("MS023", node, node.sql("postgres"), context.path)
+                    raise refuse("MS023", node, write(node), context.path)
                 self.shown.hold(outside)
                 return held(outside)
             return node

@@ -10,9 +10,10 @@ from sqlglot import exp
 from sqlglot.errors import ParseError, TokenError
 
 from millstream.diagnostics import place
+from millstream.dialect import DIALECT, write
 from millstream.errors import Diagnostic, Refused
+from millstream.front.aggregates import is_aggregate
 from millstream.front.identifiers import check_names, fold, named, refuse_own
-from millstream.front.parse import DIALECT
 from millstream.front.scalar import CLOCK_NAMES, CLOCK_TYPES, SESSION, VOLATILE
 from millstream.front.structs import Composites, is_struct, spelled, unnamed_field
 from millstream.front.suggest import likely
@@ -212,7 +213,7 @@ def parse_columns(
             columns.append(parse_column(item, keys, made, path))
         else:
             raise refuse(
-                item.sql(DIALECT),
+                write(item),
                 "this table element is not supported",
                 "keep columns and PRIMARY KEY",
                 path,
@@ -250,7 +251,7 @@ def check_generated(columns: list[Column], key: list[str], path: str | None) -> 
         if column.generated is None:
             continue
         try:
-            expression = sqlglot.parse_one(column.generated, dialect="postgres")
+            expression = sqlglot.parse_one(column.generated, dialect=DIALECT)
         except ParseError as error:
             why = "its expression cannot be read"
             raise refuse(f"generated column {column.name}", why, "check the SQL", path) from error
@@ -276,8 +277,8 @@ def uncertain(expression: exp.Expr) -> str | None:
     """Return the first part of an expression whose value is not decided by the row."""
     for node in expression.walk():
         named = node.name.lower() if isinstance(node, exp.Anonymous) else ""
-        if isinstance(node, (exp.Query, exp.AggFunc, exp.Window, *CLOCK_TYPES, *SESSION, exp.Rand, exp.Uuid)):
-            return node.sql(DIALECT)
+        if is_aggregate(node) or isinstance(node, (exp.Query, exp.Window, *CLOCK_TYPES, *SESSION)):
+            return write(node)
         if named in VOLATILE | CLOCK_NAMES | {"proctime"}:
             return f"{named}()"
     return None
@@ -293,14 +294,14 @@ def parse_column(item: exp.ColumnDef, keys: list[list[str]], made: Composites, p
         elif isinstance(kind, exp.NotNullColumnConstraint):
             nullable = bool(kind.args.get("allow_null"))
         elif isinstance(kind, exp.DefaultColumnConstraint):
-            default = kind.this.sql("postgres")
+            default = write(kind.this)
         elif isinstance(kind, exp.GeneratedAsIdentityColumnConstraint) and kind.this is not None:
-            nullable, identity = False, kind.sql("postgres")
+            nullable, identity = False, write(kind)
         elif isinstance(kind, exp.ComputedColumnConstraint) and isinstance(kind.this, exp.Expr):
-            generated = kind.this.unnest().sql("postgres", normalize_functions=False)
+            generated = write(kind.this.unnest())
         else:
             raise refuse(
-                f"column {item.name}: {constraint.sql(DIALECT)}",
+                f"column {item.name}: {write(constraint)}",
                 "this column constraint is not supported",
                 "compute the value in staging",
                 path,
@@ -309,7 +310,7 @@ def parse_column(item: exp.ColumnDef, keys: list[list[str]], made: Composites, p
     kind = declared_type(item, path)
     if identity is not None:
         check_identity(item, kind, default is not None or generated is not None, path)
-    struct = str(kind.sql(DIALECT)) if is_struct(kind) else None
+    struct = write(kind) if is_struct(kind) else None
     return Column(item.name, spelled(kind, made), nullable, default, generated, struct, identity, place(item))
 
 
@@ -317,7 +318,7 @@ def check_identity(item: exp.ColumnDef, kind: exp.Expr, computed: bool, path: st
     """Refuse an identity column that PostgreSQL cannot number."""
     if not kind.is_type(*exp.DataType.SIGNED_INTEGER_TYPES):
         why, hint = "rows are numbered by whole numbers", "declare it smallint, integer or bigint"
-        raise refuse(f"identity column {item.name}: {kind.sql(DIALECT).lower()}", why, hint, path, item)
+        raise refuse(f"identity column {item.name}: {write(kind).lower()}", why, hint, path, item)
     if computed:
         why, hint = "its value is the next number, and nothing else", "keep one of them"
         raise refuse(f"identity column {item.name} with DEFAULT or an expression", why, hint, path, item)
@@ -331,10 +332,10 @@ def declared_type(item: exp.ColumnDef, path: str | None) -> exp.Expr:
     for type_ in kind.find_all(exp.DataType):
         if type_.this in INSTEAD:
             why, hint = INSTEAD[type_.this]
-            raise refuse(f"column {item.name}: {kind.sql(DIALECT).lower()}", why, hint, path, item, "MS036")
+            raise refuse(f"column {item.name}: {write(kind).lower()}", why, hint, path, item, "MS036")
     if (part := unnamed_field(kind)) is not None:
         why = "a field of a struct is a name and a type"
-        raise refuse(f"column {item.name}: {part.sql(DIALECT)}", why, "write  struct<a int>", path, item)
+        raise refuse(f"column {item.name}: {write(part)}", why, "write  struct<a int>", path, item)
     return kind
 
 

@@ -11,8 +11,9 @@ from sqlglot import exp
 from sqlglot.errors import ParseError, TokenError
 
 from millstream.diagnostics import refuse
+from millstream.dialect import DIALECT, write
+from millstream.front.aggregates import has_aggregates
 from millstream.front.identifiers import check_names, fold
-from millstream.front.parse import DIALECT
 from millstream.front.scalar import function_name
 from millstream.front.scope import Catalog, SqlFunction
 
@@ -41,7 +42,7 @@ def parse_function(ddl: str, path: str | None = None) -> SqlFunction:
     if any(isinstance(p, exp.StrictProperty) for p in found):
         raise refuse("MS059", None, f"{target.name} with STRICT", path)
     parameters = tuple(
-        (part.name, part.args["kind"].sql(DIALECT))
+        (part.name, write(part.args["kind"]))
         if isinstance(part, exp.ColumnDef) and part.args.get("kind") is not None
         else ("", part.name)
         for part in create.this.expressions
@@ -50,13 +51,13 @@ def parse_function(ddl: str, path: str | None = None) -> SqlFunction:
     known = {name for name, _ in parameters}
     for column in body.find_all(exp.Column):
         if column.name not in known or column.table not in ("", target.name):
-            raise refuse("MS059", None, f"{target.name}, whose body reads {column.sql(DIALECT)}", path)
+            raise refuse("MS059", None, f"{target.name}, whose body reads {write(column)}", path)
     return SqlFunction(
         target.db or None,
         target.name,
         parameters,
-        returns.sql(DIALECT),
-        body.sql(DIALECT, normalize_functions=False),
+        write(returns),
+        write(body),
     )
 
 
@@ -74,7 +75,7 @@ def expression_of(body: exp.Expr | None, name: str, path: str | None) -> exp.Exp
     if not plain or any(value for key, value in select.args.items() if key not in ("expressions", "kind")):
         raise refuse("MS059", None, f"{name}, whose body is not one SELECT expression", path)
     found: exp.Expr = select.expressions[0].unalias()
-    if found.find(exp.Query, exp.AggFunc, exp.Window, exp.Star):
+    if found.find(exp.Query, exp.Window, exp.Star) or has_aggregates(found):
         raise refuse("MS059", None, f"{name}, whose body reads other rows", path)
     return found
 

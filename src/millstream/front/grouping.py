@@ -9,6 +9,7 @@ from dataclasses import replace
 from sqlglot import exp
 
 from millstream.diagnostics import refuse
+from millstream.dialect import DIALECT
 from millstream.front.scope import Context, held
 from millstream.front.unread import refuse_unread
 from millstream.plan.copies import fresh_copy
@@ -97,7 +98,7 @@ def branch(aggregate: Aggregate, chosen: Set, levels: tuple[tuple[int, ...], ...
             return column(key)
         if number in untyped:
             return column(untyped[number])
-        return exp.Cast(this=exp.Null(), to=exp.DataType.build(key.type or "", dialect="postgres", udt=True))
+        return exp.Cast(this=exp.Null(), to=exp.DataType.build(key.type or "", dialect=DIALECT, udt=True))
 
     outputs = [value(number, key) for number, key in enumerate(copied.keys)]
     outputs += [column(a) for a, _ in copied.items]

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from sqlglot import exp
 
 from millstream.diagnostics import refuse
+from millstream.dialect import write
 from millstream.front import correlate, tables
 from millstream.front.scalar import bind
 from millstream.front.scope import CommonTable, Name, Scope
@@ -24,7 +25,7 @@ def bind_lateral(join: exp.Join, left: Plan, scope: Scope, ctes: Mapping[str, Co
     path = scope.context.path
     item, outer = join.this, join.side.upper() == "LEFT"
     if not isinstance(item.this, exp.Subquery):
-        raise refuse("MS010", item, f"LATERAL {item.this.sql('postgres')}", path)
+        raise refuse("MS010", item, f"LATERAL {write(item.this)}", path)
     if join.side.upper() not in ("", "LEFT") or join.method or join.args.get("using"):
         raise refuse("MS049", join, "that is not CROSS, INNER or LEFT", path)
     alias = item.args.get("alias")

@@ -14,6 +14,7 @@ from typing import TypeGuard
 from sqlglot import exp
 
 from millstream.diagnostics import refuse
+from millstream.dialect import write
 from millstream.front.scalar import function_name
 from millstream.front.scope import Context
 from millstream.plan.expression import Attribute, column, references
@@ -74,13 +75,13 @@ def check_aggregate(call: exp.Expr, context: Context) -> None:
         call = call.this
     if isinstance(call, (exp.IgnoreNulls, exp.RespectNulls)):
         raise refuse("MS010", call, "IGNORE NULLS or RESPECT NULLS", context.path)
-    name = call.sql("postgres", normalize_functions=False).split("(")[0].lower()
+    name = write(call).split("(")[0].lower()
     if isinstance(call, NEEDS_OVER) and not isinstance(call.parent, exp.WithinGroup):
         raise refuse("MS051", call, name, context.path)
     if name in JSON_AGGREGATES:
         raise refuse("MS054", call, name, context.path)
-    if isinstance(call, exp.Median):
-        raise refuse("MS055", call, "median", context.path)
+    if name == "median":
+        raise refuse("MS055", call, name, context.path)
     if isinstance(call, exp.Count) and isinstance(call.this, exp.Distinct) and len(call.this.expressions) > 1:
         raise refuse("MS056", call, "", context.path)
     ordered = is_ordered(call) or isinstance(call, FIRST_LAST)
@@ -114,8 +115,8 @@ def rewrite_aggregate(node: exp.Expr, context: Context) -> exp.Expr:
     if isinstance(call, exp.LastValue):
         order.set("expressions", [reverse(term) for term in order.expressions])
     gathered = exp.Bracket(
-        this=exp.Paren(this=filtered(node, exp.ArrayAgg(this=order))), expressions=[exp.Literal.number(0)]
-    )  # sqlglot counts from 0 and writes [1]
+        this=exp.Paren(this=filtered(node, exp.ArrayAgg(this=order))), expressions=[exp.Literal.number(1)]
+    )
     never = exp.LT(this=exp.Count(this=exp.Star()), expression=exp.Literal.number(0))
     return exp.Paren(this=exp.Case().when(never, exp.AnyValue(this=order.this.copy())).else_(gathered))
 
@@ -160,13 +161,13 @@ def break_ties(
         assert first is not None
         if is_total(plan, keys, first.expressions):
             continue
-        told = {term.this.sql() for term in first.expressions} | {column(k).sql() for k in keys}
+        told = {write(term.this) for term in first.expressions} | {write(column(k)) for k in keys}
         more: dict[str, exp.Expr] = {}
         for call in members:
             for argument in arguments(call):
                 sortable = not any(known[n].type in UNORDERED for n in references(argument) if n in known)
-                if argument.sql() not in told and references(argument) and sortable:
-                    more.setdefault(argument.sql(), argument)
+                if write(argument) not in told and references(argument) and sortable:
+                    more.setdefault(write(argument), argument)
         for call in members:
             order = order_of(call)
             assert order is not None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from millstream.diagnostics import refuse
+from millstream.dialect import write
 from millstream.front.scope import Context
 from millstream.plan.expression import Attribute, column
 from millstream.plan.keys import is_total, tie_break
@@ -56,7 +57,7 @@ def read_ordering(query: exp.Query, items: Items, context: Context) -> tuple[Ord
             if item == term:
                 return position
         if not isinstance(query, exp.Select):
-            raise refuse("MS003", term, term.sql("postgres"), path)
+            raise refuse("MS003", term, write(term), path)
         items.append((HIDDEN, term))
         return len(items) - 1
 

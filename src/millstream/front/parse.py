@@ -1,38 +1,19 @@
-"""Read RisingWave SQL with sqlglot. The one file that knows where the dialect needs help."""
+"""Read one query, or refuse it with the place of what cannot be read."""
 
 from __future__ import annotations
 
-import logging
 import re
-from typing import ClassVar
 
 import sqlglot
-from sqlglot import TokenType, exp
-from sqlglot.dialects.risingwave import RisingWave
+from sqlglot import exp
 from sqlglot.errors import ParseError, TokenError
-from sqlglot.parsers.risingwave import RisingWaveParser
 
 from millstream.diagnostics import place, refuse
+from millstream.dialect import DIALECT, called
 from millstream.errors import Diagnostic, Refused
 from millstream.front.corresponding import spell_out
 from millstream.front.identifiers import check_names, fold
 from millstream.plan.fallible import note_text
-
-DIALECT = "risingwave"
-
-
-class JsonArrows(RisingWave):
-    """RisingWave's dialect, in which `f(payload -> 'price')` takes a value out of JSON; sqlglot reads a lambda."""
-
-    class Parser(RisingWaveParser):
-        """The parser without arrow functions."""
-
-        LAMBDAS: ClassVar = {
-            token: parse for token, parse in RisingWaveParser.LAMBDAS.items() if token is not TokenType.ARROW
-        }
-
-
-logging.getLogger("sqlglot").setLevel(logging.WARNING)  # it tells of every array subscript
 
 
 def parse(sql: str, path: str | None = None) -> exp.Expr:
@@ -40,7 +21,7 @@ def parse(sql: str, path: str | None = None) -> exp.Expr:
     try:
         statements = [
             statement
-            for statement in sqlglot.parse(sql, dialect=JsonArrows)
+            for statement in sqlglot.parse(sql, dialect=DIALECT)
             if statement is not None and not isinstance(statement, exp.Semicolon)
         ]
     except (ParseError, TokenError) as error:
@@ -66,7 +47,7 @@ def parse(sql: str, path: str | None = None) -> exp.Expr:
                 "MS001", what, "a model is exactly one SELECT", "keep one SELECT in the file", path, *where
             )
         )
-    note_text(statements[0], DIALECT)
+    note_text(statements[0])
     refuse_incomplete(statements[0], path)
     tree = check_names(fold(statements[0]), path)
     spell_out(tree, path)
@@ -77,7 +58,8 @@ def refuse_incomplete(tree: exp.Expr, path: str | None) -> None:
     """Refuse what sqlglot reads though a part of it is missing."""
     for node in tree.find_all(exp.Order, exp.Tuple):
         if isinstance(node, exp.Order) and isinstance(node.parent, exp.Func) and node.this is None:
-            raise refuse("MS001", node, f"{node.parent.sql_name().lower()} has nothing before ORDER BY", path)
+            what = called(node.parent) or node.parent.sql_name().lower()
+            raise refuse("MS001", node, f"{what} has nothing before ORDER BY", path)
         if (
             isinstance(node, exp.Tuple)
             and not node.expressions

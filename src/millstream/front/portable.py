@@ -12,10 +12,12 @@ import sqlglot
 from sqlglot import exp
 
 from millstream.diagnostics import refuse
+from millstream.dialect import DIALECT, Infix, write
 from millstream.errors import Refused
+from millstream.front.aggregates import AROUND, bare, is_aggregate
 from millstream.front.functions import inline
 from millstream.front.ordered import skips_nulls
-from millstream.front.parse import DIALECT, is_process_time, parse
+from millstream.front.parse import is_process_time, parse
 from millstream.front.portable_names import of_name, of_schemas
 from millstream.front.portable_subqueries import of_functions, of_joins, of_lists, of_membership, of_values
 from millstream.front.query import bind_query
@@ -129,8 +131,10 @@ def of_tree(tree: exp.Expr, catalog: Catalog, path: str | None, indexes: Indexes
             yield refuse("MS067", node, "a FILTER clause", path)
         elif isinstance(node, exp.IgnoreNulls) and not isinstance(node.parent, exp.Window):
             yield refuse("MS064", node, f"{name_of(node.this)} IGNORE NULLS", path)
-        elif isinstance(node, exp.AggFunc) and not isinstance(node.parent, (exp.Window, exp.IgnoreNulls)):
+        elif is_aggregate(node) and not isinstance(node, AROUND):
             yield from of_aggregate(node, path)
+        elif isinstance(node, AROUND) and is_aggregate(node):
+            yield from of_aggregate(bare(node), path)
 
 
 def of_window(window: exp.Window, tree: exp.Expr, path: str | None) -> Iterator[Refused]:
@@ -142,7 +146,7 @@ def of_window(window: exp.Window, tree: exp.Expr, path: str | None) -> Iterator[
     if skips_nulls(call):
         call = call.this
     name = name_of(call)
-    known = isinstance(call, WINDOWS) or (isinstance(call, exp.AggFunc) and name in AGGREGATES)
+    known = isinstance(call, WINDOWS) or name in AGGREGATES
     if not known:
         yield refuse("MS065", window, name, path)
     offset = call.args.get("offset")
@@ -168,7 +172,7 @@ def name_of(call: exp.Expr) -> str:
     """The name of a function as PostgreSQL writes it."""
     if isinstance(call, exp.ApproxDistinct):
         return "approx_count_distinct"
-    return call.sql("postgres", normalize_functions=False).split("(")[0].lower()
+    return write(call).split("(")[0].lower()
 
 
 def is_top_n(window: exp.Window, call: exp.Expr, tree: exp.Expr) -> bool:
@@ -210,7 +214,7 @@ def of_select(select: exp.Select, catalog: Catalog, path: str | None) -> Iterato
         keys += [item.unalias() for item in select.expressions]
     for key in keys:
         if is_jsonb(key, json):
-            yield refuse("MS061", key, key.sql("postgres"), path)
+            yield refuse("MS061", key, write(key), path)
     if group is not None or select.args.get("having") or any(aggregates(item) for item in select.expressions):
         outside = items(select)
         places = [*select.expressions, *([select.args["having"]] if select.args.get("having") else [])]
@@ -224,7 +228,7 @@ def of_select(select: exp.Select, catalog: Catalog, path: str | None) -> Iterato
 def aggregates(item: exp.Expr) -> bool:
     """Tell whether an item of the SELECT list aggregates rows of its own query."""
     found = item.walk(prune=lambda node: isinstance(node, (exp.Query, exp.Window)))
-    return any(isinstance(node, exp.AggFunc) for node in found)
+    return any(is_aggregate(node) for node in found)
 
 
 def of_join(
@@ -306,9 +310,7 @@ def is_jsonb(key: exp.Expr, columns: list[tuple[Name, str]]) -> bool:
         )
     if isinstance(key, exp.Cast):
         return bool(key.to.is_type("jsonb"))
-    return isinstance(key, (exp.JSONExtract, exp.JSONBExtract)) and not isinstance(
-        key, (exp.JSONExtractScalar, exp.JSONBExtractScalar)
-    )
+    return isinstance(key, exp.JSONExtract) or (isinstance(key, Infix) and key.args["operator"] == "#>")
 
 
 def queries_around(select: exp.Select) -> list[exp.Select]:

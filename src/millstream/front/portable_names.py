@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from sqlglot import exp
 
 from millstream.diagnostics import refuse
+from millstream.dialect import write
 from millstream.errors import Refused
 from millstream.front.identifiers import RISINGWAVE, SYSTEM
 from millstream.front.reads import is_relation
@@ -20,7 +21,7 @@ def of_name(node: exp.Expr, path: str | None) -> Iterator[Refused]:
     elif isinstance(node, exp.Alias) and (node.alias.startswith(RISINGWAVE) or node.alias in SYSTEM):
         yield refuse("MS081", node.args["alias"], f"{node.alias}, which is one of its own", path)
     elif isinstance(node, exp.Column) and node.catalog:
-        yield refuse("MS081", node, f"{node.sql('postgres')} of four parts", path)
+        yield refuse("MS081", node, f"{write(node)} of four parts", path)
 
 
 def of_schemas(select: exp.Select, path: str | None) -> Iterator[Refused]:
@@ -30,4 +31,4 @@ def of_schemas(select: exp.Select, path: str | None) -> Iterator[Refused]:
     bare -= {table.name for table in tables if table.db == DEFAULT_SCHEMA}
     for column in select.find_all(exp.Column):
         if column.db == DEFAULT_SCHEMA and column.table in bare:
-            yield refuse("MS081", column, f"{column.sql('postgres')}, whose schema FROM does not name", path)
+            yield refuse("MS081", column, f"{write(column)}, whose schema FROM does not name", path)

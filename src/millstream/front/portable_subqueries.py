@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from sqlglot import exp
 
 from millstream.diagnostics import refuse
+from millstream.dialect import write
 from millstream.errors import Refused
 from millstream.front.reads import item_in_sight, items, means, sources
 from millstream.front.scope import Name, Place
@@ -117,7 +118,7 @@ def of_lists(
         if function is None or not any(means(outer, column) for column in function.find_all(exp.Column)):
             continue
         if reads_jsonb(function, jsonb):
-            yield refuse("MS061", function, f"{function.sql('postgres')} of the row outside", path)
+            yield refuse("MS061", function, f"{write(function)} of the row outside", path)
         if item is not function or isinstance(item, exp.Unnest):
             call = read_call(item, path)
             elements.add(call.label)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from sqlglot import exp
 
 from millstream.diagnostics import refuse
+from millstream.dialect import write
 from millstream.front import lifting, setops, tables
 from millstream.front.ordering import bind_ordering, read_ordering
 from millstream.front.scalar import bind, python_call, type_of
@@ -107,7 +108,7 @@ def name_of(item: exp.Expr, context: Context) -> str:
     if isinstance(item, exp.Anonymous):
         return str(item.name)
     if isinstance(item, exp.Func):
-        call = CALL.match(item.sql("postgres", normalize_functions=False))
+        call = CALL.match(write(item))
         return (call[1] if call else item.sql_name()).lower()
     raise refuse("MS020", item, "", context.path)
 

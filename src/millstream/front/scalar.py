@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from sqlglot import exp
 
 from millstream.diagnostics import refuse
+from millstream.dialect import write
 from millstream.front.scope import DEFAULT_SCHEMA, Context, Scope, spoken
 from millstream.plan.expression import CLOCKS, column, transform
 from millstream.plan.fallible import note_model
@@ -29,7 +30,7 @@ SET_NAMES |= {
 }
 CLOCK_NAMES = {"transaction_timestamp", "statement_timestamp", "localtimestamp", "localtime"}
 CLOCK_TYPES = (*CLOCKS, exp.Localtime, exp.Localtimestamp)
-SESSION = (exp.CurrentUser, exp.SessionUser, exp.CurrentSchema, exp.CurrentDatabase)
+SESSION = (exp.CurrentUser, exp.SessionUser, exp.CurrentRole, exp.CurrentCatalog, exp.CurrentSchema)
 VOLATILE = {
     "random",
     "setseed",
@@ -87,11 +88,11 @@ def bind(expression: exp.Expr, scope: Scope, clock: bool = False) -> exp.Expr:
         if isinstance(node, (exp.Query, exp.Exists)):
             raise refuse("MS021", node, "an expression", path)
         if isinstance(node, SETS) or called in SET_NAMES:
-            raise refuse("MS024", node, node.sql("postgres"), path)
+            raise refuse("MS024", node, write(node), path)
         if isinstance(node, (exp.Parameter, exp.Placeholder)):
-            raise refuse("MS010", expression, f"parameter {node.sql('postgres')}", path)
-        if isinstance(node, (exp.Rand, exp.Uuid, *SESSION)) or called in VOLATILE:
-            raise refuse("MS013", node, f"{called}()" if called else node.sql("postgres"), path)
+            raise refuse("MS010", expression, f"parameter {write(node)}", path)
+        if isinstance(node, SESSION) or called in VOLATILE:
+            raise refuse("MS013", node, f"{called}()" if called else write(node), path)
         if python_call(node, scope.context) is not None:
             raise refuse("MS018", node, named[1] if named else "", path)
         if isinstance(node, exp.Star) and not isinstance(node.parent, exp.Count):
@@ -115,4 +116,4 @@ def type_of(expression: exp.Expr, known: Mapping[str, str | None]) -> str | None
         return known.get(expression.name)
     if isinstance(expression, exp.Cast):
         return "text" if expression.to.is_type(*exp.DataType.TEXT_TYPES) else None
-    return "text" if isinstance(expression, (exp.JSONExtractScalar, exp.JSONBExtractScalar)) else None
+    return "text" if isinstance(expression, exp.JSONExtractScalar) else None

@@ -9,6 +9,7 @@ from typing import Protocol
 from sqlglot import exp
 
 from millstream.diagnostics import refuse
+from millstream.dialect import write
 from millstream.front.suggest import likely
 from millstream.plan.expression import Attribute, Names
 from millstream.plan.nodes import Relation
@@ -163,12 +164,12 @@ class Scope:
         for scope in self.outward():
             found = scope.lookup(node)
             if len(found) > 1 or AMBIGUOUS in found:
-                raise refuse("MS004", node, node.sql("postgres"), self.context.path)
+                raise refuse("MS004", node, write(node), self.context.path)
             if found:
                 return found.pop()
             if node.table and any(name.means(node) for name in scope.tables):
                 break
-        raise refuse("MS003", node, node.sql("postgres"), self.context.path, self.likely(node))
+        raise refuse("MS003", node, write(node), self.context.path, self.likely(node))
 
     def resolve_outside(self, node: exp.Column) -> Attribute | None:
         """Find the attribute that a column reference means in the query around this one, if it is none of this one's."""

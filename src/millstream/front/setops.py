@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from sqlglot import exp
 
 from millstream.diagnostics import refuse
+from millstream.dialect import DIALECT
 from millstream.front import query
 from millstream.front.ordering import bind_ordering, read_ordering
 from millstream.front.scope import CommonTable, Context, Scope
@@ -55,7 +56,7 @@ def typed(branch: Branch, other: Branch, context: Context) -> Branch:
             changed.append((name, attribute))
             continue
         fresh = Attribute(context.names.fresh(name), type_, attribute.nullable)
-        to = exp.DataType.build(type_, dialect="postgres", udt=True)
+        to = exp.DataType.build(type_, dialect=DIALECT, udt=True)
         items.append((fresh, exp.Cast(this=column(attribute), to=to)))
         changed.append((name, fresh))
     if changed == outputs:

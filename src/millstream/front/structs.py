@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
+from millstream.dialect import write
 from millstream.plan.quoting import DATA, quote, short
 
 Composites = dict[str, str]  # a composite type → its fields, both as SQL; inner ones first
@@ -20,7 +21,7 @@ def is_struct(kind: exp.Expr) -> bool:
 def spelled(kind: exp.Expr, made: Composites) -> str:
     """A type as PostgreSQL's text; the composite types that it needs are added to `made`."""
     if not isinstance(kind, exp.DataType) or not is_struct(kind):
-        return str(kind.sql("postgres"))
+        return write(kind)
     if not kind.is_type("struct"):
         return f"{spelled(kind.expressions[0], made)}[]"
     fields = ", ".join(

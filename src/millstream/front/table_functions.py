@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from millstream.diagnostics import refuse
-from millstream.front.parse import DIALECT
+from millstream.dialect import write
+from millstream.front.aggregates import is_aggregate
 from millstream.front.scalar import bind
 from millstream.front.scope import Columns as Shown
 from millstream.front.scope import Name, Scope, held
@@ -162,7 +163,7 @@ def bound_call(function: exp.Expr, scope: Scope) -> exp.Expr:
         named = [function.args.get(name) for name in ("start", "end", "step")]
         arguments = [argument for argument in named if argument is not None]
     call = exp.Anonymous(this=name_of(function), expressions=[bind(each, scope) for each in arguments])
-    call.meta.update({WRITTEN: function.sql(DIALECT), MODEL: scope.context.model})
+    call.meta.update({WRITTEN: write(function), MODEL: scope.context.model})
     return call
 
 
@@ -208,9 +209,9 @@ def lift_sets(
             call = bound_call(node, scope)
             returned = of_function(call, types)
             if len(returned) > 1:
-                raise refuse("MS024", node, node.sql("postgres"), scope.context.path)
+                raise refuse("MS024", node, write(node), scope.context.path)
             fresh = Attribute(scope.context.names.fresh(name_of(node)), returned[0][1])
-            _, attribute = calls.setdefault(call.sql(), (call, fresh))
+            _, attribute = calls.setdefault(write(call), (call, fresh))
             scope.hold(attribute)
             node.replace(held(attribute))
         plan = Unnest(
@@ -222,6 +223,6 @@ def check_place(node: exp.Expr, scope: Scope) -> None:
     """Refuse a function where SQL may leave it out or has one row for many: in CASE, in aggregates, in windows."""
     above = node.parent
     while above is not None:
-        if isinstance(above, (*CONDITIONAL, exp.AggFunc, exp.Filter, exp.Window)):
-            raise refuse("MS024", node, node.sql("postgres"), scope.context.path)
+        if is_aggregate(above) or isinstance(above, (*CONDITIONAL, exp.Filter, exp.Window)):
+            raise refuse("MS024", node, write(node), scope.context.path)
         above = above.parent

@@ -9,6 +9,7 @@ from typing import TypeVar
 from sqlglot import exp
 
 from millstream.diagnostics import refuse
+from millstream.dialect import write
 from millstream.front import joins, lateral, query, time_windows
 from millstream.front.functions import inline
 from millstream.front.parse import is_process_time, parse
@@ -88,7 +89,7 @@ def bind_item(item: exp.Expr, scope: Scope, ctes: Mapping[str, CommonTable]) -> 
         return plan, [(Name(item.alias) if item.alias else name, aliased(columns, item, path))]
     if isinstance(item, exp.Table):
         if isinstance(item.this, exp.Func):
-            raise refuse("MS010", item, f"table function {item.this.sql('postgres')}", path)
+            raise refuse("MS010", item, f"table function {write(item.this)}", path)
         plan, columns = bind_table(item, scope, ctes)
     elif isinstance(item, exp.Subquery):
         plan, columns = query.bind_query(item.this, scope.context, ctes, scope.outer)

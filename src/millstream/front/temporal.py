@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from sqlglot import exp
 
 from millstream.diagnostics import refuse
+from millstream.dialect import called
 from millstream.front.intervals import MICROSECONDS, microseconds
 from millstream.front.scalar import bind
 from millstream.front.scope import Scope
@@ -90,28 +91,36 @@ Floor = Callable[[exp.Expr], exp.Expr]
 
 def rounds_down(value: exp.Expr) -> tuple[exp.Expr, Floor, exp.Expr, Callable[[exp.Expr], bool]] | None:
     """For date_trunc and date_bin: what is rounded, the same rounding of another instant, its step, and what keeps to it."""
-    if isinstance(value, exp.TimestampTrunc) and value.args.get("zone") is None:
-        unit = value.args["unit"].name.lower()
-        if unit not in STEPS:
-            return None
-
-        def truncated(instant: exp.Expr) -> exp.Expr:
-            return exp.TimestampTrunc(this=instant.copy(), unit=value.args["unit"].copy())
-
+    unit = truncated_to(value)
+    if unit is not None:
         step = exp.cast(exp.Literal.string(STEPS[unit]), "interval")
-        return value.this, truncated, step, lambda bound: keeps_to(bound, unit)
-    if isinstance(value, exp.DateBin):
-        if value.this.find(exp.Column) or (value.args.get("unit") or value.this).find(exp.Column):
+        return value.expressions[1], replacing_instant(value), step, lambda bound: keeps_to(bound, unit)
+    if called(value) == "date_bin" and len(value.expressions) == 3:
+        stride, instant, origin = value.expressions
+        if stride.find(exp.Column) or origin.find(exp.Column):
             return None
-
-        def binned(instant: exp.Expr) -> exp.Expr:
-            made = value.copy()
-            made.set("expression", instant.copy())
-            return made
-
-        stride = exp.cast(value.this.copy(), "interval")
-        return value.expression, binned, stride, lambda bound: False
+        return instant, replacing_instant(value), exp.cast(stride.copy(), "interval"), lambda bound: False
     return None
+
+
+def truncated_to(value: exp.Expr) -> str | None:
+    """The unit of `date_trunc('unit', instant)`; None for anything else."""
+    if called(value) != "date_trunc" or len(value.expressions) != 2:
+        return None
+    unit = value.expressions[0]
+    name = unit.name.lower() if isinstance(unit, exp.Literal) and unit.is_string else ""
+    return name if name in STEPS else None
+
+
+def replacing_instant(call: exp.Expr) -> Floor:
+    """The same rounding of another instant."""
+
+    def floor(instant: exp.Expr) -> exp.Expr:
+        made = call.copy()
+        made.expressions[1].replace(instant.copy())
+        return made
+
+    return floor
 
 
 def rounded_up(bound: exp.Expr, floor: Floor, step: exp.Expr) -> exp.Expr:
@@ -126,8 +135,8 @@ def keeps_to(bound: exp.Expr, unit: str) -> bool:
     """Tell whether an instant computed from now() is surely one of a unit's starts."""
     while isinstance(bound, exp.Paren):
         bound = bound.this
-    if isinstance(bound, exp.TimestampTrunc) and bound.args.get("zone") is None:
-        return str(bound.args["unit"].name).lower() == unit
+    if truncated_to(bound) is not None:
+        return truncated_to(bound) == unit
     if isinstance(bound, (exp.Add, exp.Sub)) and unit in MICROSECONDS:
         moved = microseconds(bound.expression)
         return moved is not None and moved % MICROSECONDS[unit] == 0 and keeps_to(bound.this, unit)

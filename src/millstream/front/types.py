@@ -6,11 +6,27 @@ from collections.abc import Mapping
 
 from sqlglot import exp
 
+from millstream.dialect import called
+
 Known = Mapping[str, str | None]  # attribute name → PostgreSQL's name of its type
 
 INSTANTS = ("timestamp with time zone", "timestamp without time zone")
 PREDICATES = (exp.Predicate, exp.Not, exp.And, exp.Or, exp.Boolean)
-TEXTS = (exp.Lower, exp.Upper, exp.MD5, exp.DPipe, exp.JSONExtractScalar, exp.JSONBExtractScalar)
+TEXT_TYPES = ("text", "character varying")
+TEXT_CALLS = (
+    "lower",
+    "upper",
+    "md5",
+    "trim",
+    "btrim",
+    "ltrim",
+    "rtrim",
+    "left",
+    "right",
+    "replace",
+    "to_char",
+    "concat",
+)
 SPELLED = {
     "VARCHAR": "character varying",
     "TEXT": "text",
@@ -39,15 +55,23 @@ def infer(expression: exp.Expr, known: Known) -> str | None:
         return SPELLED.get(expression.to.this.name) if not expression.to.args.get("nested") else None
     if isinstance(expression, PREDICATES):
         return "boolean"
-    if isinstance(expression, TEXTS):
+    name = called(expression)
+    if isinstance(expression, exp.JSONExtractScalar) or name in TEXT_CALLS:
         return "text"
-    if isinstance(expression, exp.TimestampTrunc):
-        inner = infer(expression.this, known)
-        return "timestamp with time zone" if inner == "date" else inner if inner in INSTANTS else None
-    if isinstance(expression, exp.DateBin):
-        inner = infer(expression.expression, known)
+    if isinstance(expression, exp.DPipe):
+        sides = (expression.left, expression.right)
+        return "text" if all(infer(side, known) in TEXT_TYPES or is_text(side) for side in sides) else None
+    if name in ("date_trunc", "date_bin") and len(expression.expressions) > 1:
+        inner = infer(expression.expressions[1], known)
+        if name == "date_trunc" and inner == "date":
+            return "timestamp with time zone"
         return inner if inner in INSTANTS else None
     if isinstance(expression, exp.Coalesce):
         found = {infer(part, known) for part in (expression.this, *expression.expressions)}
         return found.pop() if len(found) == 1 else None
     return None
+
+
+def is_text(expression: exp.Expr) -> bool:
+    """Tell whether an expression is a text as it stands."""
+    return isinstance(expression, exp.Literal) and bool(expression.is_string)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from millstream.diagnostics import refuse
+from millstream.dialect import write
 
 READ: dict[type[exp.Expr], frozenset[str]] = {
     exp.Select: frozenset(
@@ -39,6 +40,6 @@ def refuse_unread(node: exp.Expr, path: str | None) -> None:
             continue
         first = value[0] if isinstance(value, list) else value
         place = first if isinstance(first, exp.Expr) else node
-        label = first.sql("postgres") if isinstance(first, exp.Expr) else name
+        label = write(first) if isinstance(first, exp.Expr) else name
         words = name.strip("_").replace("_", " ").upper()
         raise refuse("MS010", place, words if words in label.upper() else f"{words} {label}".strip(), path)

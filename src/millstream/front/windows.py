@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from millstream.diagnostics import refuse
+from millstream.dialect import called, write
 from millstream.front.ordered import is_ordered, known_value, order_of, skips_nulls
 from millstream.front.scalar import bind
 from millstream.front.scope import Scope, held
@@ -48,7 +49,9 @@ def bind_windows(
         if not isinstance(node, exp.Window):
             return node
         call = function_of(node)
-        attribute = Attribute(context.names.fresh(call.key), None, not isinstance(call, NEVER_NULL))
+        attribute = Attribute(
+            context.names.fresh(called(call) or call.key), None, not isinstance(call, NEVER_NULL)
+        )
         members.append((attribute, completed(node, clauses, context.path)))
         scope.hold(attribute)
         return held(attribute)
@@ -115,7 +118,7 @@ def bind_over(window: exp.Window, plan: Plan, scope: Scope) -> Over:
     path = scope.context.path
     call = function_of(window)
     named = call.this if skips_nulls(call) else call
-    name = named.sql("postgres", normalize_functions=False).split("(")[0].lower()
+    name = write(named).split("(")[0].lower()
     partition = tuple(bind(term, scope) for term in window.args.get("partition_by") or [])
     ordering = window.args.get("order")
     order = tuple(bind(term, scope) for term in ordering.expressions) if ordering is not None else ()
@@ -199,7 +202,7 @@ def with_partitions(
                 columns.append(known[name or ""])
             else:
                 fresh = Attribute(scope.context.names.fresh("key"))
-                columns.append(computed.setdefault(term.sql(), (fresh, term))[0])
+                columns.append(computed.setdefault(write(term), (fresh, term))[0])
         found[repr(over.partition)] = tuple(columns)
     if computed:
         plan = Project(plan, (*identity(plan), *computed.values()))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
+from millstream.dialect import write
 from millstream.plan.expression import conjunction
 
 OPPOSITE: dict[type[exp.Expr], type[exp.Binary]] = {
@@ -79,6 +80,6 @@ def whole(alternatives: list[exp.Expr]) -> exp.Expr:
 def meaning(term: exp.Expr) -> str:
     """What a term says, whichever side of its = is written first."""
     if isinstance(term, (exp.EQ, exp.NullSafeEQ)):
-        sides = sorted(side.unnest().sql() for side in (term.left, term.right))
+        sides = sorted(write(side.unnest()) for side in (term.left, term.right))
         return f"{term.key} {' '.join(sides)}"
-    return term.sql()
+    return write(term)

@@ -23,7 +23,7 @@ def without_nulls(columns: tuple[Attribute, ...], predicate: exp.Expr | None) ->
             and isinstance(term.this.expression, exp.Null)
         ):
             known.add(plain(term.this.this))
-        elif isinstance(term, exp.Is) and isinstance(term.expression, exp.Not):
+        elif isinstance(term, exp.Is) and term.args.get("negate") and isinstance(term.expression, exp.Null):
             known.add(plain(term.this))
         elif isinstance(term, exp.In):
             known.add(plain(term.this))

@@ -18,12 +18,13 @@ from millstream.catalog import store
 from millstream.catalog.install import install
 from millstream.catalog.store import Catalogue, State
 from millstream.delta.node import HASH
+from millstream.dialect import DIALECT
 from millstream.emit.indexes import Index, needed
 from millstream.emit.names import pending, queue, quote
 from millstream.emit.statements import NodeSql
 from millstream.errors import Diagnostic, MillstreamError, Refused
+from millstream.front.aggregates import is_aggregate
 from millstream.front.ddl import Table, parse_sink, parse_table
-from millstream.front.parse import DIALECT
 from millstream.front.portable import refuse_unportable
 from millstream.runtime import feed, views
 from millstream.runtime import functions as function_types
@@ -341,9 +342,7 @@ def deploy_function(
         raise MillstreamError(
             f"there is no file {module} for the Python function {name}\n  hint: create it in udfs/"
         )
-    if not isinstance(
-        sqlglot.parse_one(f"select {quote(name)}(1)", dialect=DIALECT).expressions[0], exp.Anonymous
-    ):
+    if is_built_in(conn, name):
         raise MillstreamError(
             f"{name} is the name of a built-in function\n  hint: choose another, such as {name}_v1"
         )
@@ -384,6 +383,17 @@ def deploy_function(
         )
         store.raise_epoch(conn)
     return Deployed(name, "replaced" if existing is not None else "created", "python function")
+
+
+def is_built_in(conn: psycopg.Connection, name: str) -> bool:
+    """Tell whether a name is that of a function of SQL, which a call would mean instead."""
+    call = sqlglot.parse_one(f"select {name}(1)", dialect=DIALECT).expressions[0]
+    known = "select from pg_proc where proname = %s and pronamespace = 'pg_catalog'::regnamespace"
+    return (
+        not isinstance(call, exp.Anonymous)
+        or is_aggregate(call)
+        or conn.execute(known, [name.lower()]).fetchone() is not None
+    )
 
 
 def deploy_sink(

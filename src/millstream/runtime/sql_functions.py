@@ -10,10 +10,10 @@ import sqlglot
 from millstream.catalog import store
 from millstream.catalog.store import sql_definition
 from millstream.diagnostics import refuse
+from millstream.dialect import DIALECT, write
 from millstream.emit.names import dollars, quote
 from millstream.errors import Diagnostic, Refused
 from millstream.front.functions import parse_function
-from millstream.front.parse import DIALECT
 from millstream.front.scope import SqlFunction
 from millstream.runtime import deploy, views
 from millstream.runtime.faults import told
@@ -91,7 +91,7 @@ def declaration(function: SqlFunction, schema: str) -> str:
         f"{quote(name)} {translated(type_, function.name)}" if name else translated(type_, function.name)
         for name, type_ in function.parameters
     )
-    body = sqlglot.parse_one(function.body, dialect=DIALECT).sql("postgres", normalize_functions=False)
+    body = write(sqlglot.parse_one(function.body, dialect=DIALECT))
     returns = translated(function.returns, function.name)
     target = f"{quote(schema)}.{quote(function.name)}"
     text = dollars(f" SELECT {body} ")

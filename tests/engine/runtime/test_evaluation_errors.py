@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlglot import parse_one
 
+from millstream.dialect import DIALECT
 from millstream.emit.render import scalar
 from millstream.plan.fallible import note_text
 from millstream.runtime import status
@@ -122,8 +123,8 @@ def test_operations_within_operations_are_computed_and_counted_once(engine: Engi
     nested = "d"
     for _ in range(8):
         nested = f"power(ln(1.0 / (2 + {nested}) + 3), 1.5)"
-    written = parse_one(nested, dialect="postgres")
-    note_text(written, "postgres")
+    written = parse_one(nested, dialect=DIALECT)
+    note_text(written)
     assert len(scalar(written)) < 10_000
     engine.deploy_all(
         T,

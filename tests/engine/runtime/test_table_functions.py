@@ -32,7 +32,7 @@ def test_a_document_that_is_no_list_costs_its_own_elements_only(documents: Engin
         """insert into documents values (1, '["x", 2]'), (2, '{"a": 1}'), (3, null), (4, '[]'), (5, '[null]')"""
     )
     assert documents.rows("select id, e::text from v order by 1, 2") == [(1, '"x"'), (1, "2"), (5, "null")]
-    assert failures(documents) == [("JSONB_ARRAY_ELEMENTS(d.body)", "JSON that is not an array")]
+    assert failures(documents) == [("jsonb_array_elements(d.body)", "JSON that is not an array")]
     documents.write("""update documents set body = '["y"]' where id = 2""")
     assert documents.rows("select e::text from v where id = 2") == [('"y"',)]
 
