@@ -294,6 +294,37 @@ CATALOGUE: dict[str, tuple[str, str, str]] = {
         "RisingWave takes it for NOT EXISTS; in SQL a NULL among the values ends it, and so does one on its left side",
         "write  NOT EXISTS (SELECT 1 FROM … WHERE a = x), or leave NULL out on both sides (WHERE x IS NOT NULL)",
     ),
+    # Functions, types and operators that only one of the engines has (front/lacking.py, front/portable_calls.py).
+    "MS072": (
+        "function {detail}",
+        "RisingWave has no function of that name that takes these arguments",
+        "the refusal says what to write instead",
+    ),
+    "MS073": (
+        "type {detail}",
+        "RisingWave has it, and PostgreSQL, which computes the model on the embedded engine, has not",
+        "give each field of a struct a column; keep jsonb instead of a map",
+    ),
+    "MS074": (
+        "{detail}",
+        "RisingWave does not read this operator, literal or field",
+        "the refusal says what to write instead",
+    ),
+    "MS075": (
+        "type {detail}",
+        "RisingWave has no such type, or keeps no length and precision of it",
+        "write numeric, varchar, timestamp without a length; varchar for uuid, jsonb for json",
+    ),
+    "MS078": (
+        "function {detail}",
+        "there is no function of that name that takes these arguments",
+        "correct the name, or cast the arguments to the types that it takes",
+    ),
+    "MS079": (
+        "function {detail}",
+        "RisingWave has it, and PostgreSQL, which computes the model on the embedded engine, has not",
+        "the refusal says what to write instead",
+    ),
 }
 
 # Refused when something is deployed, before or after its SQL is compiled; the texts say more in each case.

@@ -12,8 +12,14 @@ end $$;
 
 -- castable(value, type): false where the cast would fail. PostgreSQL picks the body by the value's type and puts it in
 -- the place of the call. NULL for NULL.
+-- PostgreSQL reads 'now' and 'tomorrow' by the clock, so a row would be another one when it is taken away.
 create or replace function millstream.castable(value text, type text) returns boolean
-language sql stable as $$ select pg_input_is_valid(value, type) $$;
+language sql stable as $$
+    select pg_input_is_valid(value, type) and case
+        when type like 'DATE%' or type like 'TIME%' then value !~* 'now|today|tomorrow|yesterday'
+        else true
+    end
+$$;
 
 create or replace function millstream.castable(value text[], type text) returns boolean
 language sql stable as $$ select pg_input_is_valid(value::text, type) $$;

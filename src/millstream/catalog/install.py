@@ -20,6 +20,7 @@ FUNCTIONS = (
     "guards.sql",
     "series.sql",
     "windows.sql",
+    "risingwave.sql",
     "evaluation_errors.sql",
     "set_aside.sql",
     "feeds.sql",

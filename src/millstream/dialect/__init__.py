@@ -13,12 +13,24 @@ from sqlglot.dialects.risingwave import RisingWave
 
 from millstream.dialect.nodes import Infix, Prefix, Worded, called
 from millstream.dialect.reading import Reader
+from millstream.dialect.spelling import explicit, is_respelled, respell
 from millstream.dialect.words import Words
 from millstream.dialect.writing import Writer
 
 DIALECT = "millstream"
 
-__all__ = ["DIALECT", "Infix", "Millstream", "Prefix", "Worded", "called", "write"]
+__all__ = [
+    "DIALECT",
+    "Infix",
+    "Millstream",
+    "Prefix",
+    "Worded",
+    "called",
+    "explicit",
+    "is_respelled",
+    "respell",
+    "write",
+]
 
 
 class Millstream(RisingWave):

@@ -132,12 +132,15 @@ class Reader(RisingWaveParser):
         any_token: bool = False,
     ) -> exp.Expr | None:
         """Read a call; a name without quotes is folded to lower case, as everywhere in SQL."""
+        token = self._curr
         result = super()._parse_function_call(functions, anonymous, optional_parens, any_token)
         call: Any = result
         while isinstance(call, (exp.Window, exp.Filter, exp.WithinGroup, exp.IgnoreNulls, exp.RespectNulls)):
             call = call.this
         if isinstance(call, exp.Anonymous) and isinstance(call.this, str):
             call.set("this", call.this.lower())
+        if isinstance(call, (Worded, exp.Extract)):
+            call.update_positions(token)
         return result
 
     def _parse_function_args(self, alias: bool = False) -> Arguments:
@@ -295,7 +298,7 @@ class Reader(RisingWaveParser):
         """Read 0x1F as the number that it is, X'1F' as bits."""
         if self.sql[token.start] == "0":
             return exp.Literal.number(f"{prefix}{token.text}")
-        return bits(this=token.text)
+        return bits(this=token.text).update_positions(token)
 
 
 def binary(operator: str, left: exp.Expr, right: exp.Expr | None) -> exp.Expr:

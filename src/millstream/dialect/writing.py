@@ -63,11 +63,11 @@ class Writer(PostgresGenerator):
         return f"INTERVAL {self.sql(node, 'this')}" + (f" {self.sql(unit)}" if unit is not None else "")
 
     def datatype_sql(self, node: exp.DataType) -> str:
-        """A type; INTERVAL(3) and MAP(a, b) keep their brackets."""
+        """A type; INTERVAL(3) keeps its brackets, and a map has round ones."""
+        if node.is_type(exp.DType.MAP):
+            return f"MAP({self.expressions(node, flat=True)})"
         if node.is_type(exp.DType.INTERVAL) and node.expressions:
             return f"INTERVAL({self.expressions(node, flat=True)})"
-        if node.is_type(exp.DType.MAP) and node.expressions:
-            return f"MAP({self.expressions(node, flat=True)})"
         return super().datatype_sql(node)
 
     def cast_sql(self, node: exp.Cast, safe_prefix: str | None = None) -> str:

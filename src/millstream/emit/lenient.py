@@ -46,29 +46,13 @@ SHOWN_COLUMNS = 20  # of what an expression reads, this many columns are kept wi
 
 def lenient(expression: exp.Expr) -> exp.Expr:
     """Return the expression with every operation that can fail guarded, the innermost first."""
-    root = exp.Paren(this=expression.transform(element_by_element))
+    root = exp.Paren(this=expression)
     for node in reversed([found for found in root.walk() if is_fallible(found)]):
         guarded = guard(node)
         if guarded is not node:
             node.replace(guarded)
     result: exp.Expr = root.this
     return result
-
-
-def element_by_element(node: exp.Expr) -> exp.Expr:
-    """Write ARRAY[a, b]::int[] as ARRAY[a::int, b::int], as PostgreSQL and RisingWave read it: one bad value is one NULL."""
-    if not isinstance(node, exp.Cast) or not node.to.is_type(exp.DType.ARRAY) or not node.to.expressions:
-        return node
-    if not isinstance(node.this, exp.Array) or not node.this.expressions:
-        return node
-    (inner,) = node.to.expressions
-    elements = []
-    for element in node.this.expressions:
-        nested = isinstance(element, exp.Array) and not inner.is_type(exp.DType.ARRAY)
-        made = exp.Cast(this=element.copy(), to=(node.to if nested else inner).copy())
-        made.meta.update(node.meta, **{WRITTEN: write(made)})
-        elements.append(made)
-    return exp.Array(expressions=elements)
 
 
 def guard(node: exp.Expr) -> exp.Expr:
@@ -140,7 +124,10 @@ def condition(node: exp.Expr) -> exp.Expr | None:
     if name == "exp":
         return exp.Not(this=call("has_exponential", first))
     if name in ("asin", "acos"):
-        return exp.GT(this=call_of("abs", first), expression=exp.Literal.number(1))
+        distance = call_of("abs", first)
+        infinite = exp.cast(exp.Literal.string("Infinity"), exp.DType.DOUBLE)
+        finite = exp.LTE(this=distance.copy(), expression=infinite)  # NaN is above it, and its angle is NaN
+        return exp.and_(exp.GT(this=distance, expression=exp.Literal.number(1)), finite, copy=False)
     if name == "jsonb_array_length":
         return exp.NEQ(this=call_of("jsonb_typeof", first), expression=exp.Literal.string("array"))
     return None
@@ -235,6 +222,7 @@ MESSAGES = {
     "to_timestamp": "text that does not have this format",
     "to_date": "text that does not have this format",
     "decode": "text that cannot be decoded",
+    "inet_aton": "not an address of four numbers",
 }
 
 

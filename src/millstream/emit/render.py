@@ -9,7 +9,7 @@ from itertools import product
 from sqlglot import exp
 
 from millstream.delta.node import HASH
-from millstream.dialect import write
+from millstream.dialect import respell, write
 from millstream.emit.elements import guarded_elements
 from millstream.emit.identity import Columns, as_text, is_strict, loose, mark, same
 from millstream.emit.lenient import lenient
@@ -62,7 +62,7 @@ def scalar(expression: exp.Expr, clock: str = "now", *, guarded: bool = True) ->
     changed = transform(expression, change)
     if guarded:
         changed = lenient(changed)
-    return write(changed)
+    return write(respell(changed))
 
 
 def listing(items: list[str]) -> str:

@@ -10,13 +10,13 @@ from sqlglot import exp
 from sqlglot.errors import ParseError, TokenError
 
 from millstream.diagnostics import place
-from millstream.dialect import DIALECT, write
+from millstream.dialect import DIALECT, called, write
 from millstream.errors import Diagnostic, Refused
 from millstream.front.aggregates import is_aggregate
 from millstream.front.identifiers import check_names, fold, named, refuse_own
-from millstream.front.scalar import CLOCK_NAMES, CLOCK_TYPES, SESSION, VOLATILE
 from millstream.front.structs import Composites, is_struct, spelled, unnamed_field
 from millstream.front.suggest import likely
+from millstream.front.uncertain import reads_clock, volatile
 
 NAME = r'(?:"(?:[^"]|"")+"|[\w$]+)'
 QUALIFIED = rf"{NAME}(?:\s*\.\s*{NAME})*"
@@ -276,11 +276,12 @@ def check_generated(columns: list[Column], key: list[str], path: str | None) -> 
 def uncertain(expression: exp.Expr) -> str | None:
     """Return the first part of an expression whose value is not decided by the row."""
     for node in expression.walk():
-        named = node.name.lower() if isinstance(node, exp.Anonymous) else ""
-        if is_aggregate(node) or isinstance(node, (exp.Query, exp.Window, *CLOCK_TYPES, *SESSION)):
+        if is_aggregate(node) or reads_clock(node) or isinstance(node, (exp.Query, exp.Window)):
             return write(node)
-        if named in VOLATILE | CLOCK_NAMES | {"proctime"}:
-            return f"{named}()"
+        if (found := volatile(node)) is not None:
+            return found
+        if called(node) == "proctime":
+            return "proctime()"
     return None
 
 

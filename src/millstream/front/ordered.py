@@ -15,6 +15,7 @@ from sqlglot import exp
 
 from millstream.diagnostics import refuse
 from millstream.dialect import write
+from millstream.front.lacking import refuse_lacking
 from millstream.front.scalar import function_name
 from millstream.front.scope import Context
 from millstream.plan.expression import Attribute, column, references
@@ -75,6 +76,7 @@ def check_aggregate(call: exp.Expr, context: Context) -> None:
         call = call.this
     if isinstance(call, (exp.IgnoreNulls, exp.RespectNulls)):
         raise refuse("MS010", call, "IGNORE NULLS or RESPECT NULLS", context.path)
+    refuse_lacking(call, context.path)
     name = write(call).split("(")[0].lower()
     if isinstance(call, NEEDS_OVER) and not isinstance(call.parent, exp.WithinGroup):
         raise refuse("MS051", call, name, context.path)

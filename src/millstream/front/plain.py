@@ -8,7 +8,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from millstream.diagnostics import refuse
-from millstream.dialect import write
+from millstream.dialect import explicit, is_respelled, respell, write
 from millstream.front.aggregates import bare, is_aggregate
 from millstream.front.corresponding import SPELLED_OUT
 from millstream.front.intervals import microseconds
@@ -43,8 +43,9 @@ def in_postgres_words(sql: str, context: Context) -> str:
     for join in nearest:
         join.replace(nearest_row(join, context))
     spelled_out = any(node.meta.get(SPELLED_OUT) for node in root.find_all(exp.SetOperation))
-    changed = calls or known or windows or nearest or spelled_out
-    return write(root.this) if changed else sql
+    respelled = any(is_respelled(node) for node in root.walk())
+    changed = calls or known or windows or nearest or spelled_out or respelled
+    return write(respell(explicit(root.this))) if changed else sql
 
 
 def nearest_row(join: exp.Join, context: Context) -> exp.Join:

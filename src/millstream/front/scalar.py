@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from sqlglot import exp
 
 from millstream.diagnostics import refuse
-from millstream.dialect import write
+from millstream.dialect import explicit, write
+from millstream.front.lacking import refuse_lacking
 from millstream.front.scope import DEFAULT_SCHEMA, Context, Scope, spoken
+from millstream.front.uncertain import reads_clock, volatile
 from millstream.plan.expression import CLOCKS, column, transform
-from millstream.plan.fallible import note_model
+from millstream.plan.fallible import note_model, note_text
 
 # Functions that give many rows for one.
 SETS = (exp.Unnest, exp.Explode, exp.GenerateSeries, exp.ExplodingGenerateSeries)
@@ -28,28 +30,6 @@ SET_NAMES |= {
     "regexp_split_to_table",
     "string_to_table",
 }
-CLOCK_NAMES = {"transaction_timestamp", "statement_timestamp", "localtimestamp", "localtime"}
-CLOCK_TYPES = (*CLOCKS, exp.Localtime, exp.Localtimestamp)
-SESSION = (exp.CurrentUser, exp.SessionUser, exp.CurrentRole, exp.CurrentCatalog, exp.CurrentSchema)
-VOLATILE = {
-    "random",
-    "setseed",
-    "gen_random_uuid",
-    "uuid_generate_v4",
-    "clock_timestamp",
-    "timeofday",
-    "pg_sleep",
-}
-VOLATILE |= {
-    "nextval",
-    "currval",
-    "lastval",
-    "current_setting",
-    "current_user",
-    "session_user",
-    "pg_backend_pid",
-}
-VOLATILE |= {"txid_current", "pg_current_xact_id"}
 
 
 def function_name(node: exp.Expr) -> tuple[str | None, str] | None:
@@ -81,9 +61,7 @@ def bind(expression: exp.Expr, scope: Scope, clock: bool = False) -> exp.Expr:
     for node in expression.walk():
         named = function_name(node)
         called = named[1].lower() if named else ""
-        if (
-            isinstance(node, CLOCK_TYPES) and not (clock and isinstance(node, CLOCKS))
-        ) or called in CLOCK_NAMES:
+        if reads_clock(node) and not (clock and isinstance(node, CLOCKS)):
             raise refuse("MS014", expression, "outside a temporal filter", path)
         if isinstance(node, (exp.Query, exp.Exists)):
             raise refuse("MS021", node, "an expression", path)
@@ -91,10 +69,11 @@ def bind(expression: exp.Expr, scope: Scope, clock: bool = False) -> exp.Expr:
             raise refuse("MS024", node, write(node), path)
         if isinstance(node, (exp.Parameter, exp.Placeholder)):
             raise refuse("MS010", expression, f"parameter {write(node)}", path)
-        if isinstance(node, SESSION) or called in VOLATILE:
-            raise refuse("MS013", node, f"{called}()" if called else write(node), path)
+        if (found := volatile(node)) is not None:
+            raise refuse("MS013", node, found, path)
         if python_call(node, scope.context) is not None:
             raise refuse("MS018", node, named[1] if named else "", path)
+        refuse_lacking(node, path)
         if isinstance(node, exp.Star) and not isinstance(node.parent, exp.Count):
             raise refuse("MS019", node, "", path)
 
@@ -105,7 +84,9 @@ def bind(expression: exp.Expr, scope: Scope, clock: bool = False) -> exp.Expr:
         read.meta.update(node.this.meta)  # its place in the file
         return read
 
-    bound = transform(expression, change)
+    written = explicit(expression)
+    note_text(written)
+    bound = transform(written, change)
     note_model(bound, scope.context.model)
     return bound
 

@@ -42,6 +42,10 @@ SPELLED = {
     "DECIMAL": "numeric",
     "TIMESTAMP": "timestamp without time zone",
     "TIMESTAMPTZ": "timestamp with time zone",
+    "FLOAT": "real",
+    "TIME": "time without time zone",
+    "BINARY": "bytea",
+    "VARBINARY": "bytea",
 }
 
 

@@ -19,6 +19,7 @@ TRIED = {  # functions that are tried, and what they return
     "to_timestamp": "timestamptz",
     "to_date": "date",
     "decode": "bytea",
+    "inet_aton": "bigint",
     "make_date": "date",
     "make_timestamp": "timestamp",
 }
@@ -45,10 +46,10 @@ def is_fallible(node: exp.Expr) -> bool:
 
 
 def note_text(tree: exp.Expr) -> None:
-    """Let every fallible operation remember how it was written."""
+    """Let every fallible operation remember how it was written, unless it does already."""
     for node in tree.find_all(*OPERATIONS):
         if is_fallible(node):
-            node.meta[WRITTEN] = write(node)
+            node.meta.setdefault(WRITTEN, write(node))
 
 
 def note_model(tree: exp.Expr, model: str) -> None:

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import sqlglot
 from sqlglot import exp
 
-from millstream.dialect import DIALECT
+from millstream.dialect import DIALECT, explicit
 from millstream.emit.names import CUT, DATA, POSITION, SEQUENCE, dollars, queue, quote, short
 from millstream.emit.render import scalar
 from millstream.front.ddl import Column, Table
@@ -66,7 +66,8 @@ class ClientTable:
         found = {}
         for column in self.table.columns:
             if column.generated is not None:
-                computed = exp.cast(sqlglot.parse_one(column.generated, dialect=DIALECT), column.type)
+                expression = sqlglot.parse_one(column.generated, dialect=DIALECT)
+                computed = exp.cast(explicit(expression), column.type)
                 note_text(computed)
                 note_model(computed, self.name)
                 found[quote(column.name)] = scalar(computed)

@@ -26,6 +26,7 @@ from millstream.errors import Diagnostic, MillstreamError, Refused
 from millstream.front.aggregates import is_aggregate
 from millstream.front.ddl import Table, parse_sink, parse_table
 from millstream.front.portable import refuse_unportable
+from millstream.front.signatures import signatures
 from millstream.runtime import feed, views
 from millstream.runtime import functions as function_types
 from millstream.runtime.build import build
@@ -42,6 +43,7 @@ from millstream.runtime.rename_columns import rename_columns
 from millstream.runtime.source import Source, source_of
 from millstream.runtime.types import check_stored_types, check_types, create_composites
 from millstream.runtime.udf import Functions
+from millstream.runtime.unresolved import resolved
 from millstream.runtime.upgrade import signature
 
 
@@ -142,7 +144,7 @@ def deploy_view(
     """
     check_name(schema, name, path)
     rebuild_others = partial(rebuild, later=later)
-    with told(name, path, sql), conn.transaction():
+    with told(name, path, sql), resolved(sql, path), conn.transaction():
         catalogue = begin(conn)
         if portable and materialized:
             refuse_unportable(sql, catalogue, path, catalogue.indexes)
@@ -392,6 +394,7 @@ def is_built_in(conn: psycopg.Connection, name: str) -> bool:
     return (
         not isinstance(call, exp.Anonymous)
         or is_aggregate(call)
+        or name.lower() in signatures()
         or conn.execute(known, [name.lower()]).fetchone() is not None
     )
 

@@ -41,7 +41,12 @@ def translate(type_: str, schema: str, name: str) -> tuple[str, list[tuple[str, 
         text, array = text[:-2].strip(), array + "[]"
     struct = re.fullmatch(r"struct\s*<(.*)>", text, re.I | re.S)
     if struct is None:
-        plain = {"varchar": "varchar", "string": "varchar", "double": "double precision", "float": "real"}
+        plain = {
+            "varchar": "varchar",
+            "string": "varchar",
+            "double": "double precision",
+            "float": "double precision",
+        }
         return plain.get(text.lower(), text) + array, []
     made: list[tuple[str, str]] = []
     fields = []

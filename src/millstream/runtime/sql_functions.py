@@ -10,7 +10,7 @@ import sqlglot
 from millstream.catalog import store
 from millstream.catalog.store import sql_definition
 from millstream.diagnostics import refuse
-from millstream.dialect import DIALECT, write
+from millstream.dialect import DIALECT, explicit, respell, write
 from millstream.emit.names import dollars, quote
 from millstream.errors import Diagnostic, Refused
 from millstream.front.functions import parse_function
@@ -91,7 +91,7 @@ def declaration(function: SqlFunction, schema: str) -> str:
         f"{quote(name)} {translated(type_, function.name)}" if name else translated(type_, function.name)
         for name, type_ in function.parameters
     )
-    body = write(sqlglot.parse_one(function.body, dialect=DIALECT))
+    body = write(respell(explicit(sqlglot.parse_one(function.body, dialect=DIALECT))))
     returns = translated(function.returns, function.name)
     target = f"{quote(schema)}.{quote(function.name)}"
     text = dollars(f" SELECT {body} ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from millstream.diagnostics import CATALOGUE, DEPLOYMENT
+from millstream.support import functions
 from millstream.support.construct import FUNCTION, TABLES, Construct, Group, compiled, kept, on_risingwave
 from millstream.support.listing import GROUPS
 
@@ -39,6 +40,7 @@ def page() -> str:
     """The whole page."""
     parts = [HEAD, code("\n".join(f"{ddl};" for ddl in (*TABLES.values(), FUNCTION))), "\n"]
     parts += [section(group) for group in GROUPS]
+    parts.append(functions.chapter())
     parts.append(refusals())
     return "".join(parts)
 

@@ -83,6 +83,41 @@ FUNCTIONS = Group(
             "arrays",
             "select item_id, tags[1] as first_tag, cardinality(tags) as n, array_length(tags, 1) as l from items",
         ),
+        Construct(
+            "functions that only RisingWave has",
+            "select item_id, array_length(tags) as n, array_max(tags) as last, array_distinct(tags || tags) as once from items",
+            postgres="select item_id, cardinality(tags) as n, (select max(t) from unnest(tags) as t) as last, tags as once from items",
+            note="rewritten",
+        ),
+        Construct("an empty array", "select item_id, coalesce(tags, array[]::varchar[]) as tags from items"),
+        Construct(
+            "a unit or a format that is a column",
+            "select event_id, date_trunc(case when amount > 2 then 'day' else 'hour' end, occurred_at) as t from events",
+        ),
+        Construct(
+            "functions of maps, vectors and encryption",
+            "select item_id, map_from_key_values(tags, tags) as m from items",
+            "MS079",
+            "incremental",
+        ),
+        Construct(
+            "casts to struct, map, vector",
+            "select row(item_id, price)::struct<i varchar, p int> as s from items",
+            "MS073",
+            "incremental",
+        ),
+        Construct(
+            "functions that only PostgreSQL has",
+            "select item_id, gcd(price, 4) as g from items",
+        ),
+        Construct(
+            "operators that only PostgreSQL has",
+            "select event_id from events where note ~* 'X'",
+        ),
+        Construct(
+            "types that only PostgreSQL has, lengths, precisions",
+            "select event_id, price::numeric(10, 2) as p from events",
+        ),
         Construct("hashes", "select event_id, md5(note) as m from events"),
         Construct(
             "Python function in the SELECT list",

@@ -15,6 +15,7 @@ from tests.engine.catalogue import Static
 from tests.engine.golden import Case, each_case, read
 
 GOLDEN = Path(__file__).parent / "portable.golden"
+CALLS = Path(__file__).parent / "portable_calls.golden"
 PATH = "sql/model.sql"
 OTHERS: dict[str, Relation | ViewText] = {
     "raw": Relation(
@@ -48,8 +49,15 @@ def test_the_refusal(case: Case) -> None:
     case.check(str(caught.value))
 
 
+@each_case(CALLS)
+def test_the_refusal_of_an_expression(case: Case) -> None:
+    with pytest.raises(Refused) as caught:
+        refuse_unportable(case.given, Catalogue(), PATH)
+    case.check(str(caught.value))
+
+
 def test_every_refusal_has_a_place() -> None:
-    for case in read(GOLDEN):
+    for case in [*read(GOLDEN), *read(CALLS)]:
         assert case.expected.split()[1].count(":") == 2, case.title
 
 
@@ -93,6 +101,20 @@ def test_every_refusal_has_a_place() -> None:
         "select n from generate_series(1, 3) as n",
         "select i.item_id from items as i, (select max(price) as top from events) as m where i.price > m.top",
         "select event_id, first_value(item_id ignore nulls) over (partition by user_id order by event_id) as f from events",
+        "select date_trunc(user_id, occurred_at) as t, date_trunc('hour', occurred_at) as h, extract(epoch from occurred_at) as e"
+        " from events",
+        "select trim(both ' ' from user_id) as t, substring(user_id from 2 for 3) as s, position('a' in user_id) as p from events",
+        "select array_max(recent) as m, array_length(recent) as n, recent[1:2] as r, recent || 'x' as x from users",
+        "select coalesce(price, 0) + round(price::numeric, 2) as p, greatest(price, 1, 2.5) as g, to_hex(5) as h from events",
+        "select jsonb_build_object('a', id, 'b', note) as o, payload #>> '{a,b}' as p, payload ? 'a' as q from raw",
+        "select regexp_match(note, 'a(b)', 'i') as m, regexp_replace(note, 'a', 'b', 'gi') as r, note ~ '(?i)a' as t from raw",
+        "select note::varchar as v, id::double precision as d, note::timestamptz as t, array[]::varchar[] as a from raw",
+        "select format('%s-%s', id, note) as f, concat_ws(',', note, id, payload) as c, format('%s', variadic array[note]) as v"
+        " from raw",
+        "select to_char(occurred_at, 'YYYY-MM-DD HH24:MI:SS.US TZH:TZM') as t, to_date(item_id, 'DD Mon YYYY') as d from events",
+        "select event_id, public.blend(price) as b, blend(price) as c from events",
+        "select dear(i.price) as d, r.one from items as i join users as u on u.user_id = i.item_id cross join unnest(u.recent) as r (one)",
+        "select approx_percentile(0.5, 0.01) within group (order by price) as p from events",
         "select user_id, stddev(price) as s, bool_and(price > 1) as b, count(distinct item_id) as n from events group by user_id",
     ],
 )

@@ -177,7 +177,7 @@ def test_a_changed_signature_needs_another_name(
     assert "new name" in caught.value.diagnostic.hint
 
 
-@pytest.mark.parametrize("name", ["coalesce", "rank", "upper", "median"])
+@pytest.mark.parametrize("name", ["coalesce", "rank", "upper", "median", "array_min"])
 def test_the_name_of_a_built_in_function_is_refused(engine: Engine, file: Path, name: str) -> None:
     with pytest.raises(MillstreamError, match=f"{name} is the name of a built-in function") as caught:
         engine.deploy_python(file, name, "k integer", "integer", f"def {name}(k):\n    return 1\n")

@@ -1,0 +1,198 @@
+"""Refuse functions and operators that PostgreSQL has and RisingWave has not, with what to write instead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from difflib import get_close_matches
+
+from sqlglot import exp
+
+from millstream.dialect import Infix, Worded, called, write
+from millstream.errors import Refused
+from millstream.front.aggregates import AGGREGATES
+from millstream.front.known_functions import (
+    FIELDS,
+    INSTEAD,
+    LACKING,
+    REGEXP_FLAGS,
+    SETS,
+    UNITS,
+    VARIADIC,
+)
+from millstream.front.portable_types import of_type, refusal
+from millstream.front.scalar import function_name
+from millstream.front.scope import Catalog
+from millstream.front.signatures import fits, signatures
+from millstream.front.time_formats import FORMATTED, unlike
+from millstream.front.written_types import Known, column_types, typed
+
+WINDOW_FUNCTIONS = ("proctime",)  # bound elsewhere
+OPERATORS = frozenset(
+    [
+        "&",
+        "|",
+        "#",
+        "<<",
+        ">>",
+        "^@",
+        "~",
+        "~~",
+        "~~*",
+        "!~",
+        "!~~",
+        "!~~*",
+        "#-",
+        "#>",
+        "#>>",
+        "?",
+        "?|",
+        "?&",
+        "@>",
+        "<@",
+        "&&",
+        "@?",
+        "@@",
+        "<->",
+        "<=>",
+        "<+>",
+        "<#>",
+    ]
+)
+FORMAT_HINT = (
+    "use YYYY, MM, DD, HH24, MI, SS, MS and US, Mon for a name, and extract(isodow from at) for the like"
+)
+
+
+def of_expressions(select: exp.Select, catalog: Catalog, path: str | None) -> Iterator[Refused]:
+    """Yield a refusal for everything in the expressions of one SELECT that RisingWave would not compute."""
+    known = column_types(select, catalog)
+    for node in select.walk(prune=lambda node: isinstance(node, exp.Query) and node is not select):
+        if isinstance(node, (exp.Anonymous, Worded, exp.Coalesce)) and not is_declared(node, catalog):
+            yield from of_call(node, known, path)
+        elif isinstance(node, exp.Extract):
+            yield from of_unit(node, node.this.name, FIELDS, "extract", path)
+        elif isinstance(node, exp.DataType):
+            yield from of_type(node, path)
+        else:
+            yield from of_syntax(node, known, path)
+
+
+def is_declared(node: exp.Expr, catalog: Catalog) -> bool:
+    """Tell whether a call is of a function that the project declares, or stands where none is called."""
+    whole = node.parent if is_qualified(node) else node
+    named = function_name(whole) if whole is not None else None
+    if named is None:
+        return False
+    of_project = catalog.sql_function(*named) is not None or catalog.is_python(*named)
+    return of_project or isinstance(node.parent, (exp.Table, exp.Lateral, exp.Version))
+
+
+def is_qualified(node: exp.Expr) -> bool:
+    """Tell whether a call names the schema of the function."""
+    return isinstance(node.parent, exp.Dot) and node.arg_key == "expression"
+
+
+def of_call(node: exp.Expr, known: Known, path: str | None) -> Iterator[Refused]:
+    """A call that no form of RisingWave's function takes."""
+    name = "coalesce" if isinstance(node, exp.Coalesce) else called(node)
+    if is_qualified(node):
+        yield refusal("MS072", node, f"function {node.name} of a schema", f"write  {node.name}", path)
+        return
+    if not name or name in AGGREGATES or name in SETS or name in LACKING or name in WINDOW_FUNCTIONS:
+        return
+    arguments = list(node.expressions)
+    forms = signatures().get(name)
+    if isinstance(node, exp.Coalesce):
+        return
+    if forms is None:
+        yield refusal("MS072", node, f"function {name}", remedy(name), path)
+        return
+    for argument in arguments:
+        if isinstance(argument, exp.Kwarg):
+            yield refusal(
+                "MS074", node, f"named argument {argument.this.name}", "give arguments by position", path
+            )
+            return
+    if any(isinstance(argument, exp.Variadic) for argument in arguments):
+        if name not in VARIADIC:
+            yield refusal("MS072", node, f"{name} with VARIADIC", "give the arguments one by one", path)
+        return
+    types = [typed(argument, known) for argument in arguments]
+    if not any(fits(form, types) for form in forms) or is_pattern(name, node):
+        shown = ", ".join(type_ or "?" for type_ in types)
+        takes = " or ".join(dict.fromkeys(str(form) for form in forms))
+        hint = INSTEAD.get(name) or f"it takes  {takes}"
+        yield refusal("MS072", node, f"function {name}({shown})", hint, path)
+        return
+    if name in ("date_trunc", "date_part") and is_text(arguments[0]):
+        yield from of_unit(node, arguments[0].name, UNITS if name == "date_trunc" else FIELDS, name, path)
+    if name in FORMATTED and is_text(arguments[-1]) and (part := unlike(arguments[-1].name)) is not None:
+        yield refusal("MS074", node, f"{part} in a format of {name}", FORMAT_HINT, path)
+    flags = arguments[REGEXP_FLAGS[name] :][-1:] if name in REGEXP_FLAGS else []
+    if flags and is_text(flags[0]) and set(flags[0].name) - set("cig"):
+        yield refusal("MS074", node, f"flags {flags[0].name} of {name}", "use the flags c, i and g", path)
+
+
+def is_pattern(name: str, node: exp.Expr) -> bool:
+    """Tell whether substring is given a text where RisingWave has a position."""
+    positions = node.expressions[1:] if name in ("substring", "substr") else []
+    similar = isinstance(node, Worded) and "SIMILAR" in node.args["words"]
+    return similar or any(is_text(position) for position in positions)
+
+
+def is_text(node: exp.Expr) -> bool:
+    """Tell whether a node is a text literal."""
+    return isinstance(node, exp.Literal) and bool(node.is_string)
+
+
+def remedy(name: str) -> str:
+    """What to write instead of a function that RisingWave lacks."""
+    if name in INSTEAD:
+        return INSTEAD[name]
+    close = get_close_matches(name, {*signatures(), *AGGREGATES} - {name}, 3)
+    return (
+        f"did you mean {' or '.join(close)}?" if close else "compute it from functions that both engines have"
+    )
+
+
+def of_unit(
+    node: exp.Expr, unit: str, known: frozenset[str], name: str, path: str | None
+) -> Iterator[Refused]:
+    """A field or unit that RisingWave spells otherwise or lacks."""
+    if unit.lower() not in known:
+        close = get_close_matches(unit.lower(), sorted(known), 1)
+        hint = f"write  {close[0]}" if close else f"use one of {', '.join(sorted(known))}"
+        yield refusal("MS074", node, f"{name} of {unit}", hint, path)
+
+
+def of_syntax(node: exp.Expr, known: Known, path: str | None) -> Iterator[Refused]:
+    """Operators and literals that RisingWave does not read."""
+    found: tuple[str, str] | None = None
+    if isinstance(node, Infix) and node.args["operator"] not in OPERATORS:
+        operator = node.args["operator"]
+        of_case = {"~*": "text ~ '(?i)pattern'", "!~*": "text !~ '(?i)pattern'"}.get(operator)
+        found = (
+            f"operator {operator}",
+            f"write  {of_case}" if of_case else "write it with the plain operator",
+        )
+    elif isinstance(node, exp.Between) and node.args.get("symmetric"):
+        found = ("BETWEEN SYMMETRIC", "write  between least(a, b) and greatest(a, b)")
+    elif isinstance(node, exp.Overlaps):
+        found = ("OVERLAPS", "compare the ends:  a.start < b.end and b.start < a.end")
+    elif isinstance(node, exp.Interval) and isinstance(node.args.get("unit"), exp.IntervalSpan):
+        found = (write(node), "write  interval '1 year 2 months'")
+    elif isinstance(node, (exp.HexString, exp.BitString)):
+        found = (f"bits {write(node)}", "use a number, such as 0x1f, or bytes, such as '\\x1f'::bytea")
+    elif isinstance(node, (exp.UnicodeString, exp.National)):
+        found = (f"literal {write(node)}", "write the letters themselves, or E'\\u00e4'")
+    elif isinstance(node, exp.Collate) and node.expression.name not in ("C", "POSIX"):
+        found = (
+            f"COLLATE {node.expression.name}",
+            "texts are compared byte by byte; compare lower(x) where case matters",
+        )
+    elif isinstance(node, exp.Bracket) and (
+        typed(node.this, known) == "jsonb" or any(is_text(key) for key in node.expressions)
+    ):
+        found = ("subscript of jsonb", "write  document -> 'key'")
+    if found is not None:
+        yield refusal("MS074", node, *found, path)
