@@ -315,6 +315,13 @@ CATALOGUE: dict[str, tuple[str, str, str]] = {
         "RisingWave has no such type, or keeps no length and precision of it",
         "write numeric, varchar, timestamp without a length; varchar for uuid, jsonb for json",
     ),
+    "MS076": (
+        "now() in {detail}",
+        "RisingWave compares with a moment that never goes back, and proves it for now(), for now() plus or minus an interval "
+        "without months, for date_trunc of these, and for AT TIME ZONE 'UTC'",
+        "count in days:  now() - interval '30 days', cut to days:  date_trunc('day', now()); compute the rest from the column,"
+        " on the other side",
+    ),
     "MS078": (
         "function {detail}",
         "there is no function of that name that takes these arguments",

@@ -21,6 +21,7 @@ from millstream.front.parse import is_process_time, parse
 from millstream.front.portable_calls import of_expressions
 from millstream.front.portable_names import of_name, of_schemas
 from millstream.front.portable_subqueries import of_functions, of_joins, of_lists, of_membership, of_values
+from millstream.front.portable_time import of_clock
 from millstream.front.query import bind_query
 from millstream.front.reads import is_relation, items, means, sources, tables
 from millstream.front.scope import Catalog, Context, Name, ViewText, item_name
@@ -127,6 +128,7 @@ def of_tree(tree: exp.Expr, catalog: Catalog, path: str | None, indexes: Indexes
             yield from of_lists(node, [name for each in around for name in items(each)], jsonb, path)
             yield from of_values(node, path)
             yield from of_expressions(node, catalog, path)
+            yield from of_clock(node, path)
             for join in node.args.get("joins") or []:
                 yield from of_join(join, node, catalog, path, indexes)
         elif isinstance(node, exp.Filter) and node.find(exp.Query):

@@ -30,8 +30,8 @@ STEPS = {
 }
 
 
-def without_between(terms: list[exp.Expr]) -> Iterator[exp.Expr]:
-    """Write BETWEEN with now() as two comparisons, each a term of its own."""
+def as_bounds(terms: list[exp.Expr]) -> Iterator[exp.Expr]:
+    """Write BETWEEN and = with now() as two comparisons, each a term of its own."""
     for term in terms:
         inner = term
         while isinstance(inner, exp.Paren):
@@ -39,12 +39,17 @@ def without_between(terms: list[exp.Expr]) -> Iterator[exp.Expr]:
         if isinstance(inner, exp.Between) and not inner.args.get("symmetric") and inner.find(*CLOCKS):
             yield exp.GTE(this=inner.this.copy(), expression=inner.args["low"].copy())
             yield exp.LTE(this=inner.this.copy(), expression=inner.args["high"].copy())
+        elif isinstance(inner, exp.EQ) and (inner.left.find(*CLOCKS) is None) != (
+            inner.right.find(*CLOCKS) is None
+        ):
+            yield exp.GTE(this=inner.left.copy(), expression=inner.right.copy())
+            yield exp.LTE(this=inner.left.copy(), expression=inner.right.copy())
         else:
             yield term
 
 
 def bind_temporal(term: exp.Expr, plan: Plan, scope: Scope) -> TimeFilter:
-    """Bind `value > now() - interval` in either order, with >, >=, < or <=."""
+    """Bind `value > now() - interval` in either order, with >, >=, < or <=; `=` and BETWEEN have become two of these."""
     path = scope.context.path
     while isinstance(term, exp.Paren):
         term = term.this

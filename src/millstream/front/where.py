@@ -12,7 +12,7 @@ from millstream.front.aggregates import has_aggregates
 from millstream.front.connect import connect, keep
 from millstream.front.scalar import bind
 from millstream.front.scope import CommonTable, Scope
-from millstream.front.temporal import bind_temporal, without_between
+from millstream.front.temporal import as_bounds, bind_temporal
 from millstream.plan.conditions import terms_of
 from millstream.plan.expression import CLOCKS, references, substitute
 from millstream.plan.free import free
@@ -34,7 +34,7 @@ def bind_where(where: exp.Expr | None, plan: Plan, scope: Scope, ctes: Ctes, sou
     temporal: list[exp.Expr] = []
     conditions: list[tuple[exp.Exists | exp.In, bool]] = []
     computed: list[exp.Expr] = []
-    for written in without_between(terms_of(where.this) if where is not None else []):
+    for written in as_bounds(terms_of(where.this) if where is not None else []):
         term = lifting.quantified(written, path) if lifting.has_query(written) else written
         inner, negated = term, False
         while isinstance(inner, (exp.Not, exp.Paren)):

@@ -36,6 +36,21 @@ TIME = Group(
             "select event_id from events where date_trunc('hour', occurred_at) >= date_trunc('hour', now()) - interval '1 hour'",
         ),
         Construct(
+            "on one day",
+            "select event_id from events where date_trunc('day', occurred_at) = date_trunc('day', now())",
+        ),
+        Construct(
+            "since midnight", "select event_id from events where occurred_at >= date_trunc('day', now())"
+        ),
+        Construct(
+            "months before now",
+            "select event_id from events where occurred_at > now() - interval '1 month'",
+        ),
+        Construct(
+            "a cast of now()",
+            "select event_id from events where occurred_at::date = now()::date",
+        ),
+        Construct(
             "TUMBLE",
             "select window_start, user_id, count(*) as n from tumble(events, occurred_at, interval '30 minutes')"
             " group by window_start, user_id",

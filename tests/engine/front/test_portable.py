@@ -112,6 +112,8 @@ def test_every_refusal_has_a_place() -> None:
         "select format('%s-%s', id, note) as f, concat_ws(',', note, id, payload) as c, format('%s', variadic array[note]) as v"
         " from raw",
         "select to_char(occurred_at, 'YYYY-MM-DD HH24:MI:SS.US TZH:TZM') as t, to_date(item_id, 'DD Mon YYYY') as d from events",
+        "select event_id from events where date_trunc('day', occurred_at) = date_trunc('day', now()) - interval '6 days'",
+        "select event_id from events where occurred_at between now() - interval '2 hours' and now()",
         "select event_id, public.blend(price) as b, blend(price) as c from events",
         "select dear(i.price) as d, r.one from items as i join users as u on u.user_id = i.item_id cross join unnest(u.recent) as r (one)",
         "select approx_percentile(0.5, 0.01) within group (order by price) as p from events",
