@@ -66,13 +66,23 @@ def build_array(arguments: Arguments) -> exp.Expr:
     return exp.Anonymous(this="array", expressions=arguments)
 
 
+def quantified(node: type[exp.Expr], arguments: Arguments) -> exp.Expr:
+    """ALL(array) or SOME(array), behind a comparison; sqlglot only knows ANY(array)."""
+    (operand,) = arguments if len(arguments) == 1 else (None,)
+    return node(
+        this=operand if operand is None or isinstance(operand, exp.Query) else exp.Paren(this=operand)
+    )
+
+
 class Reader(RisingWaveParser):
     """The parser."""
 
     FUNCTIONS: ClassVar = {
         **{name: node.from_arg_list for name, node in BUILT.items()},
         "ARRAY": build_array,
+        "ALL": lambda arguments: quantified(exp.All, arguments),
         "COALESCE": build_coalesce,
+        "SOME": lambda arguments: quantified(exp.Any, arguments),
     }
     FUNCTION_PARSERS: ClassVar = {
         "CAST": lambda self: self._read_cast(),
@@ -139,7 +149,9 @@ class Reader(RisingWaveParser):
             call = call.this
         if isinstance(call, exp.Anonymous) and isinstance(call.this, str):
             call.set("this", call.this.lower())
-        if isinstance(call, (Worded, exp.Extract)):
+        if isinstance(call, (Worded, exp.Extract)) or (
+            call is not None and not list(call.iter_expressions())
+        ):
             call.update_positions(token)
         return result
 
@@ -181,7 +193,10 @@ class Reader(RisingWaveParser):
         value = self._parse_disjunction()
         if not self._match(TokenType.ALIAS):
             self.raise_error("cast(value AS type) needs AS")
-        return exp.Cast(this=value, to=self._parse_types())
+        type_ = self._parse_types()
+        if type_ is None:
+            self.raise_error("cast(value AS type) needs a type")
+        return exp.Cast(this=value, to=type_)
 
     def _read_extract(self) -> exp.Expr:
         """Read `extract(field FROM source)`; the field is a word or a text."""

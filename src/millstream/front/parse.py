@@ -15,6 +15,9 @@ from millstream.front.corresponding import spell_out
 from millstream.front.identifiers import check_names, fold
 from millstream.plan.fallible import note_text
 
+# Calls that are a part of PostgreSQL's grammar: how many arguments they have.
+ARGUMENTS = {"nullif": (2, 2), "greatest": (1, 1000), "least": (1, 1000)}
+
 
 def parse(sql: str, path: str | None = None) -> exp.Expr:
     """Parse one query; a syntax error is a refusal with its place."""
@@ -66,6 +69,11 @@ def refuse_incomplete(tree: exp.Expr, path: str | None) -> None:
             and isinstance(node.parent, (exp.In, exp.Values))
         ):
             raise refuse("MS001", node.parent, "there is nothing between two brackets", path)
+    for call in tree.find_all(exp.Anonymous):
+        few, most = ARGUMENTS.get(called(call), (0, len(call.expressions)))
+        if not few <= len(call.expressions) <= most:
+            takes = "two arguments" if most == few else "at least one argument"
+            raise refuse("MS001", call, f"{called(call)} has {takes}", path)
 
 
 def is_process_time(table: exp.Table) -> bool:

@@ -26,7 +26,7 @@ from millstream.front.signatures import fits, signatures
 from millstream.front.time_formats import FORMATTED, unlike
 from millstream.front.written_types import Known, column_types, typed
 
-WINDOW_FUNCTIONS = ("proctime",)  # bound elsewhere
+ELSEWHERE = ("proctime", "row")  # no functions: bound elsewhere, or syntax
 OPERATORS = frozenset(
     [
         "&",
@@ -58,6 +58,7 @@ OPERATORS = frozenset(
         "<#>",
     ]
 )
+INTEGERS = ("smallint", "integer", "bigint")
 FORMAT_HINT = (
     "use YYYY, MM, DD, HH24, MI, SS, MS and US, Mon for a name, and extract(isodow from at) for the like"
 )
@@ -98,7 +99,7 @@ def of_call(node: exp.Expr, known: Known, path: str | None) -> Iterator[Refused]
     if is_qualified(node):
         yield refusal("MS072", node, f"function {node.name} of a schema", f"write  {node.name}", path)
         return
-    if not name or name in AGGREGATES or name in SETS or name in LACKING or name in WINDOW_FUNCTIONS:
+    if not name or name in AGGREGATES or name in SETS or name in LACKING or name in ELSEWHERE:
         return
     arguments = list(node.expressions)
     forms = signatures().get(name)
@@ -149,7 +150,7 @@ def remedy(name: str) -> str:
     """What to write instead of a function that RisingWave lacks."""
     if name in INSTEAD:
         return INSTEAD[name]
-    close = get_close_matches(name, {*signatures(), *AGGREGATES} - {name}, 3)
+    close = get_close_matches(name, {*signatures(), *AGGREGATES} - {name}, 3, 0.7)
     return (
         f"did you mean {' or '.join(close)}?" if close else "compute it from functions that both engines have"
     )
@@ -165,6 +166,11 @@ def of_unit(
         yield refusal("MS074", node, f"{name} of {unit}", hint, path)
 
 
+def is_bytes_of_integer(*types: str | None) -> bool:
+    """Tell whether a cast between two types is that of an integer as bytes, which PostgreSQL 18 has."""
+    return "bytea" in types and any(type_ in INTEGERS for type_ in types)
+
+
 def of_syntax(node: exp.Expr, known: Known, path: str | None) -> Iterator[Refused]:
     """Operators and literals that RisingWave does not read."""
     found: tuple[str, str] | None = None
@@ -177,6 +183,8 @@ def of_syntax(node: exp.Expr, known: Known, path: str | None) -> Iterator[Refuse
         )
     elif isinstance(node, exp.Between) and node.args.get("symmetric"):
         found = ("BETWEEN SYMMETRIC", "write  between least(a, b) and greatest(a, b)")
+    elif isinstance(node, exp.Cast) and is_bytes_of_integer(typed(node.this, known), typed(node, known)):
+        found = (f"cast {write(node)}", "write  decode(lpad(to_hex(x), 8, '0'), 'hex')  for bytes")
     elif isinstance(node, exp.Overlaps):
         found = ("OVERLAPS", "compare the ends:  a.start < b.end and b.start < a.end")
     elif isinstance(node, exp.Interval) and isinstance(node.args.get("unit"), exp.IntervalSpan):

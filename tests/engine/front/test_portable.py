@@ -115,6 +115,7 @@ def test_every_refusal_has_a_place() -> None:
         "select event_id from events where date_trunc('day', occurred_at) = date_trunc('day', now()) - interval '6 days'",
         "select event_id from events where occurred_at between now() - interval '2 hours' and now()",
         "select event_id, public.blend(price) as b, blend(price) as c from events",
+        "select (row(price, 1) is null) as r, row(price, 1) = row(2, price) as s from items",
         "select dear(i.price) as d, r.one from items as i join users as u on u.user_id = i.item_id cross join unnest(u.recent) as r (one)",
         "select approx_percentile(0.5, 0.01) within group (order by price) as p from events",
         "select user_id, stddev(price) as s, bool_and(price > 1) as b, count(distinct item_id) as n from events group by user_id",
