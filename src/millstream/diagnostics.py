@@ -322,11 +322,6 @@ CATALOGUE: dict[str, tuple[str, str, str]] = {
         "count in days:  now() - interval '30 days', cut to days:  date_trunc('day', now()); compute the rest from the column,"
         " on the other side",
     ),
-    "MS078": (
-        "function {detail}",
-        "there is no function of that name that takes these arguments",
-        "correct the name, or cast the arguments to the types that it takes",
-    ),
     "MS079": (
         "function {detail}",
         "RisingWave has it, and PostgreSQL, which computes the model on the embedded engine, has not",

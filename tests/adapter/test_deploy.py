@@ -248,7 +248,8 @@ class TestRefusal:
         results = run_dbt(["run", "--select", "events", "plain"], expect_pass=False)
         failed = next(result for result in results if result.node.name == "plain")
         assert (
-            'error[MS028] models/plain.sql:5 plain: column "missing_column" does not exist' in failed.message
+            'error[MS028] models/plain.sql:5:5 plain: column "missing_column" does not exist'
+            in failed.message
         )
 
     def test_nothing_is_left_of_a_refused_view(self, project: Any) -> None:

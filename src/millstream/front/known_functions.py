@@ -49,7 +49,7 @@ LACKING = {
     "to_ascii": "replace what has to be replaced: translate(name, 'äöü', 'aou')",
 }
 
-# Forms of functions that both engines have which PostgreSQL's do not take; it says so when a model is deployed (MS078).
+# Forms of functions that both engines have which PostgreSQL's do not take; it says so when a model is deployed (MS028).
 UNTAKEN = frozenset(
     (
         "date(any)",

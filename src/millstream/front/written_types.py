@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from sqlglot import exp
 
 from millstream.dialect import Prefix, Worded, called
@@ -11,6 +13,7 @@ from millstream.front.types import PREDICATES, SPELLED
 from millstream.plan.nodes import Relation
 
 Known = dict[str, str | None]  # name, and alias.name, of a column → PostgreSQL's name of its type
+Typed = list[tuple[exp.Expr, Known]]
 NUMBERS = WIDER[0]
 WORDED = {"position": "strpos"}  # calls with words between the arguments that have a form without
 
@@ -27,6 +30,20 @@ def column_types(select: exp.Select, catalog: Catalog) -> Known:
             found[f"{table.alias_or_name}.{name}"] = type_
             found[name] = None if name in found else type_
     return found
+
+
+def typed_nodes(tree: exp.Expr, catalog: Catalog) -> Typed:
+    """All nodes of a statement with the types of the columns that they can name; those of inner queries come last."""
+    found: Typed = [(node, {}) for node in tree.walk(prune=lambda node: isinstance(node, exp.Select))]
+    for select in tree.find_all(exp.Select):
+        known = column_types(select, catalog)
+        found += [(node, known) for node in select.walk(prune=partial(is_other_query, select))]
+    return found
+
+
+def is_other_query(select: exp.Select, node: exp.Expr) -> bool:
+    """Tell whether a node below a SELECT is a query of its own."""
+    return isinstance(node, exp.Query) and node is not select
 
 
 def typed(node: exp.Expr, known: Known) -> str | None:

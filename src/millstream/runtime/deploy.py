@@ -43,7 +43,6 @@ from millstream.runtime.rename_columns import rename_columns
 from millstream.runtime.source import Source, source_of
 from millstream.runtime.types import check_stored_types, check_types, create_composites
 from millstream.runtime.udf import Functions
-from millstream.runtime.unresolved import resolved
 from millstream.runtime.upgrade import signature
 
 
@@ -144,7 +143,7 @@ def deploy_view(
     """
     check_name(schema, name, path)
     rebuild_others = partial(rebuild, later=later)
-    with told(name, path, sql), resolved(sql, path), conn.transaction():
+    with told(name, path, sql, partial(store.load, conn)), conn.transaction():
         catalogue = begin(conn)
         if portable and materialized:
             refuse_unportable(sql, catalogue, path, catalogue.indexes)
@@ -304,7 +303,8 @@ def rebuild(
         state = waiting[0]
         changed.add(f"{state.schema}.{state.relation}")
         try:
-            with told(state.relation, state.path, state.definition), conn.transaction():
+            reads = partial(store.load, conn)
+            with told(state.relation, state.path, state.definition, reads), conn.transaction():
                 indexes = [list(c) for c in state.detail.get("indexes", [])]
                 result = materialize(
                     conn,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import psycopg
@@ -11,9 +11,15 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from millstream.diagnostics import place
+from millstream.dialect import write
 from millstream.errors import Diagnostic, MillstreamError, Refused
 from millstream.front.parse import parse
+from millstream.front.scope import Catalog
+from millstream.front.written_types import Typed, typed_nodes
+from millstream.plan.quoting import DATA
+from millstream.runtime.mismatches import Found, mismatched, named
 from millstream.runtime.types import incomparable
+from millstream.runtime.unresolved import unresolved
 
 # Classes of SQLSTATE that speak of the statement: its data, what it asks for, its syntax, its size, the server's own bugs.
 OF_THE_STATEMENT = ("0A", "21", "22", "23", "2B", "3F", "42", "54", "P0", "XX")
@@ -28,17 +34,21 @@ PYTHON = (
     StopIteration,
 )
 NUMBERED = re.compile(r"\b(\w+)_\d+\b")  # a name that the compiler has made of one in the text
-CALLED = re.compile(r'(?:function|aggregate) (?:[\w".]+\.)?"?(\w+)"?\s*\(')
-TYPED = re.compile(r'type "?([\w ]+?)"?(?: does not exist)?$')
+MADE_TYPE = re.compile(rf'{DATA}\."(struct<[^"]*)"')
 INCOMPARABLE = re.compile(r"could not identify an? [\w ]+ (?:function|operator) for type ([\w ]+)")
+OTHERWISE = "cast the operands to types that it takes, or write it otherwise"
+ACCEPTS_NOT = "PostgreSQL, which computes it here, does not accept that"
 LINE = re.compile(r"^LINE (\d+): (.*)$", re.MULTILINE)
 
 
 @contextmanager
-def told(name: str, path: str | None, text: str = "") -> Iterator[None]:
+def told(
+    name: str, path: str | None, text: str = "", catalog: Callable[[], Catalog] | None = None
+) -> Iterator[None]:
     """Turn what PostgreSQL says of the statements inside, and a fault of the compiler, into a refusal of `name`.
 
-    `text` is the definition. Errors that do not come from it (a lock, a lost connection, a full disk) pass.
+    `text` is the definition, which reads relations of the catalog. Errors that do not come from it (a lock, a lost
+    connection, a full disk) pass.
     """
     try:
         yield
@@ -47,7 +57,8 @@ def told(name: str, path: str | None, text: str = "") -> Iterator[None]:
     except psycopg.Error as error:
         if (error.sqlstate or "")[:2] not in OF_THE_STATEMENT:
             raise
-        raise refused(error, name, path, text) from error
+        nodes = nodes_of(text, path, catalog) if text and catalog is not None else []
+        raise refused(error, name, path, text, nodes) from error
     except (*PYTHON, SqlglotError) as error:
         raise Refused(
             Diagnostic(
@@ -60,28 +71,55 @@ def told(name: str, path: str | None, text: str = "") -> Iterator[None]:
         ) from error
 
 
-def refused(error: psycopg.Error, name: str, path: str | None, text: str) -> Refused:
-    """The refusal that tells what PostgreSQL says of a definition."""
-    message = error.diag.message_primary or str(error).splitlines()[0]
-    line, column = of_construct(message, text, path)
+def nodes_of(text: str, path: str | None, catalog: Callable[[], Catalog]) -> Typed:
+    """The nodes of a definition; none where it is no query."""
+    try:
+        return typed_nodes(parse(text, path), catalog())
+    except Refused:
+        return []
+
+
+def refused(error: psycopg.Error, name: str, path: str | None, text: str, nodes: Typed) -> Refused:
+    """The refusal that tells what PostgreSQL says of a definition, as the definition has it."""
+    message = as_written(error.diag.message_primary or str(error).splitlines()[0], text)
+    whole = nodes[0][0] if nodes else None
     if (type_ := INCOMPARABLE.match(message)) is not None:
+        where = next((node for node, _ in nodes if is_type(node, type_[1])), whole)
         construct = f"{name}: a column of type {type_[1]}"
-        return Refused(incomparable(Diagnostic("MS036", construct, "", "", path, line, column)))
-    line = line or line_in(str(error), text)
-    return Refused(
-        Diagnostic(
-            "MS028",
-            f"{name}: {as_written(message, text)}",
-            "PostgreSQL, which computes it here, does not accept that",
-            as_written(
-                error.diag.message_hint or "cast the operands to types that it takes, or write it otherwise",
-                text,
-            ),
-            path,
-            line,
-            column,
+        return Refused(incomparable(Diagnostic("MS036", construct, "", "", path, *around(where))))
+    if (missing := unresolved(message, nodes)) is not None:
+        return refusal(
+            missing, name, f"{ACCEPTS_NOT}: there is none of that name that takes these types", path
         )
-    )
+    if (other := mismatched(message, nodes)) is not None:
+        return refusal(other, name, f"{ACCEPTS_NOT}: {message}", path)
+    hint = as_written(error.diag.message_hint or OTHERWISE, text)
+    where = named(message, nodes)
+    line = line_in(str(error), text) if where is None else None
+    at = (line, None) if line is not None else around(where or whole)
+    if at[0] is None and text:
+        at = (1, None)
+    return Refused(Diagnostic("MS028", f"{name}: {message}", ACCEPTS_NOT, hint, path, *at))
+
+
+def refusal(found: Found, name: str, why: str, path: str | None) -> Refused:
+    """The refusal of a construct of a definition."""
+    at = around(found.node)
+    return Refused(Diagnostic("MS028", f"{name}: {found.construct}", why, found.hint, path, *at))
+
+
+def around(node: exp.Expr | None) -> tuple[int | None, int | None]:
+    """The place of a node, or of what it stands in: a literal list and a type have none of their own."""
+    found = place(node)
+    while node is not None and found[0] is None:
+        node = node.parent
+        found = place(node)
+    return found
+
+
+def is_type(node: exp.Expr, name: str) -> bool:
+    """Tell whether a node names a type."""
+    return isinstance(node, exp.DataType) and write(node).lower() == name
 
 
 def line_in(message: str, text: str) -> int | None:
@@ -96,33 +134,5 @@ def line_in(message: str, text: str) -> int | None:
 
 def as_written(message: str, text: str) -> str:
     """A message with the names of the text in place of those that the compiler has made of them."""
+    message = MADE_TYPE.sub(r"\1", message)
     return NUMBERED.sub(lambda found: found[0] if found[0] in text else found[1], message)
-
-
-def of_construct(message: str, text: str, path: str | None) -> tuple[int | None, int | None]:
-    """Where the text has what a message names: a function or a type."""
-    called, typed = CALLED.search(message), TYPED.search(message)
-    if not text or not (called or typed):
-        return None, None
-    try:
-        tree = parse(text, path)
-    except Refused:
-        return None, None
-    for node in tree.walk():
-        if called and isinstance(node, exp.Func) and calls(node, called[1]):
-            return place(node)
-        if (
-            typed
-            and isinstance(node, exp.DataType)
-            and node.sql("postgres").lower().startswith(typed[1].lower())
-        ):
-            return place(node.parent)
-    return None, None
-
-
-def calls(node: exp.Func, name: str) -> bool:
-    """Tell whether a call is written as a call of that function for PostgreSQL."""
-    return name.lower() in (
-        node.name.lower(),
-        node.sql("postgres", normalize_functions=False).split("(")[0].lower(),
-    )

@@ -1,25 +1,22 @@
-"""A call that PostgreSQL does not resolve, told as the model wrote it."""
+"""A call or an operator that PostgreSQL does not resolve: where the text of a definition has it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 
-import psycopg
 from sqlglot import exp
 
-from millstream.diagnostics import place
-from millstream.dialect import called, write
-from millstream.errors import Diagnostic, Refused
-from millstream.front.known_functions import INSTEAD
-from millstream.front.parse import parse
+from millstream.dialect import called
+from millstream.front.constructs import Applied, functions, operators
+from millstream.front.known_functions import INSTEAD, LACKING
 from millstream.front.portable_calls import remedy
 from millstream.front.signatures import signatures
+from millstream.front.written_types import Typed, typed
+from millstream.runtime.mismatches import CAST, Found, short
 
-CAST = "cast an operand: x::numeric, x::varchar"
-UNRESOLVED = (psycopg.errors.UndefinedFunction, psycopg.errors.AmbiguousFunction)
-CALL = re.compile(r'function (?:millstream\.)?(?:try_)?"?(\w+)"?\((.*)\)')
+CALL = re.compile(r'function (?:(?:millstream|pg_catalog)\.)?(?:try_)?"?(\w+)"?\((.*)\)')
+OPERATOR = re.compile(r"operator [\w ]+: (?:(.+?) )?([-+*/<>=~!@#%^&|`?]+) (.+)")
 GUARDED = {  # functions and operators with which emit/lenient.py guards others
     "jsonb_typeof": ("jsonb_array_length",),
     "has_exponential": ("exp",),
@@ -28,84 +25,62 @@ GUARDED = {  # functions and operators with which emit/lenient.py guards others
     "<": ("sqrt", "|/", "power", "pow", "^"),
     "=": ("/", "%", "mod", "power", "pow", "^"),
 }
-OPERATOR = re.compile(r"operator [\w ]+: (?:(.+?) )?([-+*/<>=~!@#%^&|`?]+) (.+)")
+NO_ORDER = "take the largest of a text or a number in it; of conditions, bool_or and bool_and"
+OTHERS = "cast the arguments to types that it takes"
 
 
-@contextmanager
-def resolved(text: str, path: str | None) -> Iterator[None]:
-    """Turn what PostgreSQL says of a function or an operator inside into a refusal of the call in `text`."""
-    try:
-        yield
-    except UNRESOLVED as error:
-        refusal = unresolved(error.diag.message_primary or "", text, path)
-        if refusal is None:
-            raise
-        raise refusal from error
-
-
-def unresolved(message: str, text: str, path: str | None) -> Refused | None:
-    """The refusal of the call that a message names; None where the text has no such call."""
+def unresolved(message: str, nodes: Typed) -> Found | None:
+    """The call or operator that a message names; None where the text has none such."""
     function, operator = CALL.search(message), OPERATOR.search(message)
-    nodes = list(parse(text, path).walk())
-    for node in nodes:
-        if function and function[1] in (called(node), name_of(node)):
-            name, types = function[1], function[2]
-            return refusal(node, f"function {name}({types})", function_hint(name), path)
-        if operator and symbol(node) == operator[2]:
-            shown = " ".join(part for part in operator.groups() if part)
-            return refusal(node, f"operator {shown}", CAST, path)
-    guards = GUARDED.get(function[1] if function else operator[2] if operator else "", ())
-    for node in nodes:
-        name = called(node) or symbol(node)
-        if name in guards:
-            return refusal(node, write(node), function_hint(name) if called(node) else CAST, path)
+    if function is not None:
+        name, types = function[1], function[2].split(", ")
+        if (node := likeliest(nodes, functions, name, types)) is not None:
+            hint = function_hint(name) if called(node) else aggregate_hint(name, len(types))
+            return Found(node, f"function {name}({function[2]})", hint)
+    elif operator is not None:
+        name, types = operator[2], [part for part in (operator[1], operator[3]) if part]
+        if (node := likeliest(nodes, operators, name, types)) is not None:
+            return Found(node, f"operator {' '.join(filter(None, operator.groups()))}", CAST)
+    else:
+        return None
+    for node, _ in nodes:
+        for used, _ in (*functions(node), *operators(node)):
+            if used in GUARDED.get(name, ()):
+                return Found(node, short(node), function_hint(used) if called(node) else CAST)
     return None
 
 
-def refusal(node: exp.Expr, construct: str, hint: str, path: str | None) -> Refused:
-    """Make the refusal."""
-    why = "there is none of that name that takes these types"
-    return Refused(Diagnostic("MS078", construct, why, hint, path, *place(node)))
+def likeliest(
+    nodes: Typed, meaning: Callable[[exp.Expr], Iterator[Applied]], name: str, types: Sequence[str]
+) -> exp.Expr | None:
+    """The node that uses a function or operator with operands of these types, as far as they can be told."""
+    best, most = None, -1
+    for node, known in nodes:
+        for used, operands in meaning(node):
+            if used != name:
+                continue
+            told = [typed(operand, known) for operand in operands if not isinstance(operand, exp.Query)]
+            fit = len(told) == len(types) and all(
+                a is None or a == b for a, b in zip(told, types, strict=True)
+            )
+            sure = 1 + sum(type_ is not None for type_ in told) if fit else 0
+            if sure > most:
+                best, most = node, sure
+    return best
+
+
+def aggregate_hint(name: str, arguments: int) -> str:
+    """What to write instead of an aggregate, or of syntax that stands for a function."""
+    if name in ("max", "min") and arguments == 1:
+        return NO_ORDER
+    return INSTEAD.get(name, OTHERS)
 
 
 def function_hint(name: str) -> str:
     """What the function takes, or which one may be meant."""
+    if name in LACKING:
+        return LACKING[name]
     forms = signatures().get(name, ())
     if forms:
         return f"it takes  {' or '.join(dict.fromkeys(str(form) for form in forms))}; cast the arguments"
     return INSTEAD.get(name) or remedy(name)
-
-
-def name_of(node: exp.Expr) -> str:
-    """The name of a function that has a node of its own."""
-    return write(node).split("(")[0].lower() if isinstance(node, exp.Func) else ""
-
-
-def symbol(node: exp.Expr) -> str:
-    """The operator that a node stands for."""
-    if not isinstance(node, (exp.Binary, exp.Unary)) or isinstance(node, (exp.Paren, exp.Not, exp.Connector)):
-        return ""
-    given = node.args.get("operator")
-    return str(given or SYMBOLS.get(type(node), ""))
-
-
-SYMBOLS: dict[type[exp.Expr], str] = {
-    exp.Add: "+",
-    exp.Sub: "-",
-    exp.Neg: "-",
-    exp.Mul: "*",
-    exp.Div: "/",
-    exp.Mod: "%",
-    exp.Pow: "^",
-    exp.DPipe: "||",
-    exp.JSONExtract: "->",
-    exp.JSONExtractScalar: "->>",
-    exp.EQ: "=",
-    exp.NEQ: "<>",
-    exp.LT: "<",
-    exp.LTE: "<=",
-    exp.GT: ">",
-    exp.GTE: ">=",
-    exp.Like: "~~",
-    exp.ILike: "~~*",
-}

@@ -23,13 +23,13 @@ def stocked(engine: Engine) -> Engine:
 def test_names_are_told_as_they_are_written(stocked: Engine) -> None:
     with pytest.raises(Refused) as caught:
         stocked.deploy("create view v as select price_2, price_1 from t", path="sql/v.sql")
-    assert 'error[MS028] sql/v.sql:1 v: column "price_1" does not exist' in str(caught.value)
+    assert 'error[MS028] sql/v.sql:1:17 v: column "price_1" does not exist' in str(caught.value)
     with pytest.raises(Refused) as caught:
         stocked.deploy(
             "create materialized view v as select s.x.y as z from (select price_2 as x from t) as s"
         )
     assert "MS003" in str(caught.value)
-    with pytest.raises(Refused, match=r"MS028.*v: column notation \.y applied to type integer"):
+    with pytest.raises(Refused, match=r"MS028.*v: \(s\.x\)\.y"):
         stocked.deploy(
             "create materialized view v as select (s.x).y as z from (select price_2 as x from t) as s"
         )
