@@ -13,14 +13,13 @@ So what is expected owes nothing to the rewriting under test.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 
 OPERATIONS: dict[str, Callable[..., str]] = {
     "try_integer": lambda text: f"cast({text} as integer)",
     "try_divide": lambda a, b: f"({a} / {b})",
     "try_modulo": lambda a, b: f"({a} % {b})",
 }
-CALL = re.compile(rf"\b({'|'.join(OPERATIONS)})\(")
 
 POSTGRES = """
 create function try_integer(value text) returns integer language plpgsql immutable as
@@ -41,15 +40,24 @@ DUCKDB = (
 
 def may_fail(sql: str) -> bool:
     """Tell whether a generated statement has such an operation."""
-    return CALL.search(sql) is not None
+    return _call_of(OPERATIONS).search(sql) is not None
 
 
 def as_operations(sql: str) -> str:
     """Write the calls as the operations that they stand for."""
-    while (found := CALL.search(sql)) is not None:
+    return rewritten(sql, OPERATIONS)
+
+
+def rewritten(sql: str, ways: Mapping[str, Callable[..., str]]) -> str:
+    """Write the calls of some functions otherwise; none of the ways may write such a call itself."""
+    while (found := _call_of(ways).search(sql)) is not None:
         parts, end = arguments(sql, found.end())
-        sql = sql[: found.start()] + OPERATIONS[found[1]](*parts) + sql[end:]
+        sql = sql[: found.start()] + ways[found[1]](*parts) + sql[end:]
     return sql
+
+
+def _call_of(names: Iterable[str]) -> re.Pattern[str]:
+    return re.compile(rf"\b({'|'.join(names)})\(")
 
 
 def arguments(sql: str, start: int) -> tuple[list[str], int]:
@@ -61,13 +69,13 @@ def arguments(sql: str, start: int) -> tuple[list[str], int]:
             quoted = not quoted
         elif quoted:
             continue
-        elif char == "(":
+        elif char in "([":
             depth += 1
         elif char in {",", ")"} and depth == 0:
             parts.append(sql[begun:position].strip())
             begun = position + 1
             if char == ")":
                 return parts, begun
-        elif char == ")":
+        elif char in ")]":
             depth -= 1
     raise ValueError(f"a call is not closed: {sql[start:]}")

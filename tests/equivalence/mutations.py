@@ -13,11 +13,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 from unittest.mock import patch
 
-from sqlglot import exp
+from sqlglot import TokenType, exp
+from sqlglot.parsers.risingwave import RisingWaveParser
 
 from millstream.delta import differentiate as differentiation
 from millstream.delta import segment as segmentation
 from millstream.delta.node import Node
+from millstream.dialect import spelling
+from millstream.dialect.reading import Reader
+from millstream.dialect.writing import Writer
 from millstream.emit import accumulate as accumulation
 from millstream.emit import names as naming
 from millstream.emit import once
@@ -26,7 +30,7 @@ from millstream.emit import statements as writing
 from millstream.emit.names import table
 from millstream.emit.statements import NodeSql
 from millstream.front import connect as connection
-from millstream.front import identifiers, lateral, subqueries, table_functions, tables, windows
+from millstream.front import identifiers, lateral, subqueries, table_functions, tables, where, windows
 from millstream.front import joins as joining
 from millstream.front.scope import Name, Scope
 from millstream.plan import conditions, depend, first, pull, same
@@ -267,7 +271,58 @@ def without_default(node: Any) -> Any:
     return node
 
 
+def translated(*names: str) -> Patch:
+    """Read calls of some functions, or of all, as what they mean in every dialect."""
+    foreign = RisingWaveParser.FUNCTIONS
+    read = {**Reader.FUNCTIONS, **{name: foreign[name] for name in names or foreign}}
+    return lambda: patch.object(Reader, "FUNCTIONS", read)
+
+
+def reading(name: str, how: Callable[[list[exp.Expr]], exp.Expr]) -> Patch:
+    """Read calls of one function as something else."""
+    return lambda: patch.object(Reader, "FUNCTIONS", {**Reader.FUNCTIONS, name: how})
+
+
+def as_extract(arguments: list[exp.Expr]) -> exp.Expr:
+    """The syntax that computes nearly what date_part does."""
+    return exp.Extract(this=arguments[0], expression=arguments[1])
+
+
+def untyped_lists(original: Original) -> Original:
+    """Take an empty list for one whose elements have their casts."""
+
+    def changed(node: exp.Expr) -> exp.Expr:
+        empty = isinstance(node, exp.Cast) and isinstance(node.this, exp.Array) and not node.this.expressions
+        return exp.Array() if empty else original(node)
+
+    return changed
+
+
+def from_the_right(self: Any) -> exp.Expr | None:
+    """Read a ^ b ^ c as a ^ (b ^ c)."""
+    this: exp.Expr | None = self._read_zoned()
+    return exp.Pow(this=this, expression=self._parse_exponent()) if self._match(TokenType.CARET) else this
+
+
 FAULTS = (
+    Fault("a unit is the name of its column", translated("DATE_TRUNC"), ("calls",)),
+    Fault("date_part is extract, of another type", reading("DATE_PART", as_extract), ("calls",)),
+    Fault("a cast is left out", edited(Writer, "cast_sql", r"^CAST\((.*) AS [^()]*\)$", r"(\1)"), ("calls",)),
+    Fault("an empty list has no type", wrapped(spelling, "element_by_element", untyped_lists), ("calls",)),
+    Fault("calls are translated between dialects", translated(), ("calls",)),
+    Fault(
+        "^ binds from the right",
+        lambda: patch.object(Reader, "_parse_exponent", from_the_right),
+        ("calls",),
+    ),
+    Fault("brackets are left out", edited(Writer, "paren_sql", r"^\((.*)\)$", r"\1"), ("calls",)),
+    Fault("words between arguments are left out", edited(Writer, "worded_sql", " FOR .*", ")"), ("calls",)),
+    Fault("RisingWave's functions keep their names", answering(spelling, "way_of", None), ("calls",)),
+    Fault(
+        "a moment of now() has one end",
+        wrapped(where, "as_bounds", lambda original: lambda terms: [next(original([t])) for t in terms]),
+        ("clock",),
+    ),
     Fault("both occurrences of a self-join meet the old rows", moments("before"), ("self_join",)),
     Fault("both occurrences of a self-join meet the new rows", moments("after"), ("self_join",)),
     Fault(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from hypothesis import strategies as st
 
 from tests.equivalence import (
+    call_blocks,
     group_blocks,
     grouping_blocks,
     identity_blocks,
@@ -70,6 +71,7 @@ BUILDERS: dict[str, Builder] = {
 
 POSTGRES_BUILDERS: dict[str, Builder] = {
     "postgres_aggregate": ordered_blocks.postgres_block,
+    "calls": call_blocks.calls_block,
     **identity_blocks.BUILDERS,
     "gathered": outer_blocks.gathered_block,
     "function": list_blocks.function_block,

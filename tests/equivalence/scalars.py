@@ -10,6 +10,7 @@ Left out because PostgreSQL and DuckDB (or RisingWave) differ there, not the eng
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,53 @@ from hypothesis import strategies as st
 
 from tests.equivalence.schema import Column
 from tests.equivalence.values import INTEGRAL, literal, values
+
+HOLE = re.compile(r"\{([\w \[\]]+)\}")
+"""An argument of a template: `{integer}` takes any expression of that type."""
+
+SHARED = {  # what PostgreSQL and DuckDB compute alike; calls.py has all the rest
+    "integer": (
+        "greatest({integer}, {integer}, {integer})",
+        "least({integer}, {integer})",
+        "nullif({integer}, {integer})",
+        "abs({integer})",
+        "(- {integer})",
+        "({integer} & {integer})",
+        "({integer} | {integer})",
+        "strpos({varchar}, 'a')",
+        "case {integer} when {integer} then {integer} else {integer} end",
+    ),
+    "varchar": (
+        "replace({varchar}, 'a', {varchar})",
+        "left({varchar}, 1)",
+        "right({varchar}, 1)",
+        "substring({varchar} from 2 for 1)",
+        "trim(both 'a' from {varchar})",
+        "reverse({varchar})",
+        "lower({varchar})",
+        "lpad({varchar}, 3, '*')",
+        "concat({varchar}, {varchar}, {integer})",
+        "split_part({varchar}, '''', 1)",
+        "md5({varchar})",
+        "cast({integer} as varchar)",
+        "nullif({varchar}, {varchar})",
+        "greatest({varchar}, {varchar})",
+    ),
+    "boolean": (
+        "({varchar} like {varchar})",
+        "({varchar} not like 'a%')",
+        "starts_with({varchar}, {varchar})",
+        "({integer} between {integer} and {integer})",
+        "({integer} not in ({integer}, {integer}))",
+        "({boolean} is not true)",
+    ),
+    "timestamptz": (
+        "date_trunc('day', {timestamptz})",
+        "({timestamptz} - interval '90 minutes')",
+        "greatest({timestamptz}, {timestamptz})",
+    ),
+}
+SHARED["bigint"] = SHARED["integer"]
 
 
 @dataclass(frozen=True)
@@ -52,7 +100,7 @@ def expression(draw: st.DrawFn, scope: Sequence[Scoped], type_name: str, depth: 
     columns = of_type(scope, type_name)
     kinds = ["column"] if columns else ["constant"]
     if depth > 0:
-        kinds += ["case", "coalesce"]
+        kinds += ["case", "coalesce", *(["call", "call"] if type_name in SHARED else [])]
         if type_name in ("integer", "bigint"):
             kinds += ["arithmetic", "length", "try_divide", "try_modulo"]
             # A bad cast of a constant is an error on deployment.
@@ -73,6 +121,9 @@ def expression(draw: st.DrawFn, scope: Sequence[Scoped], type_name: str, depth: 
         first, second = (expression(draw, scope, type_name, depth - 1) for _ in range(2))
         tail = pick(draw, (f" else {second}", ""))
         return f"case when {condition} then {first}{tail} end"
+    if kind == "call":
+        template = pick(draw, SHARED[type_name])
+        return HOLE.sub(lambda hole: expression(draw, scope, hole[1], depth - 1), template)
     if kind == "coalesce":
         return f"coalesce({expression(draw, scope, type_name, depth - 1)}, {constant(draw, type_name)})"
     if kind == "arithmetic":
