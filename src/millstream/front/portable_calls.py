@@ -7,7 +7,7 @@ from difflib import get_close_matches
 
 from sqlglot import exp
 
-from millstream.dialect import Infix, Worded, called, write
+from millstream.dialect import DIALECT, Infix, Worded, called, write
 from millstream.errors import Refused
 from millstream.front.aggregates import AGGREGATES
 from millstream.front.known_functions import (
@@ -21,10 +21,10 @@ from millstream.front.known_functions import (
 )
 from millstream.front.portable_types import of_type, refusal
 from millstream.front.scalar import function_name
-from millstream.front.scope import Catalog
-from millstream.front.signatures import fits, signatures
+from millstream.front.scope import Catalog, SqlFunction
+from millstream.front.signatures import Signature, fits, signatures
 from millstream.front.time_formats import FORMATTED, unlike
-from millstream.front.written_types import Known, column_types, typed
+from millstream.front.written_types import Known, column_types, type_name, typed
 
 ELSEWHERE = ("proctime", "row")  # no functions: bound elsewhere, or syntax
 OPERATORS = frozenset(
@@ -70,6 +70,8 @@ def of_expressions(select: exp.Select, catalog: Catalog, path: str | None) -> It
     for node in select.walk(prune=lambda node: isinstance(node, exp.Query) and node is not select):
         if isinstance(node, (exp.Anonymous, Worded, exp.Coalesce)) and not is_declared(node, catalog):
             yield from of_call(node, known, path)
+        elif isinstance(node, exp.Anonymous) and (function := declared(node, catalog)) is not None:
+            yield from of_own(node, function, known, path)
         elif isinstance(node, exp.Extract):
             yield from of_unit(node, node.this.name, FIELDS, "extract", path)
         elif isinstance(node, exp.DataType):
@@ -78,13 +80,37 @@ def of_expressions(select: exp.Select, catalog: Catalog, path: str | None) -> It
             yield from of_syntax(node, known, path)
 
 
+def named_by(node: exp.Expr) -> tuple[str | None, str] | None:
+    """The schema and name of the function that a call names."""
+    whole = node.parent if is_qualified(node) else node
+    return function_name(whole) if whole is not None else None
+
+
+def declared(node: exp.Expr, catalog: Catalog) -> SqlFunction | None:
+    """The SQL function of the project that is called."""
+    named = named_by(node)
+    return catalog.sql_function(*named) if named is not None else None
+
+
+def of_own(node: exp.Anonymous, function: SqlFunction, known: Known, path: str | None) -> Iterator[Refused]:
+    """A call of a SQL function of the project, whose arguments RisingWave casts only where nothing is lost."""
+    types = [typed(argument, known) for argument in node.expressions]
+    takes = [
+        type_name(exp.DataType.build(type_, dialect=DIALECT)) or "any" for _, type_ in function.parameters
+    ]
+    form = Signature(function.name, tuple(takes), "any")
+    if len(types) == len(takes) and not fits(form, types):
+        shown = ", ".join(type_ or "?" for type_ in types)
+        construct = f"function {function.name}({shown})"
+        yield refusal("MS072", node, construct, f"it takes  {form}; cast the arguments", path)
+
+
 def is_declared(node: exp.Expr, catalog: Catalog) -> bool:
     """Tell whether a call is of a function that the project declares, or stands where none is called."""
-    whole = node.parent if is_qualified(node) else node
-    named = function_name(whole) if whole is not None else None
+    named = named_by(node)
     if named is None:
         return False
-    of_project = catalog.sql_function(*named) is not None or catalog.is_python(*named)
+    of_project = declared(node, catalog) is not None or catalog.is_python(*named)
     return of_project or isinstance(node.parent, (exp.Table, exp.Lateral, exp.Version))
 
 
