@@ -41,7 +41,7 @@ from millstream.runtime.outcome import Deployed
 from millstream.runtime.rehearsal import rehearse
 from millstream.runtime.rename_columns import rename_columns
 from millstream.runtime.source import Source, source_of
-from millstream.runtime.types import check_stored_types, check_types, create_composites
+from millstream.runtime.types import check_expressions, check_stored_types, check_types, create_composites
 from millstream.runtime.udf import Functions
 from millstream.runtime.upgrade import signature
 
@@ -76,7 +76,7 @@ def deploy_table(
     """Deploy a source table from RisingWave's CREATE TABLE. New nullable columns may be added at the end later."""
     check_name(schema, name, path)
     declared = parse_table(ddl, path, new=True)
-    with told(name, path), conn.transaction():
+    with told(name, path, ddl), conn.transaction():
         catalogue = begin(conn)
         check_types(conn, declared, path)
         existing = catalogue.named(schema, name)
@@ -105,7 +105,9 @@ def create_table(
     state = table_state(catalogue, schema, name)
     conn.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}".encode())
     create_composites(conn, declared)
-    for statement in Source(state, f"{quote(schema)}.{quote(name)}", declared).create():
+    source = Source(state, f"{quote(schema)}.{quote(name)}", declared)
+    check_expressions(conn, declared, source.clients.generated, path)
+    for statement in source.create():
         conn.execute(statement.encode())
     columns = views.columns_of(conn, state, [c.name for c in declared.columns])
     solid = {c.name for c in declared.columns if not c.nullable}

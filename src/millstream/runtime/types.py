@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
 import psycopg
 
 from millstream.delta.node import Node
-from millstream.emit.names import table
+from millstream.emit.names import quote, table
 from millstream.errors import Diagnostic, Refused
 from millstream.front.ddl import Table
 
@@ -48,6 +48,30 @@ def check_types(conn: psycopg.Connection, declared: Table, path: str | None) -> 
                 column.type,
                 Diagnostic("MS036", f"column {column.name}: {written}", "", "", path, *column.place),
             )
+
+
+def check_expressions(
+    conn: psycopg.Connection, declared: Table, generated: Mapping[str, str], path: str | None
+) -> None:
+    """Refuse defaults and generated columns that PostgreSQL cannot compute; these would fail at every INSERT.
+
+    `generated` has the expressions of the generated columns, by their quoted names.
+    """
+    values = ", ".join(f"NULL::{column.type} AS {quote(column.name)}" for column in declared.columns)
+    for column in declared.columns:
+        expression = generated.get(quote(column.name), column.default)
+        if expression is None:
+            continue
+        try:
+            with conn.transaction(force_rollback=True):
+                conn.execute(
+                    f"EXPLAIN SELECT CAST(({expression}) AS {column.type}) FROM (SELECT {values}) AS s".encode()
+                )
+        except (psycopg.ProgrammingError, psycopg.DataError, psycopg.NotSupportedError) as error:
+            construct = f"column {column.name}: {error.diag.message_primary}"
+            why = "PostgreSQL, which computes its values here, does not accept that"
+            hint = error.diag.message_hint or "correct the expression, or compute the value in staging"
+            raise Refused(Diagnostic("MS028", construct, why, hint, path, *column.place)) from error
 
 
 def check_stored_types(conn: psycopg.Connection, nodes: Sequence[Node], path: str | None) -> None:

@@ -24,7 +24,7 @@ from millstream.plan.nodes import Relation
 from millstream.runtime.functions import forget
 from millstream.runtime.outcome import Deployed
 from millstream.runtime.source import Source, source_of
-from millstream.runtime.types import create_composites, drop_composites
+from millstream.runtime.types import check_expressions, create_composites, drop_composites
 
 READER, WRITER = "millstream_reader", "millstream_writer"
 SWAP_SECONDS = 60.0  # how long a deploy waits for readers where the session sets no lock_timeout
@@ -237,6 +237,7 @@ def extend_table(
     state = catalogue.states[existing.state or ""]
     source = Source(state.name, f"{quote(existing.schema)}.{quote(existing.name)}", declared)
     create_composites(conn, declared)
+    check_expressions(conn, declared, source.clients.generated, path)
     for statement in source.add(added):
         conn.execute(statement.encode())
     columns = columns_of(conn, state.name, [c.name for c in declared.columns])
