@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import chain, count
 
 from millstream.catalog.store import Catalogue
@@ -41,26 +42,27 @@ def check_name(schema: str, name: str, path: str | None) -> None:
 
 def table_state(catalogue: Catalogue, schema: str, name: str) -> str:
     """Name what is stored of a source table."""
-    full = f"{schema}.{name}"
-    plain = [name] if schema == "public" else []
-    return next(
-        each for each in chain(plain, [full], (f"{full}~{n}" for n in count(2))) if is_free(catalogue, each)
-    )
+    return next(each for each in stored_names(schema, name) if is_free(catalogue, each))
 
 
 def next_version(catalogue: Catalogue, schema: str, name: str) -> str:
     """Name the next version of a materialized view."""
-    prefix = name if schema == "public" else f"{schema}.{name}"
     numbers = [
         int(state.name.rsplit("@", 1)[1])
         for state in catalogue.states.values()
         if state.schema == schema and state.relation == name and "@" in state.name
     ]
-    return next(
-        each
-        for each in (f"{prefix}@{number}" for number in count(max(numbers, default=0) + 1))
-        if is_free(catalogue, each)
-    )
+    number = max(numbers, default=0) + 1
+    wanted = (f"{prefix}@{number}" for prefix in stored_names(schema, name))
+    return next(each for each in wanted if is_free(catalogue, each))
+
+
+def stored_names(schema: str, name: str) -> Iterator[str]:
+    """What may stand for a name in what is stored: the first that differs from the beginning of all others is taken."""
+    if schema == "public":
+        yield name
+    yield f"{schema}.{name}"
+    yield from (f"{number}~{schema}.{name}" for number in count(2))
 
 
 def is_free(catalogue: Catalogue, wanted: str) -> bool:

@@ -210,6 +210,16 @@ def test_an_index_is_on_a_column_in_small_letters_unless_quoted(engine: Engine) 
     assert 'hint: did you mean "Key"?' in str(caught.value)
 
 
+def test_a_view_whose_name_begins_as_what_is_stored_of_a_table(engine: Engine) -> None:
+    """`t__queue` and `public.t__queue` would be mistaken for parts of the tables t and public.t."""
+    engine.deploy("create table t (k integer primary key)")
+    deploy.deploy_table(engine.owner, "public.t", "create table t (k integer primary key)", schema="public")
+    for _ in range(2):
+        deploy.deploy_view(engine.owner, "t__queue", "select k from t", force=True)
+    engine.write("insert into t values (1)")
+    assert engine.all("t__queue") == [(1,)]
+
+
 # ---- length ----------------------------------------------------------------------------------------------------------
 
 
