@@ -18,6 +18,7 @@ import duckdb
 import psycopg
 import sqlglot
 
+from millstream.emit.names import quote
 from tests.equivalence import lenient
 from tests.equivalence.source_model import Row
 
@@ -168,7 +169,7 @@ def read(connection: psycopg.Connection[tuple[Any, ...]], relation: str) -> Resu
     """All rows of a relation through psycopg."""
     described = connection.execute(f"select * from {relation} limit 0").description or []
     loose = [place for place, each in enumerate(described) if each.type_code in LOOSE]
-    texts = "".join(f', "{described[place].name}"::text' for place in loose)
+    texts = "".join(f", {quote(described[place].name)}::text" for place in loose)
     found = connection.execute(f"select *{texts} from {relation}").fetchall()
     count = len(described)
     return Result(
