@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from hypothesis import strategies as st
 
 from tests.equivalence.blocks import Query, Relation, sometimes
-from tests.equivalence.cases import Case, Deploy, Step, Tick, View, histories, used
+from tests.equivalence.cases import Case, Deploy, Step, Tick, View, beside, histories, used
 from tests.equivalence.lenient import may_fail
 from tests.equivalence.naming import spellings
 from tests.equivalence.queries import statement
@@ -299,7 +299,7 @@ class ActCase(Case):
 
 
 @st.composite
-def act_cases(draw: st.DrawFn, *, ticks: int = 6) -> Case:
+def act_cases(draw: st.DrawFn, *, ticks: int = 6, building: bool = False) -> Case:
     """Tables, deterministic views to drive and to be looked up, one or two on-act views, and a history."""
     # The tape tells changed driver rows by DuckDB's values, in which equal ones are the same.
     made_tables = draw(tables(types=STRICT_TYPES, loose=False))
@@ -335,7 +335,7 @@ def act_cases(draw: st.DrawFn, *, ticks: int = 6) -> Case:
         if act is not None:
             made.append(act)
     read = used(made_tables, made)
-    history = draw(_in_order(read, made, ticks))
+    history = draw(_in_order(read, made, ticks, building=building))
     columns = [c.name for t in read for c in t.columns]
     columns += [c.name for each in made for c in (each.columns if isinstance(each, View) else each.inner)]
     names = draw(spellings([t.name for t in read], [each.name for each in made], columns))
@@ -343,7 +343,7 @@ def act_cases(draw: st.DrawFn, *, ticks: int = 6) -> Case:
 
 
 @st.composite
-def bag_act_cases(draw: st.DrawFn, *, ticks: int = 8) -> Case:
+def bag_act_cases(draw: st.DrawFn, *, ticks: int = 8, building: bool = False) -> Case:
     """One bag of rows that are equal more often than not, looked up in a table that changes, and a longer history."""
     made_tables = draw(tables(minimum=2, maximum=2, finite=True, timed=False))
     view, driver = _bag(draw, "driver0", made_tables)
@@ -353,7 +353,7 @@ def bag_act_cases(draw: st.DrawFn, *, ticks: int = 8) -> Case:
     if query is not None:
         made.append(ActView("act0", query.sql, driver, tuple(dict.fromkeys(used_rights)), query.columns))
     read = used(made_tables, made)
-    return Case(read, tuple(made), draw(_in_order(read, made, ticks)))
+    return Case(read, tuple(made), draw(_in_order(read, made, ticks, building=building)))
 
 
 def _act_view(draw: st.DrawFn, name: str, driver: Driver, relations: Sequence[Relation]) -> ActView | None:
@@ -372,9 +372,10 @@ def _act_view(draw: st.DrawFn, name: str, driver: Driver, relations: Sequence[Re
 
 
 def _in_order(
-    over: Sequence[Table], made: Sequence[View | ActView], ticks: int
+    over: Sequence[Table], made: Sequence[View | ActView], ticks: int, *, building: bool
 ) -> st.SearchStrategy[tuple[Step, ...]]:
-    return histories(over, made, ticks=ticks)
+    found = histories(over, made, ticks=ticks)
+    return found.flatmap(lambda steps: beside(steps, made)) if building else found
 
 
 __all__ = ["ActView", "Deploy", "Driver", "Tick", "act_cases", "snapshot"]

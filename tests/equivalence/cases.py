@@ -72,12 +72,30 @@ class Deploy:
 
 
 @dataclass(frozen=True)
+class Begin:
+    """Begin to build a view beside what runs; one that is deployed already is built again, with what reads it."""
+
+    view: str
+
+
+@dataclass(frozen=True)
+class Advance:
+    """One more step of the building."""
+
+
+@dataclass(frozen=True)
+class Finish:
+    """The building, to its end."""
+
+
+@dataclass(frozen=True)
 class Tick:
     now: datetime
 
 
 Change: TypeAlias = Insert | Delete | Update
-Step: TypeAlias = Change | Deploy | Tick
+Building: TypeAlias = Begin | Advance | Finish
+Step: TypeAlias = Change | Deploy | Building | Tick
 
 
 def apply(model: SourceModel, change: Change) -> None:
@@ -96,6 +114,8 @@ def _script(step: Step, types: Mapping[str, Mapping[str, str]]) -> str:
         return f"-- tick at {step.now:%H:%M:%S}"
     if isinstance(step, Deploy):
         return f"-- deploy {step.view}"
+    if isinstance(step, Building):
+        return f"-- {step!r}"
     known = types[step.table]
     if isinstance(step, Insert):
         rows = (", ".join(_constants(row, known)) for row in step.rows)
@@ -198,6 +218,42 @@ def histories(
 
 
 @st.composite
+def beside(draw: st.DrawFn, steps: Sequence[Step], made: Sequence[View]) -> tuple[Step, ...]:
+    """The same history with views built beside what runs, some for a second time, while it goes on."""
+    kept = {each.name for each in made if each.materialized}
+    there: list[str] = []
+    waiting: list[Step] = []
+    result: list[Step] = []
+    left = -1  # steps until the building ends; below 0 nothing is built
+    for step in steps:
+        if isinstance(step, Deploy) and (left >= 0 or waiting):
+            waiting.append(step)
+            continue
+        if isinstance(step, Deploy):
+            if step.view in kept and draw(st.booleans()):
+                result.append(Begin(step.view))
+                left = draw(st.integers(0, 8))
+            else:
+                result.append(step)
+            there.append(step.view)
+        else:
+            result.append(step)
+        again = [name for name in there if name in kept]
+        if left < 0 and again and draw(st.integers(0, 3)) == 0:
+            result.append(Begin(draw(st.sampled_from(again))))
+            left = draw(st.integers(0, 8))
+        elif left > 0:
+            result += [Advance()] * draw(st.sampled_from((0, 1, 1, 2)))
+            left -= 1
+        elif left == 0:
+            result += [Finish(), *waiting]
+            there += [each.view for each in waiting if isinstance(each, Deploy)]
+            waiting, left = [], -1
+    last = [step for step in steps if isinstance(step, Tick)][-1]
+    return (*result, *([Finish(), *waiting, last] if left >= 0 else []))
+
+
+@st.composite
 def changes(draw: st.DrawFn, over: Sequence[Table]) -> Change:
     """One statement against a source relation."""
     table = draw(st.sampled_from(list(over)))
@@ -240,14 +296,20 @@ def cases(
     timed: bool | None = None,
     types: Sequence[str] = SCALAR_TYPES,
     renamed: bool = False,
+    building: bool = False,
 ) -> Case:
-    """Tables, views and a history; the limits make histories small and dense where a test needs that."""
+    """Tables, views and a history; the limits make histories small and dense where a test needs that.
+
+    With `building` views are built beside what runs.
+    """
     made_tables = draw(
         tables(minimum=min(2, most_tables), maximum=most_tables, finite=finite, timed=timed, types=types)
     )
     made_views = draw(views(made_tables, kinds=kinds, maximum=maximum, depth=depth))
     read = used(made_tables, made_views)
     history = draw(histories(read, made_views, ticks=ticks))
+    if building:
+        history = draw(beside(history, made_views))
     return Case(read, made_views, history, draw(names_of(read, made_views, always=renamed)))
 
 

@@ -8,11 +8,14 @@ from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, LiteralString, Self
+from unittest.mock import patch
 
 import psycopg
 from psycopg import sql
 
-from millstream.runtime import deploy
+from millstream.runtime import beside, deploy
+from millstream.runtime.beside import Steps
+from millstream.runtime.outcome import Deployed
 from millstream.runtime.worker import Worker
 from tests.equivalence.act_cases import ActView
 from tests.equivalence.cases import Change, Delete, Insert, Update, View
@@ -66,6 +69,27 @@ class Engine:
         schema, name = self.spelling.relation(view.name)
         text = self.spelling.text(as_operations(view.sql))
         deploy.deploy_view(self._deployer, name, text, schema=schema, materialized=view.materialized)
+
+    def building(self, view: View | ActView) -> Steps:
+        """Build a view beside what runs, step by step, however little it reads."""
+        schema, name = self.spelling.relation(view.name)
+        text = self.spelling.text(as_operations(view.sql))
+        steps = deploy.deploying_view(self._deployer, name, text, schema=schema, force=True)
+        while True:
+            with patch.object(beside, "AT_ONCE", -1):
+                try:
+                    done = next(steps)
+                except StopIteration as end:
+                    deployed: Deployed = end.value
+                    return deployed
+            yield done
+
+    def view_of(self, version: str) -> tuple[str, str]:
+        """The schema and name of the view that a stored version is of."""
+        query = "select schema_name, relation_name from millstream.state where name = %s"
+        row = self._client.execute(query, [version]).fetchone()
+        assert row is not None
+        return row
 
     def restart_worker(self, *, faults: bool = False) -> None:
         """Replace the worker by a new one, as after a crash."""

@@ -27,7 +27,8 @@ from millstream.emit import names as naming
 from millstream.emit import once
 from millstream.emit import render as rendering
 from millstream.emit import statements as writing
-from millstream.emit.names import table
+from millstream.emit.catch_up import CatchUpSql
+from millstream.emit.names import log, table
 from millstream.emit.statements import NodeSql
 from millstream.front import connect as connection
 from millstream.front import identifiers, lateral, subqueries, table_functions, tables, where, windows
@@ -36,8 +37,11 @@ from millstream.front.scope import Name, Scope
 from millstream.plan import conditions, depend, first, pull, same
 from millstream.plan.expression import WEIGHT, Names, column, equalities
 from millstream.plan.lineage import replace_node
-from millstream.plan.nodes import Join, Window, scans
+from millstream.plan.nodes import Join, Scan, Side, Window, inputs, scans, with_inputs
 from millstream.runtime import session as sessions
+from millstream.runtime.beside import Beside
+from millstream.runtime.catch_up import CatchUp
+from millstream.runtime.change_log import Log, Logs
 from millstream.runtime.client_table import ClientTable
 from millstream.runtime.source import Source
 from tests.equivalence import values
@@ -55,7 +59,7 @@ class Fault:
 
     `depth` is how deep their subqueries nest, `views` how many there are at most; `finite=False` asks for NaN and
     infinities, `types` for columns of these, `renamed` for names that are not the oracles' (naming.py). `tables` is how
-    many tables there are.
+    many tables there are. With `building` views are built beside what runs.
     """
 
     name: str
@@ -67,6 +71,7 @@ class Fault:
     types: Sequence[str] = SCALAR_TYPES
     renamed: bool = False
     tables: int = 1
+    building: bool = False
 
 
 def of_equals(name: str, patch: Patch, kind: str, types: Sequence[str] = tuple(sorted(LOOSE))) -> Fault:
@@ -130,6 +135,58 @@ def in_one_order(original: Original) -> Original:
         return str(original(plan, instance)) if first is mine else "after"
 
     return changed
+
+
+def first_log_alone(original: Original) -> Original:
+    """Take the changes of one relation over, and leave those of the others."""
+
+    def changed(self: Any) -> int:
+        for each in self.logs[1:]:
+            self.conn.execute(f"DELETE FROM {log(each.relation)}".encode())
+        return int(original(self))
+
+    return changed
+
+
+def all_as_before(_: Original) -> Original:
+    """Read the previous image of every relation outside."""
+
+    def seen(self: Any, term: Any, *_: Any) -> Any:
+        def image(plan: Any) -> Any:
+            if not isinstance(plan, Scan):
+                return with_inputs(plan, tuple(image(child) for child in inputs(plan)))
+            old = plan.side is Side.STATE and plan.relation.name in self.outside
+            return replace(plan, side=Side.PREVIOUS) if old else plan
+
+        return replace(term, plan=image(term.plan))
+
+    return seen
+
+
+def without_the_rest(original: Original) -> Original:
+    """Publish without taking over what was logged since the last step."""
+
+    def changed(self: Any) -> None:
+        with patch.object(type(self), "take_over", lambda *_: 0):
+            original(self)
+
+    return changed
+
+
+def kept_at_the_top(original: Original) -> Original:
+    """Keep no node up before the last one is filled."""
+
+    def changed(self: Any, sql: Any) -> None:
+        original(self, sql)
+        if sql is not self.nodes[-1]:
+            self.filled.pop()
+
+    return changed
+
+
+def few(counts: dict[str, int]) -> dict[str, int]:
+    """What a tick has changed, but for relations of which it changed many rows."""
+    return {name: count for name, count in counts.items() if count < 2}
 
 
 def outer_terms(kept: slice) -> Patch:
@@ -719,5 +776,61 @@ FAULTS = (
         ),
         ("global_aggregate", "aggregate"),
         renamed=True,
+    ),
+    Fault(
+        "a build takes over nothing of one relation",
+        wrapped(CatchUp, "run", first_log_alone),
+        ("join",),
+        tables=2,
+        building=True,
+    ),
+    Fault(
+        "a build takes over changes twice",
+        edited(Log, "take", r"DELETE (FROM.*?) RETURNING \*", r"SELECT * \1"),
+        ("aggregate",),
+        building=True,
+    ),
+    Fault(
+        "a build reads what a relation is, for what it was",
+        wrapped(CatchUpSql, "seen", lambda _: lambda self, term, *_: term),
+        ("join", "self_join"),
+        tables=2,
+        building=True,
+    ),
+    Fault(
+        "a build reads what a relation was, for what it is",
+        wrapped(CatchUpSql, "seen", all_as_before),
+        ("join", "self_join"),
+        tables=2,
+        building=True,
+    ),
+    Fault(
+        "the swap leaves out what came last",
+        wrapped(Beside, "publish", without_the_rest),
+        ("select",),
+        building=True,
+    ),
+    Fault(
+        "a tick logs in parts",
+        wrapped(
+            Logs,
+            "record",
+            lambda original: lambda self, conn, tick, counts: original(self, conn, tick, few(counts)),
+        ),
+        ("select",),
+        building=True,
+    ),
+    Fault(
+        "a build does not tell how time has passed",
+        wrapped(Beside, "at", lambda original: lambda self, _, now: original(self, now, now)),
+        ("temporal",),
+        building=True,
+    ),
+    Fault(
+        "a node that is filled is not kept up",
+        wrapped(CatchUp, "follow", kept_at_the_top),
+        ("aggregate", "join", "window"),
+        depth=1,
+        building=True,
     ),
 )

@@ -54,9 +54,11 @@ def prove(admin_dsn: str, options: argparse.Namespace) -> int:
             cases(kinds=kinds),
             cases(kinds=kinds, maximum=1, depth=1),
             cases(kinds=kinds, maximum=6, depth=1),
+            cases(kinds=kinds, building=True),
         ]
     if options.only in (None, "act"):
         sources += [act_cases(), bag_act_cases()]
+        sources += [act_cases(building=True), bag_act_cases(building=True)]
     if options.only in (None, "sources"):
         sources.append(source_history.histories())
     tally = Tally()

@@ -1,7 +1,8 @@
 """Run a case: the same statements against the engine and the source model, and after every tick compare every view.
 
-In every tick the changes of every relation add up (delta_watch.py). A view is compared with both oracles as soon as it is deployed and after every tick from then on. Column names must be
-the same in all three, column types the same in the engine and in PostgreSQL.
+In every tick the changes of every relation add up (delta_watch.py). A view is compared with both oracles as soon as it is
+deployed (a plain one from the next tick on) and after every tick. Column names must be the same in all three, column types
+the same in the engine and in PostgreSQL.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from millstream.delta.node import Node
+from millstream.emit.fitting import model_of
 from tests.equivalence.act_cases import ActView
-from tests.equivalence.cases import Case, Deploy, Tick, View, apply
+from tests.equivalence.cases import Advance, Begin, Case, Deploy, Finish, Tick, View, apply
 from tests.equivalence.compare import difference
 from tests.equivalence.engine import Engine
 from tests.equivalence.oracles import DuckdbOracle, Oracle, PostgresOracle, Result
@@ -53,6 +56,7 @@ class Run:
     tapes: list[Tape] = field(default_factory=list)
     ticks: int = 0
     postgres_alone: bool = False
+    building: Building | None = None
 
     def __post_init__(self) -> None:
         for table in self.case.tables:
@@ -66,6 +70,11 @@ class Run:
         for step in self.case.steps:
             if isinstance(step, Deploy):
                 self.deploy(next(view for view in self.case.views if view.name == step.view))
+            elif isinstance(step, Begin):
+                view = next(view for view in self.case.views if view.name == step.view)
+                self.building = Building(self, view)
+            elif isinstance(step, Advance | Finish):
+                self.go_on_building(to_the_end=isinstance(step, Finish))
             elif isinstance(step, Tick):
                 self.tick(step.now)
             else:
@@ -86,18 +95,53 @@ class Run:
                 oracle.create_view(view.name, view.batch or view.sql)
         self.deployed.append(view)
         self.tally.counts["views"] += 1
-        self.check([view], f"on deployment, after tick {self.ticks}")
+        if view.materialized:  # a plain one reads what no tick has taken yet
+            self.check([view], f"on deployment, after tick {self.ticks}")
+
+    def go_on_building(self, *, to_the_end: bool) -> None:
+        """One step of the building, or all that are left. Then the views of before or the new ones are there, and right."""
+        building = self.building
+        while building is not None and self.building is building:
+            if building.advance():
+                self.building = None
+                self.published(building)
+            elif not to_the_end:
+                return
+
+    def published(self, building: Building) -> None:
+        """What was built is there now."""
+        new = [view for view in building.views if view not in self.deployed]
+        for view in new:
+            if isinstance(view, ActView):
+                self._create_tape(building.tapes[view.name])
+            else:
+                for oracle in self.oracles.values():
+                    oracle.create_view(view.name, view.batch or view.sql)
+        self.tapes = [tape for tape in self.tapes if tape.act.name not in building.tapes]
+        for tape in building.tapes.values():
+            self.tapes.append(tape)
+            for oracle in self.oracles.values():
+                oracle.load(tape.table, tape.rows)
+        self.deployed += new
+        self.tally.counts["views"] += len(building.views)
+        self.tally.counts["built beside"] += len(building.views)
+        kept = [view for view in self.deployed if view.materialized]  # others read what no tick has taken yet
+        self.check(kept, f"built beside, after tick {self.ticks}")
 
     def _start_tape(self, view: ActView) -> None:
         """Fill an on-act view: every driver row is looked up in what the right sides hold now."""
         tape = Tape(view, self.duckdb)
+        self._create_tape(tape)
+        self.tapes.append(tape)
+        tape.before_tick()
+        self._run_tape(tape)
+
+    def _create_tape(self, tape: Tape) -> None:
+        view = tape.act
         for oracle in self.oracles.values():
             oracle.create_table(tape.ddl)
             if view.outer is not None:
                 oracle.create_view(view.name, view.outer.format(inner=tape.table))
-        self.tapes.append(tape)
-        tape.before_tick()
-        self._run_tape(tape)
 
     def _run_tape(self, tape: Tape) -> None:
         tape.after_tick()
@@ -170,6 +214,51 @@ def chosen(result: Result, exact: Sequence[bool]) -> list[tuple[Any, ...]]:
         tuple(text if wanted else value for value, text, wanted in zip(row, image, exact, strict=True))
         for row, image in zip(result.rows, result.images, strict=True)
     ]
+
+
+class Building:
+    """Views that are built beside what runs, and the tapes of those that act."""
+
+    def __init__(self, run: Run, view: View | ActView) -> None:
+        self.run = run
+        self.steps = run.engine.building(view)
+        self.views: list[View | ActView] = []
+        self.tapes: dict[str, Tape] = {}
+        self.advance()
+
+    def advance(self) -> bool:
+        """One step, and so many more that all that acts within a view is filled from one tick; tell whether it was the last."""
+        while True:
+            done = next(self.steps, None)
+            if done is not None and done.what == "published":  # ticks know it from now on
+                done = next(self.steps, None)
+            for tape in self.tapes.values():  # each step takes over what ticks changed since the one before
+                tape.before_tick()
+                tape.after_tick()
+            if done is None:
+                return True
+            if not self.views:
+                self.views = list(dict.fromkeys(self.view_of(node) for node in done.left))
+            if done.node is None:
+                return False
+            self.look_at(done.node)
+            view = self.view_of(done.node)
+            if not any(node.on_act and self.view_of(node) == view for node in done.left):
+                return False
+
+    def look_at(self, node: Node) -> None:
+        """Begin the tape of a view whose acts were filled."""
+        view = self.view_of(node)
+        if node.on_act and view.name not in self.tapes:
+            assert isinstance(view, ActView)
+            tape = self.tapes[view.name] = Tape(view, self.run.duckdb)
+            tape.before_tick()
+            tape.after_tick()
+
+    def view_of(self, node: Node) -> View | ActView:
+        """The view that a node belongs to."""
+        found = self.run.engine.view_of(model_of(node))
+        return next(v for v in self.run.case.views if self.run.case.spelling.relation(v.name) == found)
 
 
 def only_expanded(view: View | ActView, case: Case) -> bool:

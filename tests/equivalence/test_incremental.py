@@ -56,3 +56,38 @@ def test_every_on_act_view_of_a_bag_equals_its_tape(
 ) -> None:
     with databases.fresh() as dsn:
         run(case, dsn, oracle_dsn)
+
+
+@given(case=cases(building=True))
+def test_every_view_that_is_built_beside_equals_its_sql(
+    case: Case, databases: Databases, oracle_dsn: str
+) -> None:
+    with databases.fresh() as dsn:
+        run(case, dsn, oracle_dsn)
+
+
+@pytest.mark.parametrize("kind", BUILDERS)
+def test_each_construct_built_beside(kind: str, databases: Databases, oracle_dsn: str) -> None:
+    @settings(max_examples=8)
+    @given(case=cases(kinds=(kind,), maximum=2, depth=0, ticks=5, building=True))
+    def check(case: Case) -> None:
+        with databases.fresh() as dsn:
+            run(case, dsn, oracle_dsn)
+
+    check()
+
+
+@given(case=act_cases(building=True))
+def test_every_on_act_view_that_is_built_beside_equals_its_tape(
+    case: Case, databases: Databases, oracle_dsn: str
+) -> None:
+    with databases.fresh() as dsn:
+        run(case, dsn, oracle_dsn)
+
+
+@given(case=bag_act_cases(building=True))
+def test_every_on_act_view_of_a_bag_that_is_built_beside_equals_its_tape(
+    case: Case, databases: Databases, oracle_dsn: str
+) -> None:
+    with databases.fresh() as dsn:
+        run(case, dsn, oracle_dsn)

@@ -40,6 +40,7 @@ def catches(fault: Fault, databases: Databases, oracle_dsn: str) -> bool:
         timed="temporal" in fault.kinds or None,
         types=fault.types,
         renamed=fault.renamed,
+        building=fault.building,
     )
     others: dict[tuple[str, ...], st.SearchStrategy[Any]] = {
         ("act",): act_cases(),

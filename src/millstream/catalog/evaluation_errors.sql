@@ -70,7 +70,12 @@ begin
         last_sample = excluded.last_sample,
         last_seen = excluded.last_seen;
     if (select count(*) from millstream.evaluation_failure) > 100 then -- or every tick would pass over what is left
-        truncate millstream.evaluation_failure;
+        begin
+            lock table millstream.evaluation_failure in access exclusive mode nowait;
+            truncate millstream.evaluation_failure;
+        exception when lock_not_available then -- a view is being built, and some of these are its
+            delete from millstream.evaluation_failure;
+        end;
     else
         delete from millstream.evaluation_failure;
     end if;

@@ -24,6 +24,7 @@ FUNCTIONS = (
     "evaluation_errors.sql",
     "set_aside.sql",
     "feeds.sql",
+    "builds.sql",
 )
 INSTALL_LOCK = 0x6D696C6C  # advisory lock: 'mill'
 MINIMUM_SERVER = 180000

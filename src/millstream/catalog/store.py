@@ -15,7 +15,8 @@ from millstream.plan.nodes import Relation
 IN_FROM = ("table", "materialized_view", "view")  # the kinds of things that FROM can name
 FEED_CHANNEL = "millstream_feed"  # notified when a change feed has something new
 
-# what a name meant when a view was compiled: {"state": name}, {"view": sql, "path": path} or {"function": definition}
+# what a name meant when a view was compiled: {"state": name}, {"view": sql, "path": path} or {"function": definition};
+# with "columns", how many of the columns it had, where some were added to a table since
 Pins = dict[str, dict[str, str | None]]
 
 
@@ -33,9 +34,10 @@ class State:
     tables: tuple[str, ...]
     detail: Mapping[str, Any]
 
-    def as_relation(self) -> Relation:
-        """What the compiler scans."""
-        columns = tuple((str(n), str(t), bool(nullable)) for n, t, nullable in self.detail["columns"])
+    def as_relation(self, known: str | None = None) -> Relation:
+        """What the compiler scans; the first columns, where a version was compiled before more were added."""
+        listed = self.detail["columns"][: int(known) if known is not None else None]
+        columns = tuple((str(n), str(t), bool(nullable)) for n, t, nullable in listed)
         key, guard = tuple(self.detail["key"]), self.detail.get("guard")
         marks = (bool(self.detail.get(mark)) for mark in ("single", "append_only"))
         return Relation(self.name, columns, key, guard, *marks)
@@ -83,7 +85,7 @@ class Catalogue:
         self.resolved[key] = pin
         if pin.get("view") is not None:
             return ViewText(name, str(pin["view"]), pin.get("path"))
-        return self.states[str(pin["state"])].as_relation()
+        return self.states[str(pin["state"])].as_relation(pin.get("columns"))
 
     def known(self) -> list[tuple[str, str]]:
         """Return (schema, name) of everything that FROM could name."""

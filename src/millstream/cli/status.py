@@ -126,6 +126,9 @@ def _add_engine(table: Table, engine: dict[str, Any]) -> None:
         behind = sum(place["lag"] or 0 for place in engine["kafka"])
         read = sum(place["messages"] for place in engine["kafka"])
         table.add_row("Kafka", f"{read:,} messages read, {behind:,} behind when a consumer last looked")
+    if engine["building"]:
+        build = engine["building"]
+        table.add_row("deploying", f"{escape(build['doing'])}, for {build['seconds']:,.0f} s")
     for view in engine["suspended"]:
         stands = f", and what reads it: {', '.join(map(escape, view['readers']))}" if view["readers"] else ""
         reason = f"since {view['since']}: {escape(view['error'].splitlines()[0])}"

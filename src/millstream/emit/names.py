@@ -37,6 +37,11 @@ def pending(relation: str) -> str:
     return f"{DATA}.{quote(short(relation + '__pending'))}"
 
 
+def log(relation: str) -> str:
+    """The changes that a build beside has not taken over yet."""
+    return f"{DATA}.{quote(short(relation + '__log'))}"
+
+
 def changes(relation: str) -> str:
     """This tick's changes of a relation, with weights."""
     return f"pg_temp.{quote(short('d_' + relation))}"

@@ -244,9 +244,13 @@ class NodeSql(StoredNode):
         for leaf in self.node.leaves:
             when = moment(self.linear, leaf.instance)
             for term in differentiate(self.placed(self.linear, position, leaf), leaf.instance, when):
-                sql = f"INSERT INTO {addends(self.node.name)} {self.term(term)}"
+                sql = f"INSERT INTO {addends(self.node.name)} {self.term(self.seen(term, leaf, position))}"
                 made.append(Statement(sql, leaf.relation.name, term.moment))
         return made
+
+    def seen(self, term: Term, changing: Scan, position: Position) -> Term:
+        """A term over the images that it must read: in a tick those are what is stored at its moment."""
+        return term
 
     def placed(self, plan: Plan, position: Position, changing: Scan) -> Plan:
         """Set the clock of every time filter to what its relation has reached when `changing` changes."""

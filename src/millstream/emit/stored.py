@@ -46,6 +46,7 @@ class StoredNode:
     ) -> None:
         plan = with_fitting(with_key_types(node.plan, describe), looked_up(node, describe))
         fast = replace(node, plan=plan)
+        self.compiled = node
         self.asked = indexes
         self.indexes = own_indexes(node, indexes)
         self.node = fast if tries is None else replace(fast, plan=careful(fast.plan, describe, tries))

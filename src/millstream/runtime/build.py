@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import psycopg
@@ -27,82 +27,103 @@ OF_VALUES = ("0A", "21", "22", "23", "54", "P0", "XX")  # classes of SQLSTATE th
 log = logging.getLogger("millstream.build")
 
 
-def build(
-    conn: psycopg.Connection,
-    node: Node,
-    sql: NodeSql,
-    functions: Functions,
-    indexes: Sequence[Sequence[str]] = (),
-) -> int:
-    """Create a node's table and store its first rows; return how many.
+def fill(conn: psycopg.Connection, sql: NodeSql, functions: Functions) -> int:
+    """Store a node's first rows in its empty table, all in the caller's transaction; return how many.
 
     What some row makes fail is computed again in the careful form.
     """
-    for statement in sql.create():
-        conn.execute(statement.encode())
     try:
         with conn.transaction():
-            rows = fill(conn, sql, functions)
+            return compute(conn, sql, functions)
     except psycopg.Error as error:
-        if (error.sqlstate or "22")[:2] not in OF_VALUES:
+        if not is_of_values(error):
             raise
-        log.warning("building %s failed, and is done carefully: %s", node.name, str(error).splitlines()[0])
-        rows = fill_carefully(conn, node, functions, indexes)
-    conn.execute(f"ANALYZE {table(node.name)}".encode())
-    return rows
+        note_careful(sql, error)
+        return fill_carefully(conn, sql, functions)
 
 
-def fill(conn: psycopg.Connection, sql: NodeSql, functions: Functions, *, careful: bool = False) -> int:
-    """Store what a node's SELECT gives."""
+def is_of_values(error: psycopg.Error) -> bool:
+    """Tell whether a value can have caused an error, so that the careful form may go on."""
+    return (error.sqlstate or "22")[:2] in OF_VALUES
+
+
+def note_careful(sql: NodeSql, error: psycopg.Error) -> None:
+    """Say in the log why a node is computed in its slower form."""
+    first = str(error).splitlines()[0]
+    log.warning("building %s failed, and is done carefully: %s", sql.node.name, first)
+
+
+def compute(conn: psycopg.Connection, sql: NodeSql, functions: Functions, *, careful: bool = False) -> int:
+    """Store what a node's SELECT gives, and what Python gives for it."""
     if sql.node.udf is None:
-        return insert(conn, sql, sql.result())
-    for statement in sql.temporary():
-        conn.execute(statement.encode())
-    inputs = listing([quote(a.name) for a in sql.node.udf.input.columns])
-    conn.execute(
-        f"INSERT INTO {arguments(sql.node.name)} SELECT row_number() OVER (), {inputs} "
-        f"FROM ({sql.rows(sql.node.udf.input)}) AS s".encode()
-    )
+        return store(conn, sql)
+    gather(conn, sql)
     call_all(conn, sql, functions, careful=careful)
-    rows = insert(conn, sql, sql.with_hidden(sql.named(render(sql.after_udf(), {-1: sql.called()}))))
+    rows = store(conn, sql)
     drop_session_tables(conn, sql)
     return rows
 
 
-def fill_carefully(
-    conn: psycopg.Connection, node: Node, functions: Functions, indexes: Sequence[Sequence[str]]
-) -> int:
+def gather(conn: psycopg.Connection, sql: NodeSql) -> None:
+    """Put the arguments of the node's Python calls into its session table, for every row of its input."""
+    udf = sql.node.udf
+    assert udf is not None
+    for statement in sql.temporary():
+        conn.execute(statement.encode())
+    inputs = listing([quote(a.name) for a in udf.input.columns])
+    conn.execute(
+        f"INSERT INTO {arguments(sql.node.name)} SELECT row_number() OVER (), {inputs} "
+        f"FROM ({sql.rows(udf.input)}) AS s".encode()
+    )
+
+
+def store(conn: psycopg.Connection, sql: NodeSql) -> int:
+    """Store a node's first rows, where it calls Python those that were computed; return how many."""
+    if sql.node.udf is None:
+        return insert(conn, sql, sql.result())
+    return insert(conn, sql, sql.with_hidden(sql.named(render(sql.after_udf(), {-1: sql.called()}))))
+
+
+def fill_carefully(conn: psycopg.Connection, filled: NodeSql, functions: Functions) -> int:
     """Store a node's rows with NULL for what fails on a value, and without the keys that cannot be computed."""
-    name = f"millstream_build_{hashlib.md5(node.name.encode(), usedforsecurity=False).hexdigest()[:12]}"
-    sql = NodeSql(node, describer(conn), Tries(name, model_of(node)), indexes)
-    assert sql.tries is not None
+    node = filled.compiled
+    tries = tries_of(node)
+    sql = NodeSql(node, describer(conn), tries, filled.asked)
     if node.rule is not Rule.KEYED:
         if node.udf is None:
             sql.result()  # which tells what values are to be tried
-        with session_functions(conn, sql.tries):
-            return fill(conn, sql, functions, careful=True)
-    with session_functions(conn, sql.tries):
+        with session_functions(conn, tries):
+            return compute(conn, sql, functions, careful=True)
+    with session_functions(conn, tries):
         for statement in sql.temporary():
             conn.execute(statement.encode())
         statements = sql.from_all_keys()
         if statements.prepare_by is not None:
-            compute_keys(conn, sql, statements.prepare_by, name)
+            compute_keys(conn, sql, statements.prepare_by)
             call_all(conn, sql, functions, careful=True)
         assert statements.derive_by is not None
-        compute_keys(conn, sql, statements.derive_by, name)
+        compute_keys(conn, sql, statements.derive_by)
     rows = insert(conn, sql, f"SELECT * FROM {changes(node.name)} WHERE {WEIGHT} > 0")
     drop_session_tables(conn, sql)
     return rows
 
 
-def compute_keys(conn: psycopg.Connection, sql: NodeSql, by: ByKey, name: str) -> None:
-    """Run a statement for all keys, and for each of them where that fails."""
-    listed, function = f"{name}_keys", f"pg_temp.{name}"
+def tries_of(node: Node) -> Tries:
+    """What the functions that try a node's operations are called in the session that builds it."""
+    mark = hashlib.md5(node.name.encode(), usedforsecurity=False).hexdigest()[:12]
+    return Tries(f"millstream_build_{mark}", model_of(node))
+
+
+def compute_keys(conn: psycopg.Connection, sql: NodeSql, by: ByKey) -> int:
+    """Run a statement for all keys, and for each of them where that fails; return how many rows it made."""
+    assert sql.tries is not None
+    listed, function = f"{sql.tries.prefix}_keys", f"pg_temp.{sql.tries.prefix}"
     conn.execute(create_keys(listed, by).encode())
     text = body(sql, by, model_of(sql.node), f"pg_temp.{listed}")
     conn.execute(f"CREATE FUNCTION {function}() RETURNS bigint LANGUAGE plpgsql AS {dollars(text)}".encode())
-    conn.execute(f"SELECT {function}()".encode())
+    row = conn.execute(f"SELECT {function}()".encode()).fetchone()
     conn.execute(f"DROP FUNCTION {function}; DROP TABLE pg_temp.{listed}".encode())
+    return int(row[0]) if row is not None else 0
 
 
 @contextmanager
@@ -128,8 +149,15 @@ def drop_session_tables(conn: psycopg.Connection, sql: NodeSql) -> None:
         conn.execute(f"DROP TABLE IF EXISTS {name}".encode())
 
 
-def call_all(conn: psycopg.Connection, sql: NodeSql, functions: Functions, *, careful: bool = False) -> None:
-    """Call the node's Python functions for every row of arguments that waits."""
+def call_all(
+    conn: psycopg.Connection,
+    sql: NodeSql,
+    functions: Functions,
+    tell: Callable[[int, int], None] | None = None,
+    *,
+    careful: bool = False,
+) -> None:
+    """Call the node's Python functions for every row of arguments that waits; `tell` hears how many of how many are done."""
     node = sql.node
     assert node.udf is not None
     row = conn.execute(f"SELECT coalesce(max(_r), 0) FROM {arguments(node.name)}".encode()).fetchone()
@@ -140,6 +168,8 @@ def call_all(conn: psycopg.Connection, sql: NodeSql, functions: Functions, *, ca
     for start in range(0, last, CHUNK):
         which = f"_r > {start} AND _r <= {start + CHUNK}"
         call(conn, node.name, calls, functions, which, careful=careful)
+        if tell is not None:
+            tell(min(start + CHUNK, last), last)
 
 
 def call(

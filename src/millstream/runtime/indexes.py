@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import chain
 
@@ -11,7 +11,7 @@ import psycopg
 
 from millstream.emit.fitting import limits, values
 from millstream.emit.indexes import Index
-from millstream.emit.names import quote, short, table
+from millstream.emit.names import DATA, quote, short, table
 from millstream.emit.sizes import fits
 from millstream.emit.stored import where
 from millstream.errors import Diagnostic, Refused
@@ -21,16 +21,26 @@ from millstream.runtime.compile import describer
 from millstream.runtime.functions import split_top
 
 
-def make_index(conn: psycopg.Connection, index: Index, *, whole: bool = False) -> None:
-    """Create an index unless an existing one starts with the same columns.
+def make_index(
+    conn: psycopg.Connection,
+    index: Index,
+    *,
+    whole: bool = False,
+    beside: Callable[[str], None] | None = None,
+) -> str | None:
+    """Create an index unless an existing one starts with the same columns; returns its name if it is made.
 
     It has the rows that fit it (emit/fitting.py), unless all rows of the relation do, as a model sees to for its own.
+    With `beside` ticks go on meanwhile, in as many transactions as it takes; that is told the name first.
     """
     wanted = ", ".join(index.expressions)
     kept = "" if whole else fitting(conn, index.relation, index.expressions)
+    mark = hashlib.md5((wanted + kept).encode(), usedforsecurity=False).hexdigest()[:8]
+    made = f"{DATA}.{quote(short(f'{index.relation}_{mark}_ix'))}"
+    how = "CONCURRENTLY " if beside is not None else ""
     found = conn.execute(
         "select indexrelid::regclass::text, pg_get_indexdef(indexrelid, 0, true), s.kind = 'table' and not indisunique"
-        " from pg_index left join millstream.state as s on s.name = %s where indrelid = %s::regclass",
+        " from pg_index left join millstream.state as s on s.name = %s where indrelid = %s::regclass and indisvalid",
         [index.relation, table(index.relation)],
     ).fetchall()
     for name, definition, may_go in found:
@@ -42,20 +52,34 @@ def make_index(conn: psycopg.Connection, index: Index, *, whole: bool = False) -
         if (
             may_go and kept and not condition
         ):  # an earlier release made it, and a long value would stop every tick
-            conn.execute(f"DROP INDEX {name}".encode())
+            conn.execute(f"DROP INDEX {how}{name}".encode())
         elif not condition or kept == fitting(conn, index.relation, split_top(inside)):
-            return
-    mark = hashlib.md5((wanted + kept).encode(), usedforsecurity=False).hexdigest()[:8]
-    made = quote(short(f"{index.relation}_{mark}_ix"))
+            return None
+    if is_there(conn, made):  # PostgreSQL writes some expressions in its own way
+        return None
+    create = f"INDEX {how}{made.removeprefix(f'{DATA}.')} ON {table(index.relation)} ({wanted}){kept}"
     try:
-        with conn.transaction():
-            conn.execute(
-                f"CREATE INDEX IF NOT EXISTS {made} ON {table(index.relation)} ({wanted}){kept}".encode()
-            )
+        if beside is not None:
+            beside(made)
+            conn.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {made}".encode())  # left by one who ended early
+            conn.execute(f"CREATE {create}".encode())
+        else:
+            with conn.transaction():
+                conn.execute(f"CREATE {create}".encode())
     except psycopg.errors.InvalidObjectDefinition:  # an expression that a setting of the session decides
         columns = tuple(each for each in index.expressions if not each.startswith("("))
-        if columns:
-            make_index(conn, replace(index, expressions=columns), whole=whole)
+        if not columns:
+            return None
+        return make_index(conn, replace(index, expressions=columns), whole=whole, beside=beside)
+    return made
+
+
+def is_there(conn: psycopg.Connection, name: str) -> bool:
+    """Tell whether there is a whole index of a name."""
+    row = conn.execute(
+        "select indisvalid from pg_index where indexrelid = to_regclass(%s)", [name]
+    ).fetchone()
+    return row is not None and bool(row[0])
 
 
 def fitting(conn: psycopg.Connection, relation: str, expressions: Sequence[str]) -> str:

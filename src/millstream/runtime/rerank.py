@@ -23,9 +23,11 @@ from millstream.errors import MillstreamError
 from millstream.plan.expression import OWN, WEIGHT
 from millstream.plan.nodes import Scan
 from millstream.runtime.build import call
+from millstream.runtime.catch_up import PLANNING
 from millstream.runtime.compile import compile_view, describer
-from millstream.runtime.deploy import begin, deploy_view
+from millstream.runtime.deploy import deploy_view
 from millstream.runtime.feed import record_between_ticks
+from millstream.runtime.place import begin
 from millstream.runtime.session import SETTINGS
 from millstream.runtime.udf import Functions
 from millstream.runtime.views import readers_of
@@ -35,14 +37,6 @@ NUMBER = f"n{OWN}"  # the place of a key among them
 KEYS = 'pg_temp."millstream_rerank_keys"'
 BATCH_KEYS = 'pg_temp."millstream_rerank_batch"'
 TIMESTAMP = "timestamp with time zone"
-PLANNING = (
-    "jit",
-    "enable_hashjoin",
-    "enable_mergejoin",
-    "enable_seqscan",
-    "work_mem",
-)  # as the worker plans a tick
-
 Progress = Callable[[str, int, int], None]  # (view, keys done, keys in all)
 
 
@@ -115,20 +109,20 @@ def readers(catalogue: Catalogue, state: State) -> list[str]:
 
 
 def anew(conn: psycopg.Connection, state: State) -> tuple[int, int, int, tuple[str, ...]]:
-    """Build a view beside itself and swap it, with everything that reads it, in one transaction."""
-    with conn.transaction():
-        begin(conn)
-        conn.execute(
-            "update millstream.state set detail = detail - 'fingerprint' where name = %s", [state.name]
-        )
-        indexes = [list(columns) for columns in state.detail.get("indexes", [])]
-        deployed = deploy_view(
-            conn, state.relation, state.definition, schema=state.schema, path=state.path, indexes=indexes
-        )
-        fresh = load(conn).named(state.schema, state.relation)
-        assert fresh is not None and fresh.state is not None
-        row = conn.execute(f"select count(*) from {table(fresh.state)}".encode()).fetchone()
-        rows = int(row[0]) if row else 0
+    """Build a view beside itself and swap it, with everything that reads it."""
+    deployed = deploy_view(
+        conn,
+        state.relation,
+        state.definition,
+        schema=state.schema,
+        path=state.path,
+        indexes=[list(columns) for columns in state.detail.get("indexes", [])],
+        force=True,
+    )
+    fresh = load(conn).named(state.schema, state.relation)
+    assert fresh is not None and fresh.state is not None
+    row = conn.execute(f"select count(*) from {table(fresh.state)}".encode()).fetchone()
+    rows = int(row[0]) if row else 0
     return rows, rows, 0, (state.relation, *deployed.rebuilt)
 
 

@@ -15,15 +15,22 @@ from millstream.emit.names import dollars, quote
 from millstream.errors import Diagnostic, Refused
 from millstream.front.functions import parse_function
 from millstream.front.scope import SqlFunction
-from millstream.runtime import deploy, views
+from millstream.runtime.beside import carry_out
+from millstream.runtime.draft import Draft
 from millstream.runtime.faults import told
 from millstream.runtime.functions import translate
+from millstream.runtime.locks import Tell
 from millstream.runtime.naming import check_name
 from millstream.runtime.outcome import Deployed
 
 
 def deploy_sql_function(
-    conn: psycopg.Connection, ddl: str, *, schema: str = "public", path: str | None = None
+    conn: psycopg.Connection,
+    ddl: str,
+    *,
+    schema: str = "public",
+    path: str | None = None,
+    tell: Tell | None = None,
 ) -> Deployed:
     """Deploy CREATE FUNCTION … LANGUAGE sql. A changed body rebuilds the models that call it.
 
@@ -33,22 +40,25 @@ def deploy_sql_function(
     schema, name = function.schema or schema, function.name
     check_name(schema, name, path)
     definition = sql_definition(function)
-    with told(name, path, ddl), conn.transaction():
-        catalogue = deploy.begin(conn)
-        existing = catalogue.named(schema, name)
+
+    def prepare(draft: Draft) -> Deployed:
+        existing = draft.catalogue.named(schema, name)
         if existing is not None and existing.kind == "function" and existing.definition == definition:
             return Deployed(name, "unchanged", "sql function")
         if existing is not None:
             refuse_replacing(existing, function, path)
-        conn.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}".encode())
-        conn.execute(declaration(function, schema).encode())
-        store.put_relation(conn, store.Deployed(schema, name, "function", None, definition, path))
-        swaps: views.Swaps = []
-        rebuilt = deploy.rebuild(conn, schema, name, swaps)
-        views.swap(conn, swaps)
-        store.raise_epoch(conn)
-    deploy.collect(conn)
-    return Deployed(name, "replaced" if existing is not None else "created", "sql function", rebuilt)
+        draft.name(store.Deployed(schema, name, "function", None, definition, path))
+
+        def declare() -> None:
+            conn.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}".encode())
+            conn.execute(declaration(function, schema).encode())
+
+        draft.swaps.append(declare)
+        draft.add_readers(schema, name)
+        return Deployed(name, "replaced" if existing is not None else "created", "sql function")
+
+    with told(name, path, ddl):
+        return carry_out(conn, prepare, tell)
 
 
 def refuse_replacing(existing: store.Deployed, function: SqlFunction, path: str | None) -> None:

@@ -41,6 +41,7 @@ def read(conn: psycopg.Connection) -> dict[str, Any]:
         "queued": queued(conn),
         "kafka": kafka(conn),
         "views": views(conn),
+        "building": building(conn),
         "suspended": suspended(conn),
         "dead_keys": dead_keys(conn),
         "dead_rows": scalar(conn, "select count(*) from millstream.dead_row"),
@@ -61,6 +62,17 @@ def dead_keys(conn: psycopg.Connection) -> dict[str, int]:
         return {}
     rows = conn.execute("select model, count(*) from millstream.dead_keys group by 1 order by 1").fetchall()
     return {str(row[0]): int(row[1]) for row in rows}
+
+
+def building(conn: psycopg.Connection) -> dict[str, Any] | None:
+    """What is being built beside what runs, and how far it is."""
+    if not scalar(conn, "select to_regclass('millstream.build') is not null"):
+        return None
+    row = conn.execute(
+        "select views, doing, step, steps, extract(epoch from clock_timestamp() - started_at)::float8"
+        " from millstream.build"
+    ).fetchone()
+    return dict(zip(("views", "doing", "step", "steps", "seconds"), row, strict=True)) if row else None
 
 
 def suspended(conn: psycopg.Connection) -> list[dict[str, Any]]:

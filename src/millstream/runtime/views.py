@@ -3,61 +3,26 @@
 from __future__ import annotations
 
 import json
-import random
 import re
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import psycopg
-from sqlglot import exp
 
 from millstream.catalog import store
 from millstream.catalog.store import Catalogue, State
 from millstream.emit.names import pending, quote, table
 from millstream.errors import Diagnostic, MillstreamError, Refused
-from millstream.front.ddl import Table, parse_table
+from millstream.front.ddl import parse_table
 from millstream.front.parse import parse
 from millstream.front.plain import in_postgres_words
 from millstream.front.reads import relations, tables
 from millstream.front.scope import Context
 from millstream.plan.nodes import Relation
 from millstream.runtime.functions import forget
-from millstream.runtime.outcome import Deployed
-from millstream.runtime.source import Source, source_of
-from millstream.runtime.types import check_expressions, create_composites, drop_composites
+from millstream.runtime.source import source_of
+from millstream.runtime.types import drop_composites
 
 READER, WRITER = "millstream_reader", "millstream_writer"
-SWAP_SECONDS = 60.0  # how long a deploy waits for readers where the session sets no lock_timeout
-Swaps = list[Callable[[], None]]  # what lets readers see new versions, done last
-Rebuild = Callable[[psycopg.Connection, str, str, Swaps], tuple[str, ...]]
-
-
-def swap(conn: psycopg.Connection, swaps: Swaps) -> None:
-    """Let readers see everything that was built, all at once.
-
-    A reader of two views may hold one and wait for the other. So it is the deploy that gives way, long before
-    PostgreSQL would end one of the two, and tries again; it gives up after the session's lock_timeout, if that is set.
-    """
-    row = conn.execute(
-        "select setting::int / 1000.0, current_setting('lock_timeout') from pg_settings"
-        " where name = 'lock_timeout'"
-    ).fetchone()
-    patience, before = (
-        (float(row[0]) or SWAP_SECONDS, str(row[1])) if row is not None else (SWAP_SECONDS, "0")
-    )
-    deadline = time.monotonic() + patience
-    while True:
-        try:
-            with conn.transaction():
-                conn.execute("set local lock_timeout = '100ms'")
-                for show_one in swaps:
-                    show_one()
-                conn.execute("select set_config('lock_timeout', %s, true)", [before])
-            return
-        except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(random.uniform(0.01, 0.1))  # noqa: S311 - two deploys should not keep step
 
 
 def columns_of(conn: psycopg.Connection, state: str, names: Sequence[str]) -> list[tuple[str, str]]:
@@ -153,111 +118,6 @@ def free_name(
     if found is None and row is not None:
         why = f"{schema}.{name} exists in the database and was not deployed by Millstream"
         raise Refused(Diagnostic("MS032", name, why, "drop or rename it, or choose another name", path))
-
-
-def deploy_plain(
-    conn: psycopg.Connection,
-    catalogue: Catalogue,
-    schema: str,
-    name: str,
-    sql: str,
-    path: str | None,
-    rebuild: Rebuild,
-) -> Deployed:
-    """Deploy a plain view: PostgreSQL keeps it for readers, the catalogue for views that read it."""
-    tree = parse(sql, path)
-    for node in tree.find_all(exp.Table):
-        if node.args.get("version") is not None:
-            raise Refused(
-                Diagnostic(
-                    "MS016",
-                    "FOR SYSTEM_TIME AS OF PROCTIME() in a plain view",
-                    "a process-time join remembers what it met, and a plain view has no memory",
-                    "materialize the model as materialized_view or ephemeral",
-                    path,
-                )
-            )
-    existing = catalogue.named(schema, name)
-    if (
-        existing is not None
-        and existing.kind == "view"
-        and " ".join(existing.definition.split()) == " ".join(sql.split())
-        and is_shown(conn, schema, name)
-    ):
-        return Deployed(name, "unchanged", "view")
-    if existing is not None and existing.kind == "materialized_view":
-        pass
-    elif existing is None or existing.kind != "view":
-        free_name(conn, catalogue, schema, name, "view", path)
-    conn.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}".encode())
-    store.put_relation(conn, store.Deployed(schema, name, "view", None, sql, path))
-    swaps: Swaps = []
-    rebuilt = rebuild(conn, schema, name, swaps) if existing is not None else ()
-
-    def show_plain() -> None:
-        replace_view(conn, catalogue, schema, name, shown_text(catalogue, sql, path))
-        grant(conn, schema, name, "view")
-
-    swap(conn, [show_plain, *swaps])
-    store.raise_epoch(conn)
-    return Deployed(name, "replaced" if existing is not None else "created", "view", rebuilt)
-
-
-def extend_table(
-    conn: psycopg.Connection,
-    catalogue: Catalogue,
-    existing: store.Deployed,
-    before: Table,
-    declared: Table,
-    ddl: str,
-    path: str | None,
-    rebuild: Rebuild,
-) -> Deployed:
-    """Add nullable columns at the end of a source table; anything else would lose or invent data and is refused."""
-    added = declared.columns[len(before.columns) :]
-    kept = declared.columns[: len(before.columns)]
-    same = [(c.name, c.type, c.nullable, c.generated, c.identity) for c in kept] == [
-        (c.name, c.type, c.nullable, c.generated, c.identity) for c in before.columns
-    ]
-    rules = (declared.key, declared.conflict, declared.versions) == (
-        before.key,
-        before.conflict,
-        before.versions,
-    )
-    if not same or not rules or any(not c.nullable for c in added):
-        raise Refused(
-            Diagnostic(
-                "MS035",
-                f"source table {existing.name}",
-                "only new nullable columns at the end can be added to a table that holds rows",
-                "load into a table of a new name, or rebuild with --full-refresh, which empties it",
-                path,
-            )
-        )
-    state = catalogue.states[existing.state or ""]
-    source = Source(state.name, f"{quote(existing.schema)}.{quote(existing.name)}", declared)
-    create_composites(conn, declared)
-    check_expressions(conn, declared, source.clients.generated, path)
-    for statement in source.add(added):
-        conn.execute(statement.encode())
-    columns = columns_of(conn, state.name, [c.name for c in declared.columns])
-    solid = {c.name for c in declared.columns if not c.nullable}
-    detail = {**state.detail, "columns": [[n, t, n not in solid] for n, t in columns]}
-    conn.execute(
-        "update millstream.state set definition = %s, path = %s, detail = %s where name = %s",
-        [ddl, path, json.dumps(detail), state.name],
-    )
-    store.put_relation(conn, store.Deployed(existing.schema, existing.name, "table", state.name, ddl, path))
-    grant(conn, existing.schema, existing.name, "table")
-    conn.execute(
-        "update millstream.state set detail = detail - 'fingerprint' where reads ? %s",
-        [f"{existing.schema}.{existing.name}"],
-    )
-    swaps: Swaps = []
-    rebuilt = rebuild(conn, existing.schema, existing.name, swaps)
-    swap(conn, swaps)
-    store.raise_epoch(conn)
-    return Deployed(existing.name, "replaced", f"source table, {len(added)} columns added", rebuilt)
 
 
 def grant(conn: psycopg.Connection, schema: str, name: str, kind: str) -> None:

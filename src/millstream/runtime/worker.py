@@ -18,7 +18,7 @@ from millstream.catalog.store import setting
 from millstream.emit.fitting import model_of
 from millstream.emit.names import table
 from millstream.errors import MillstreamError
-from millstream.runtime import feed
+from millstream.runtime import change_log, feed
 from millstream.runtime.build import call
 from millstream.runtime.careful import CarefulForms, at_fault, suspend
 from millstream.runtime.convert_sources import convert_sources
@@ -102,6 +102,7 @@ class Worker:
         self.careful = CarefulForms()
         self.stage: Relation | str | None = None  # what runs beside the functions of a tick
         self.feeds = feed.Feeds()
+        self.logs = change_log.Logs()
         self.epoch = -1
         self.passed: dict[str, int] = {}  # rows through a relation's session tables since they were vacuumed
         self.grown: dict[str, int] = {}
@@ -228,6 +229,7 @@ class Worker:
             self.epoch = epoch
             raise Redeployed
         self.feeds.refresh(self.conn, feeds)
+        self.logs.refresh(self.conn, feeds)
         counts, changed, reading = one(
             execute(
                 "select counts, changed, reading::text from pg_temp.millstream_take(%s, %s::timestamptz, %s)",
@@ -271,6 +273,8 @@ class Worker:
             self.stage = "feeds"
             self.feeds.record(self.conn, tick + 1, reading, dict(zip(places, changes, strict=True)))
             self.stage = None
+        if self.logs.building:
+            self.logs.record(self.conn, tick + 1, dict(zip(places, changes, strict=True)))
         clock, milliseconds = one(
             execute(
                 "select case when isfinite(clock) then clock end, ms"
@@ -341,11 +345,13 @@ class Worker:
                 if row is None:
                     del self.grown[name]
                 elif rows > 1000 and rows > max(row[0], 0):
-                    self.conn.execute(f"analyze {table(name)}".encode())
+                    self.conn.execute(f"analyze (skip_locked) {table(name)}".encode())
                     self.grown[name] = 0
             if self.feeds.feeds:
                 feed.trim(self.conn)
             self.careful.look(self.conn)
+            if self.logs.building and (left := change_log.look_after(self.conn)):
+                log.warning("the deployment of %s has ended early; what it built is removed", ", ".join(left))
         with self.conn.transaction(), self.conn.cursor() as cursor:
             cursor.executemany(
                 "insert into millstream.node_stats (node, ticks, rows, milliseconds) values (%s, %s, %s, %s)"

@@ -12,6 +12,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import psycopg
 from dbt.adapters.contracts.connection import AdapterResponse
+from dbt.adapters.events.logging import AdapterLogger
 from dbt_common.exceptions import DbtDatabaseError, DbtRuntimeError
 
 from dbt.adapters.millstream.credentials import MillstreamCredentials
@@ -19,6 +20,9 @@ from dbt.adapters.millstream.place import place_in_project
 from millstream.errors import MillstreamError, Refused
 
 DEADLOCK_RETRIES = 3
+CANCEL_SECONDS = 1.0  # after which a deployment that goes on with another statement is told again
+
+log = AdapterLogger("Millstream")
 
 Node = Mapping[str, Any]
 
@@ -60,6 +64,7 @@ class Deployer:
     def __init__(self, credentials: MillstreamCredentials) -> None:
         self.credentials = credentials
         self.lock = threading.Lock()
+        self.cancelled = False
         self.connection: psycopg.Connection[Any] | None = None
         if not credentials.host:  # where Python functions look for model files
             os.environ.setdefault("MILLSTREAM_HOME", str(credentials.home_directory()))
@@ -75,6 +80,8 @@ class Deployer:
         A call that the server ends to resolve a deadlock has changed nothing and is made again.
         """
         with self.lock:
+            if self.cancelled:
+                raise DbtRuntimeError("the run was ended before this was deployed")
             try:
                 for _ in range(DEADLOCK_RETRIES):
                     with suppress(psycopg.errors.DeadlockDetected):
@@ -92,6 +99,21 @@ class Deployer:
                 ) from error
             except psycopg.Error as error:
                 raise DbtDatabaseError(str(error).strip()) from error
+
+    def cancel(self) -> None:
+        """End what is being deployed, in the server too, and begin nothing more; returns when it has ended."""
+        self.cancelled = True
+        self._end_statement()
+        while not self.lock.acquire(timeout=CANCEL_SECONDS):
+            self._end_statement()
+        self.lock.release()
+
+    def _end_statement(self) -> None:
+        """Ask the server to end the deployment's statement that runs, if any does."""
+        connection = self.connection
+        if connection is not None and not connection.closed:
+            with suppress(psycopg.Error):  # then it is asked again
+                connection.cancel_safe(timeout=CANCEL_SECONDS)
 
     def close(self) -> None:
         with self.lock:

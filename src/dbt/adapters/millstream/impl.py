@@ -16,7 +16,7 @@ from dbt_common.exceptions import DbtRuntimeError
 
 from dbt.adapters.millstream.config import MillstreamConfig
 from dbt.adapters.millstream.connections import MillstreamConnectionManager
-from dbt.adapters.millstream.deployer import Deployer, DeployResponse, response_of, told_in_project
+from dbt.adapters.millstream.deployer import Deployer, DeployResponse, log, response_of, told_in_project
 from dbt.adapters.millstream.functions import functions_called, python_entry
 from dbt.adapters.millstream.relation import MillstreamRelation, MillstreamRelationType
 from millstream.errors import Refused
@@ -54,6 +54,11 @@ class MillstreamAdapter(PostgresAdapter):
     @classmethod
     def type(cls) -> str:
         return "millstream"
+
+    def cancel_open_connections(self) -> Iterable[str]:
+        """End what runs in the server when the run is ended: its deployment, then dbt's own statements."""
+        self.deployer.cancel()
+        return super().cancel_open_connections()
 
     def cleanup_connections(self) -> None:
         super().cleanup_connections()
@@ -95,6 +100,7 @@ class MillstreamAdapter(PostgresAdapter):
                     materialized=materialized,
                     indexes=[list(index["columns"]) for index in model["config"].get("indexes") or ()],
                     force=force,
+                    tell=log.info,
                     portable=bool(model["config"].get("portable", True)),
                     later={
                         (node["schema"], node.get("alias") or node["name"])
@@ -121,7 +127,7 @@ class MillstreamAdapter(PostgresAdapter):
         from millstream.runtime import deploy
 
         schema, name = self._name(relation)
-        arguments = {"schema": schema, "path": model["original_file_path"]}
+        arguments: dict[str, Any] = {"schema": schema, "path": model["original_file_path"], "tell": log.info}
         with told_in_project(model, nodes, self.project_root):
             try:
                 return response_of(self._deploy(deploy.deploy_table, name, ddl, **arguments))
@@ -174,7 +180,9 @@ class MillstreamAdapter(PostgresAdapter):
         schema, _ = self._name(relation)
         path = model["original_file_path"]
         with told_in_project(model, {}, self.project_root):
-            return response_of(self._deploy(deploy_sql_function, ddl, schema=schema, path=path))
+            return response_of(
+                self._deploy(deploy_sql_function, ddl, schema=schema, path=path, tell=log.info)
+            )
 
     @available.parse_list
     def python_functions_of(
