@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from millstream.front.aggregates import has_aggregates
+from millstream.front.identifiers import alike
 from millstream.front.table_functions import OBJECTS, function_in_from, is_set, name_of, read_call
 
 VALUE, ORDER, ROWS = "value", "order", "rows"
@@ -84,7 +85,7 @@ def labelled(query: exp.Select) -> tuple[exp.Select, list[exp.Expr]]:
         inner = term.this
         first = isinstance(inner, exp.Literal) and inner.name == "1"
         named = isinstance(inner, exp.Column) and not inner.table and inner.name == item.alias_or_name
-        if first or named or inner == value:
+        if first or named or alike(inner, value):
             label = VALUE
         else:
             label = f"{ORDER}{number}"

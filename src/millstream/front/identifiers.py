@@ -54,6 +54,19 @@ def fold(tree: exp.Expr) -> exp.Expr:
     return tree
 
 
+def alike(one: exp.Expr, other: exp.Expr) -> bool:
+    """Tell whether two parts of a tree say the same. Names are spelled as the database keeps them, so quotes mean nothing."""
+    return without_quotes(one) == without_quotes(other)
+
+
+def without_quotes(part: exp.Expr) -> exp.Expr:
+    """A copy in which no name is quoted."""
+    changed = part.copy()
+    for node in changed.find_all(exp.Identifier):
+        node.set("quoted", False)
+    return changed
+
+
 def check_names(tree: exp.Expr, path: str | None) -> exp.Expr:
     """Refuse the first name of a tree that no database can keep as it is written."""
     for node in tree.walk():

@@ -8,6 +8,7 @@ from sqlglot import exp
 
 from millstream.diagnostics import refuse
 from millstream.dialect import write
+from millstream.front.identifiers import alike
 from millstream.front.scope import Context
 from millstream.plan.expression import Attribute, column
 from millstream.plan.keys import is_total, tie_break
@@ -54,7 +55,7 @@ def read_ordering(query: exp.Query, items: Items, context: Context) -> tuple[Ord
         if isinstance(term, exp.Column) and not term.table and term.name in names:
             return names.index(term.name)
         for position, (_, item) in enumerate(items):
-            if item == term:
+            if alike(item, term):
                 return position
         if not isinstance(query, exp.Select):
             raise refuse("MS003", term, write(term), path)
