@@ -124,7 +124,10 @@ class Spelling:
         if word in self.relations:
             schema, name = self.relations[word]
             written = _written(name, choose)
-            return written if schema == "public" else f"{_written(schema, choose)}.{written}"
+            alone = (
+                sum(name == other for _, other in self.relations.values()) == 1
+            )  # else it means the nearest
+            return written if schema == "public" and alone else f"{_written(schema, choose)}.{written}"
         if word in self.columns and not called:
             return _written(self.columns[word], choose)
         if ALIAS.fullmatch(word):
