@@ -1,5 +1,6 @@
 -- Items that a person bought and should not be offered now: never again, or, in a category that
--- people buy again, not before its number of days has passed.
+-- people buy again, not before its number of days has passed. A million days are before every
+-- event, and still a timestamp.
 select
     p.user_id,
     p.item_id,
@@ -10,4 +11,5 @@ left join {{ ref('category_rules') }} as c on c.category = i.category
 where
     not coalesce(c.is_repeatable, false)
     or p.last_purchased_at
-    > now() - coalesce(c.repeat_after_days, 0) * interval '1 day'
+    > now()
+    - least(greatest(coalesce(c.repeat_after_days, 0), 0), 1000000) * interval '1 day'

@@ -73,6 +73,8 @@ select
             then 'user_id and anonymous_id are missing'
         when f.occurred_at is null
             then 'occurred_at is missing or not a timestamp with a time zone'
+        when not {{ is_moment('f.occurred_at') }} then 'occurred_at is no moment'
+        when not {{ is_moment('f.received_at') }} then 'received_at is no moment'
         when f.occurred_at > f.received_at + interval '{{ var("future_minutes") }} minutes'
             then 'occurred_at is after received_at'
         when f.quantity_text is not null and f.quantity is null

@@ -20,6 +20,8 @@ OWNERS = {
 }
 """The lists that are served, and whose or of what each is."""
 LONGEST = 100
+NEVER = 100_000
+"""Days in which nobody lives to see an item offered again."""
 
 WHO = "coalesce(e.user_id, i.user_id, e.anonymous_id)"
 KEPT = f"""
@@ -56,7 +58,7 @@ class Shop:
             {item: category for item, category in items if item not in hidden},
             frozenset(user for (user,) in query("select user_id from erased_users")),
             {(user, item): at for user, item, at in query(KEPT)},
-            {category: timedelta(days=days) for category, days in rules},
+            {category: timedelta(days=days) for category, days in rules if days < NEVER},
         )
 
     def keeps(self, user: str, item: str) -> bool:

@@ -122,7 +122,7 @@ def steps(start: datetime) -> tuple[Step, ...]:
             insert("items", *(item(*row) for row in ITEMS), item("gone", "cake", "north", active=False)),
             insert("inventory", *((name, 9) for name in "abcfghijk"), ("d", 0)),
             insert("users", ("ann", "family", None, start), ("bob", "family", None, start), ("cleo", None, None, start)),
-            insert("category_rules", ("tea", True, 7), ("books", True, None)),
+            insert("category_rules", ("tea", True, 7), ("books", True, None), ("toys", True, 9_999_999)),
         ), expected={"serve_segments": {("ann", "family"), ("bob", "family")}}),
         Step("people buy baskets", (insert("events", *(
             event(f"buyer-{name}", "purchase", each, 2 * DAY, session=f"basket-{name}") for name, basket in baskets.items() for each in basket

@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import psycopg
 import pytest
+from psycopg import sql
 
 from tests.serving.shop import DAY, Shop
 
 K = 5
+VIEWS = "select viewname from pg_views where schemaname = 'public'"
 PEOPLE = ["ann", "buyer-1", "parent", "newcomer", "somebody", "nobody", ""]
 
 
@@ -118,6 +121,42 @@ def test_what_people_buy_again_is_offered_again_in_time(shop: Shop) -> None:
     shop.writer.execute("update category_rules set repeat_after_days = 7")
     shop.flush()
     assert {"i0", "i1"}.isdisjoint(shop.items("buyer-1", 9))
+
+
+@pytest.mark.parametrize("days", [999_999, 3_000_000, 2**31 - 1])
+def test_more_days_than_time_has_mean_never_again(shop: Shop, days: int) -> None:
+    shop.put("category_rules", category="cake", is_repeatable=True, repeat_after_days=days)
+    shop.event("parent", "purchase", "i2", DAY, occurred_at="0900-01-01 00:00:00+00")
+    shop.flush()
+    assert len(shop.recommend("buyer-1", K)) == K
+    assert {"i0", "i1"}.isdisjoint(shop.items("buyer-1", 9))
+    assert "i2" not in shop.items("parent", 9)
+
+
+@pytest.mark.parametrize("days", [-1, -(2**31)])
+def test_days_below_none_mean_at_once(shop: Shop, days: int) -> None:
+    shop.put("category_rules", category="cake", is_repeatable=True, repeat_after_days=days)
+    shop.flush()
+    assert {"i0", "i1"} <= set(shop.items("buyer-1", 9))
+
+
+@pytest.mark.parametrize(
+    "moment", ["infinity", "294276-12-31 23:59:00+00", "-infinity", "4000-01-01 00:00:00+00 BC"]
+)
+@pytest.mark.parametrize("column", ["occurred_at", "received_at"])
+def test_an_event_at_no_moment_costs_itself_and_no_read(shop: Shop, column: str, moment: str) -> None:
+    before = shop.items("ann", K)
+    shop.event("ann", "view_item", "i7", DAY, **{column: moment})
+    shop.flush()
+    assert shop.items("ann", K) == before
+    shop.reader.execute("select * from serve_recommendations").fetchall()
+    with psycopg.connect(shop.dsns["owner"]) as owner:
+        for view in owner.execute(VIEWS).fetchall():
+            owner.execute(sql.SQL("select * from {}").format(sql.Identifier(*view)))
+        [(reason,)] = owner.execute(
+            "select reason from stg_events_quarantined where user_id = 'ann'"
+        ).fetchall()
+    assert reason in (f"{column} is no moment", "occurred_at is after received_at")
 
 
 def test_a_person_who_bought_everything_gets_nothing_else(shop: Shop) -> None:

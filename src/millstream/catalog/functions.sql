@@ -82,7 +82,7 @@ begin
     if (select s.value from millstream.setting as s where s.name = 'clock') <> 'event' then
         raise exception 'the wall clock cannot be set' using hint = 'only the event clock can: millstream up --clock event';
     end if;
-    if reading is null or not isfinite(reading) then
+    if reading is null or reading < '0001-01-02 00:00+00' or reading >= '9999-12-31 00:00+00' then
         raise exception 'the clock needs a moment' using hint = 'call millstream.set_clock(timestamptz ''2026-01-31 12:00+00'')';
     end if;
     update millstream.clock set set_to = reading;

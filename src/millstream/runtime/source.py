@@ -22,6 +22,10 @@ from millstream.runtime.client_table import ClientTable
 
 EVENT_TIME, ARRIVAL = "occurred_at", "received_at"  # the columns that the event clock goes by
 FUTURE_MINUTES = 5  # how far senders' clocks may be ahead
+FIRST, END = (
+    "timestamptz '0001-01-02 00:00+00'",
+    "timestamptz '9999-12-31 00:00+00'",
+)  # what every client can read
 
 
 @dataclass(frozen=True)
@@ -142,15 +146,18 @@ class Source:
     def latest(self, variable: str) -> str:
         """A statement that moves a variable on to the latest event among the changes.
 
-        One that is dated after its arrival, has no arrival, or is at no time at all moves nothing.
+        One that is dated after its arrival, has no arrival, or is at no moment that a client can read moves nothing.
         """
-        moment = quote(EVENT_TIME)
-        arrived = ""
+        moment, arrival = quote(EVENT_TIME), quote(ARRIVAL)
+        moments, ordered = [moment], ""
         if any(c.name == ARRIVAL and c.type == "TIMESTAMPTZ" for c in self.table.columns):
-            arrived = f" AND {moment} <= {quote(ARRIVAL)} + interval '{FUTURE_MINUTES} minutes'"
+            moments.append(arrival)
+            # cut off, because nothing says that the bounds are looked at before the sum
+            ordered = f" AND {moment} <= least({arrival}, {END}) + interval '{FUTURE_MINUTES} minutes'"
+        bounds = " AND ".join(f"{column} >= {FIRST} AND {column} < {END}" for column in moments)
         return (
             f"SELECT greatest({variable}, max({moment})) INTO {variable} FROM {changes(self.name)} "
-            f"WHERE {WEIGHT} > 0 AND isfinite({moment}){arrived};"
+            f"WHERE {WEIGHT} > 0 AND {bounds}{ordered};"
         )
 
     def apply(self) -> str:

@@ -113,6 +113,12 @@ def test_an_event_from_the_future_does_not_move_the_clock(engine: Engine) -> Non
         ("infinity", "infinity"),
         ("infinity", None),
         ("-infinity", "2030-01-01"),
+        ("2030-01-01", None),
+        ("2030-01-01", "infinity"),
+        ("294276-12-31 23:58", "294276-12-31 23:59"),
+        ("20000-01-01", "infinity"),
+        ("4713-11-24 BC", "4713-11-24 BC"),
+        ("4713-11-24 BC", "-infinity"),
     ],
 )
 def test_an_event_without_a_time_that_can_be_moves_nothing(
@@ -149,7 +155,7 @@ def test_an_owner_sets_the_event_clock_back(engine: Engine) -> None:
     put(engine, 3, minute(4))
     assert engine.tick().now == minute(4)
     assert engine.all("recent") == [("a", 2)]
-    for wrong in ("null", "'infinity'"):
+    for wrong in ("null", "'infinity'", "'20000-01-01'", "'0044-03-15 BC'"):
         with pytest.raises(psycopg.errors.RaiseException, match="the clock needs a moment"):
             engine.execute(f"call millstream.set_clock({wrong})")
 

@@ -1,0 +1,58 @@
+{{ config(materialized='ephemeral') }}
+-- Every event with who acted (a known user, else the user an anonymous visitor turned out to
+-- be, else the visitor) and, if it must not be used, why.
+with
+
+resolved as (
+
+    select
+        e.event_id,
+        e.event_type,
+        coalesce(e.user_id, i.user_id, e.anonymous_id) as user_id,
+        e.session_id,
+        e.item_id,
+        e.quantity,
+        e.price,
+        e.dwell_seconds,
+        e.list_id,
+        e.position,
+        e.rec_id,
+        e.device,
+        e.consent,
+        e.occurred_at,
+        e.received_at
+    from {{ ref('events') }} as e
+    left join {{ ref('identities') }} as i on i.anonymous_id = e.anonymous_id
+
+)
+
+select
+    r.event_id,
+    r.event_type,
+    r.user_id,
+    r.session_id,
+    r.item_id,
+    r.quantity,
+    r.price,
+    r.dwell_seconds,
+    r.list_id,
+    r.position,
+    r.rec_id,
+    r.occurred_at,
+    r.received_at,
+    case
+        when not coalesce(r.consent, true) then 'no consent'
+        when coalesce(r.device, '') = 'bot' then 'bot'
+        when r.occurred_at is null then 'occurred_at is missing'
+        when r.received_at is null then 'received_at is missing'
+        when not {{ is_moment('r.occurred_at') }} then 'occurred_at is no moment'
+        when not {{ is_moment('r.received_at') }} then 'received_at is no moment'
+        when
+            r.occurred_at
+            > r.received_at + interval '{{ var("future_minutes") }} minutes'
+            then 'occurred_at is after received_at'
+        when r.user_id is null then 'user_id and anonymous_id are missing'
+        when x.user_id is not null then 'erased'
+    end as reason
+from resolved as r
+left join {{ ref('erased_users') }} as x on x.user_id = r.user_id
