@@ -12,22 +12,24 @@ import numpy as np
 from psycopg import capabilities, sql
 from scipy.sparse import csr_array
 
+from loaders.ids import id_or_none, is_no_id
 from loaders.target import Target
 
 FETCH = 2_000
-ERASED = """
-select user_id from erased_users
-union all
+ERASED = "select user_id from erased_users"
+VISITORS = """
 select i.anonymous_id from identities as i inner join erased_users as x on x.user_id = i.user_id
 """
 LINES = """
-select session_id, coalesce(user_id, anonymous_id), item_id, occurred_at
+select event_id, session_id, user_id, anonymous_id, item_id, occurred_at
 from {}
 where
     event_type = any(%s)
     and item_id is not null
     and consent is distinct from false
     and device is distinct from 'bot'
+    and occurred_at >= '0001-01-02 00:00+00'
+    and occurred_at < '9999-12-31 00:00+00'
 """
 Line: TypeAlias = tuple[str | None, str | None, str, datetime]
 
@@ -84,16 +86,21 @@ def gather(lines: Iterable[Line]) -> Baskets:
 def read_lines(target: Target, relation: str, event_types: Sequence[str]) -> Iterator[Line]:
     """Read lines from a relation with the columns of `events`; `relation` may name its schema.
 
-    Events of erased people (also before they were known by name), of people who refused consent and of bots are left
-    out. A visitor without a name is a person by the anonymous id.
+    Events of erased people (under any id that the event has, also before they were known by name), of people who
+    refused consent, of bots and at no moment are left out. A visitor without a name is a person by the anonymous id.
     """
     erased = {row[0] for row in target.connection.execute(ERASED)}
+    visitors = {row[0] for row in target.connection.execute(VISITORS)}
     statement = sql.SQL(LINES).format(sql.Identifier(*relation.split(".")))
     size = FETCH if capabilities.has_stream_chunked() else 1
     with target.connection.cursor(binary=True) as cursor:
-        for line in cursor.stream(statement, [list(event_types)], size=size):
-            if line[1] not in erased:
-                yield line
+        for event_id, *ids, named, time in cursor.stream(statement, [list(event_types)], size=size):
+            session, user, visitor = map(id_or_none, ("session_id", "user_id", "anonymous_id"), ids)
+            item = id_or_none("item_id", named)
+            if item is None or is_no_id("event_id", event_id) or user in erased or visitor in erased:
+                continue
+            if user is not None or visitor not in visitors:
+                yield session, user or visitor, item, time
 
 
 def _ranks(numbers: dict[str, int]) -> np.ndarray:

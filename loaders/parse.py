@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
+from loaders.ids import IDS, is_no_id
 from loaders.relations import EVENTS
 from loaders.rows import Event
 
@@ -14,7 +15,7 @@ INTEGER_RANGE = range(-(2**31), 2**31)
 
 
 def event_from(fields: Mapping[str, object]) -> Event:
-    """Make an event of fields named like the columns of `events`; absent and empty ones are null.
+    """Make an event of fields named like the columns of `events`; absent and empty ones are null, and ids that are none.
 
     Raises ValueError with the reason: an unknown field, a missing one, or a value that its column cannot hold.
     """
@@ -22,14 +23,20 @@ def event_from(fields: Mapping[str, object]) -> Event:
     if unknown:
         raise ValueError(f"unknown field {unknown[0]!r}; the fields are {', '.join(EVENTS.columns)}")
     for name in REQUIRED:
-        if fields.get(name) in (None, ""):
+        if _is_missing(name, fields.get(name)):
             raise ValueError(f"{name} is missing")
     return Event._make(
         (
-            None if fields.get(name) in (None, "") else READERS[kind](name, fields[name])
+            None if _is_missing(name, fields.get(name)) else READERS[kind](name, fields[name])
             for name, kind in EVENTS.columns.items()
         )
     )
+
+
+def _is_missing(name: str, value: object) -> bool:
+    if value in (None, ""):
+        return True
+    return name in (*IDS, "item_id") and isinstance(value, str | int) and is_no_id(name, str(value))
 
 
 def _text(name: str, value: object) -> str:

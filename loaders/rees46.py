@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from loaders.errors import LoaderError
+from loaders.ids import id_or_none
 from loaders.rows import Event, Item, Rejected, event
 from loaders.source import TextSource, damage, printable
 
@@ -79,10 +80,13 @@ def _check(row: list[str]) -> None:
 
 def _event(row: list[str]) -> Event:
     _check(row)
+    user: str | None
+    session: str | None
     time, kind, product, _, _, _, price, user, session = row
     if kind not in EVENT_TYPES:
         raise ValueError(f"unknown event_type {kind!r}; known are {', '.join(EVENT_TYPES)}")
-    if not user:
+    user, session = id_or_none("user_id", user), id_or_none("session_id", session)
+    if user is None:
         raise ValueError("user_id is missing")
     return event(
         "rees46-" + hashlib.blake2b(",".join(row).encode(), digest_size=12).hexdigest(),

@@ -1,16 +1,19 @@
 {{ config(materialized='ephemeral') }}
 -- Every event with who acted (a known user, else the user an anonymous visitor turned out to
--- be, else the visitor) and, if it must not be used, why.
+-- be, else the visitor) and, if it must not be used, why. An id that names nobody is null from
+-- here on.
 with
 
-resolved as (
+named as (
 
     select
         e.event_id,
         e.event_type,
-        coalesce(e.user_id, i.user_id, e.anonymous_id) as user_id,
-        e.session_id,
-        e.item_id,
+        {{ id_or_null('e.event_id') }} as known_event_id,
+        {{ id_or_null('e.user_id') }} as user_id,
+        {{ id_or_null('e.anonymous_id') }} as anonymous_id,
+        {{ id_or_null('e.session_id') }} as session_id,
+        {{ id_or_null('e.item_id', var('missing_words')) }} as item_id,
         e.quantity,
         e.price,
         e.dwell_seconds,
@@ -22,7 +25,32 @@ resolved as (
         e.occurred_at,
         e.received_at
     from {{ ref('events') }} as e
-    left join {{ ref('identities') }} as i on i.anonymous_id = e.anonymous_id
+
+),
+
+resolved as (
+
+    select
+        n.event_id,
+        n.event_type,
+        n.known_event_id,
+        coalesce(
+            n.user_id, {{ id_or_null('i.user_id') }}, n.anonymous_id
+        ) as user_id,
+        n.session_id,
+        n.item_id,
+        n.quantity,
+        n.price,
+        n.dwell_seconds,
+        n.list_id,
+        n.position,
+        n.rec_id,
+        n.device,
+        n.consent,
+        n.occurred_at,
+        n.received_at
+    from named as n
+    left join {{ ref('identities') }} as i on i.anonymous_id = n.anonymous_id
 
 )
 
@@ -43,6 +71,7 @@ select
     case
         when not coalesce(r.consent, true) then 'no consent'
         when coalesce(r.device, '') = 'bot' then 'bot'
+        when r.known_event_id is null then 'event_id is missing'
         when r.occurred_at is null then 'occurred_at is missing'
         when r.received_at is null then 'received_at is missing'
         when not {{ is_moment('r.occurred_at') }} then 'occurred_at is no moment'

@@ -26,8 +26,8 @@ TYPES = {
 """RisingWave has no char(n), varchar(n), uuid, json, money, inet, xml, enumerations or domains."""
 
 FUNCTIONS = {
-    "abs", "array_agg", "array_length", "array_position", "array_to_string", "bool_and", "bool_or", "cardinality",
-    "ceil", "coalesce", "concat", "convert_from", "count", "date_trunc", "decode", "encode", "exp", "extract",
+    "abs", "array_agg", "array_length", "array_position", "array_to_string", "bool_and", "bool_or", "btrim", "cardinality",
+    "ceil", "chr", "coalesce", "concat", "convert_from", "count", "date_trunc", "decode", "encode", "exp", "extract",
     "first_value", "floor", "get_byte", "greatest", "lag", "last_value", "lead", "least", "left", "length", "ln",
     "lower", "max", "md5", "min", "mod", "now", "nullif", "power", "proctime", "rank", "regexp_count", "regexp_match",
     "replace", "round", "row_number", "split_part", "sqrt", "string_agg", "substr", "sum", "to_timestamp", "trim",

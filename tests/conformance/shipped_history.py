@@ -144,12 +144,14 @@ def steps(start: datetime) -> tuple[Step, ...]:
         ),), expected={"select item_ids from feat_user_recent where user_id = 'ann'": {(("a", "f"),)}}),
         Step("bots, refusals and wrong clocks are quarantined", (insert("events",
             event("robot", "view_item", "a", device="bot"), event("shy", "view_item", "a", consent=False),
-            event("ahead", "view_item", "a", -DAY), event(None, "view_item", "a"),
+            event("ahead", "view_item", "a", -DAY),
+            event("", "view_item", "a", anonymous="undefined"), event("nil", "view_item", "a", id_=" "),
         ),), expected={"select coalesce(user_id, '-'), reason from stg_events_quarantined": {
             ("robot", "bot"), ("shy", "no consent"), ("ahead", "occurred_at is after received_at"), ("-", "user_id and anonymous_id are missing"),
+            ("-", "event_id is missing"),
         }}),
         Step("visitors without a name look around", (insert("events",
-            event(None, "view_item", "c", anonymous="x1"), event(None, "add_to_cart", "g", anonymous="x1"), event(None, "view_item", "b", anonymous="x2"),
+            event(None, "view_item", "c", anonymous="x1"), event(None, "add_to_cart", "g", anonymous="x1"), event("NULL", "view_item", "b", anonymous="x2", session="0"),
         ),)),
         Step("a visitor turns out to be somebody known", (insert("identities", ("x1", "cleo")),),
             expected={"select item_ids from feat_user_recent where user_id = 'cleo'": {(("c", "d", "g"),)}}),
@@ -170,9 +172,9 @@ def steps(start: datetime) -> tuple[Step, ...]:
         Step("raw messages are parsed or rejected", (insert("events_raw",
             log.message(), log.message(item_id="b", event_type="purchase", quantity="2", price="4.5"), log.message(event_id="first"),
             log.message(item_id="c", consent="true", position="3"), log.raw("not json"), log.message(event_id=None),
-            log.message(price="much"), log.message(quantity="1.5"), log.message(occurred_at="2026-01-01"), log.message(age=-DAY),
+            log.message(user_id="", anonymous_id="0"), log.message(price="much"), log.message(quantity="1.5"), log.message(occurred_at="2026-01-01"), log.message(age=-DAY),
         ),), expected={"select reason from stg_events_rejected": {
-            ("the payload is not JSON",), ("event_id is missing",), ("price is not a number",), ("quantity is not an integer",),
+            ("the payload is not JSON",), ("event_id is missing",), ("user_id and anonymous_id are missing",), ("price is not a number",), ("quantity is not an integer",),
             ("occurred_at is missing or not a timestamp with a time zone",), ("occurred_at is after received_at",),
         }, "select item_id, units from feat_user_items where user_id = 'gil'": {("a", 0), ("b", 2), ("c", 0)}}),
         Step("a loader writes a neighbour without a score", (

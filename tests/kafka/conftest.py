@@ -25,10 +25,11 @@ RAW = "stg_events_raw_decoded"  # ephemeral: a part of the text of its readers
 
 def model(folder: str, name: str) -> str:
     """The text of one of the project's models, as dbt renders it."""
+    macros = "".join((ROOT / f"macros/{used}.sql").read_text() for used in ("id_or_null", "is_moment"))
     settings = yaml.safe_load((ROOT / "dbt_project.yml").read_text())["vars"]
     return (
         Environment(autoescape=False)  # noqa: S701 (SQL, not HTML)
-        .from_string((ROOT / "sql" / folder / f"{name}.sql").read_text())
+        .from_string(macros + (ROOT / "sql" / folder / f"{name}.sql").read_text())
         .render(this=name, ref=str, var=settings.__getitem__, config=lambda **_: "")
     )
 

@@ -228,8 +228,25 @@ def test_erased_people_refused_consent_and_bots_are_left_out(
     owner.execute("update events set device = 'bot' where user_id = 'crawler'")
     owner.execute("update events set anonymous_id = user_id, user_id = null where user_id = 'visitor'")
     owner.execute("insert into identities values ('visitor', 'erased')")
-    owner.execute("insert into erased_users values ('erased', now())")
+    buy(owner, [(f"v{number}", "sam", good, NOON) for number in range(19) for good in ("bread", "late")])
+    owner.execute("update events set anonymous_id = 'phone' where user_id = 'sam'")
+    owner.execute("insert into erased_users values ('erased', now()), ('phone', now())")
     owner.execute("update events set consent = false where user_id = 'shy'")
+    quiet_embed(dsn, tmp_path)
+    items = {row[0] for row in owner.execute("select item_id from item_vectors")}
+    assert items == {*BREAKFAST, *BARBECUE}
+
+
+@pytest.mark.usefixtures("weights")
+def test_nobodys_baskets_and_no_moments_are_left_out(
+    dsn: str, owner: psycopg.Connection, tmp_path: Path
+) -> None:
+    buy(owner, shopping())
+    for nobody in ("", "null", "0"):
+        buy(owner, [("", nobody, good, NOON) for good in ("bread", f"lost-{nobody}")] * 9)
+    buy(owner, [(f"u{number}", "ann", good, NOON) for number in range(9) for good in ("bread", "never")])
+    owner.execute("update events set occurred_at = 'infinity', received_at = null where item_id = 'never'")
+    owner.execute("update events set occurred_at = null where item_id = 'never' and session_id = 'u1'")
     quiet_embed(dsn, tmp_path)
     items = {row[0] for row in owner.execute("select item_id from item_vectors")}
     assert items == {*BREAKFAST, *BARBECUE}

@@ -72,6 +72,8 @@ def test_jsonl_takes_numbers_as_ids_and_offsets_of_any_zone(tmp_path: Path) -> N
         ({"occurred_at": "yesterday"}, "occurred_at must be an ISO 8601 time"),
         ({"occurred_at": 1_772_366_400}, "occurred_at must be an ISO 8601 time"),
         ({"event_type": ""}, "event_type is missing"),
+        ({"event_id": " "}, "event_id is missing"),
+        ({"event_id": "null"}, "event_id is missing"),
     ],
 )
 def test_a_value_that_its_column_cannot_hold_is_rejected_with_the_reason(
@@ -80,6 +82,14 @@ def test_a_value_that_its_column_cannot_hold_is_rejected_with_the_reason(
     (row,) = rejected("jsonl", write_jsonl(tmp_path / "log.jsonl", [fields(0, **changed)]))
     assert words in row.reason
     assert row.line == 1
+
+
+@pytest.mark.parametrize("nobody", ["", " ", "null", "Undefined", "0", 0, '"nil"'])
+def test_an_id_that_names_nobody_is_null(tmp_path: Path, nobody: object) -> None:
+    given = fields(0, user_id=nobody, session_id=nobody, anonymous_id="phone", item_id="0")
+    (event,) = events("jsonl", write_jsonl(tmp_path / "log.jsonl", [given]))
+    assert (event.user_id, event.anonymous_id, event.item_id) == (None, "phone", "0")
+    assert event.session_id == "phone-20260301T120000", "made, as where there is none"
 
 
 def test_csv_reads_any_order_of_columns_and_empty_fields_as_null(tmp_path: Path) -> None:

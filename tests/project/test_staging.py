@@ -5,7 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+import yaml
 
+from loaders import ids
+from tests.project.compiled import ROOT
 from tests.project.shop import Shop
 
 MINUTE = timedelta(minutes=1)
@@ -56,6 +59,71 @@ def test_an_event_that_must_not_be_used_is_quarantined(
     assert shop.rows("select event_id, reason from stg_events_quarantined") == [
         {"event_id": bad, "reason": reason}
     ]
+
+
+NO_IDS = ["", "  ", "\t", "null", "NULL", '"undefined"', "None", "(not set)", "0", "'0'", "Anonymous"]
+
+
+@pytest.mark.parametrize("nobody", NO_IDS)
+def test_an_id_that_is_none_is_nobodys(shop: Shop, nobody: str) -> None:
+    shop.put("identities", anonymous_id="phone", user_id="eva")
+    shop.put("identities", anonymous_id=nobody, user_id="everybody")
+    shop.put("identities", anonymous_id="tablet", user_id=nobody)
+    for visitor in ("phone", "tablet", "watch"):
+        shop.event(nobody, "view_item", "a", MINUTE, anonymous_id=visitor, session_id=nobody)
+    lost = shop.event(nobody, "view_item", "a", MINUTE, anonymous_id=nobody)
+    nameless = shop.event("ann", "view_item", "a", MINUTE, event_id=nobody)
+    shop.refresh()
+    assert shop.values("select user_id from stg_events order by user_id") == ["eva", "tablet", "watch"]
+    assert shop.values("select distinct session_id from stg_events") == [None]
+    assert {row["event_id"]: row["reason"] for row in shop.rows("select * from stg_events_quarantined")} == {
+        lost: "user_id and anonymous_id are missing",
+        nameless: "event_id is missing",
+    }
+    assert shop.values("select user_id from feat_user_recent order by user_id") == ["eva", "tablet", "watch"]
+    assert shop.rows("select * from feat_session_items") == []
+
+
+def test_an_id_that_only_looks_like_none_is_kept_as_it_is(shop: Shop) -> None:
+    for user in (" ann ", "00", "nullius", "O'Neil", "guest-7"):
+        shop.event(user, "view_item", "a", MINUTE)
+    shop.refresh()
+    assert set(shop.values("select user_id from stg_events")) == {
+        " ann ",
+        "00",
+        "nullius",
+        "O'Neil",
+        "guest-7",
+    }
+
+
+@pytest.mark.parametrize(
+    ("item", "is_kept"), [("", False), ("undefined", False), ("0", True), ("guest", True)]
+)
+def test_an_item_may_be_called_what_a_person_may_not(shop: Shop, item: str, is_kept: bool) -> None:
+    shop.event("ann", "view_item", item, MINUTE)
+    shop.refresh()
+    assert shop.values("select item_id from stg_events") == [item if is_kept else None]
+    assert shop.values("select item_id from feat_user_items") == ([item] if is_kept else [])
+
+
+@pytest.mark.parametrize("nobody", NO_IDS)
+def test_a_message_of_nobody_is_rejected(shop: Shop, nobody: str) -> None:
+    shop.message(user_id=nobody)
+    shop.message(event_id=nobody)
+    shop.message(event_id="visit", user_id=nobody, anonymous_id="phone", session_id=nobody)
+    shop.refresh()
+    assert set(shop.values("select reason from stg_events_rejected")) == {
+        "user_id and anonymous_id are missing",
+        "event_id is missing",
+    }
+    assert shop.values("select event_id from stg_events_raw_parsed where user_id is null") == ["visit"]
+
+
+def test_the_loaders_know_the_same_words() -> None:
+    given = yaml.safe_load((ROOT / "dbt_project.yml").read_text())["vars"]
+    assert set(given["missing_words"]) == ids.MISSING_WORDS
+    assert set(given["nobody_ids"]) == ids.NOBODY_IDS
 
 
 @pytest.mark.parametrize(("minutes_ahead", "is_used"), [(5, True), (6, False)])
