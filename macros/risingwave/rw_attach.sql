@@ -2,7 +2,8 @@
     {% set current = deployed.get(relation.schema ~ '.' ~ relation.identifier) %}
     {% if current is not none and current.kind != kind %}
         {% do exceptions.raise_compiler_error(
-            relation ~ ' is a ' ~ current.kind ~ ': drop it first, or give the ' ~ kind ~ ' another name'
+            relation ~ ' is a ' ~ current.kind ~ ': remove it from the project and run '
+            ~ 'dbt run-operation rw_drop_removed, or give the ' ~ kind ~ ' another name'
         ) %}
     {% endif %}
     {% set definition = rw_definition(kind, statement, {}) %}

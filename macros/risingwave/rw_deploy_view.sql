@@ -8,7 +8,8 @@
     {% set current = deployed.get(relation.schema ~ '.' ~ relation.identifier) %}
     {% if current is not none and current.kind not in ('view', 'materialized_view') %}
         {% do exceptions.raise_compiler_error(
-            relation ~ ' is a ' ~ current.kind ~ ': drop it first, or give the model another name'
+            relation ~ ' is a ' ~ current.kind ~ ': remove it from the project and run '
+            ~ 'dbt run-operation rw_drop_removed, or give the model another name'
         ) %}
     {% endif %}
     {% set options = {'indexes': config.get('indexes') or [], 'change_feed': config.get('change_feed') or ''} %}

@@ -344,7 +344,7 @@ DEPLOYMENT: dict[str, tuple[str, str, str]] = {
     "MS032": (
         "name in use",
         "something of another kind is deployed under that name",
-        "drop it or choose another name",
+        "choose another name, or remove the other from the project and drop it (dbt run-operation drop_removed)",
     ),
     "MS033": (
         "function",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -25,6 +26,14 @@ class Diagnostic:
 
 class MillstreamError(Exception):
     """Base of every error that Millstream raises on purpose; its text names the remedy."""
+
+
+class StillRead(MillstreamError):
+    """Others read what would be dropped; whoever asked for the drop knows which remedy there is, and says it."""
+
+    def __init__(self, name: str, readers: Iterable[str]) -> None:
+        self.reason = f"{name} is read by {', '.join(sorted(readers))}"
+        super().__init__(f"{self.reason}\n  hint: drop them first, or use cascade")
 
 
 class Refused(MillstreamError):

@@ -197,7 +197,9 @@ class TestRemovedModels(Views):
         _, output = run_dbt_and_capture(
             ["run-operation", "drop_removed", "--args", "{dry_run: false}"], expect_pass=False
         )
-        assert "is read by ids" in output
+        assert "events is read by ids, which stays" in output
+        assert "drop_removed" in output
+        assert "cascade" not in output
         assert "events" in project.get_tables_in_schema()
 
 

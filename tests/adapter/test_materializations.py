@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import psycopg
@@ -181,3 +182,29 @@ class TestReadYourWrite:
             )
         results = run_dbt(["test"])
         assert [str(result.status) for result in results] == ["pass"]
+
+
+class TestChangedKind:
+    """A model that others read goes from view to table and back; dbt's own words say how."""
+
+    @pytest.fixture(scope="class")
+    def models(self) -> dict[str, str]:
+        return {
+            "visits.sql": "{{ config(materialized='table_with_connector') }}\n"
+            "create table {{ this }} (visit_id integer primary key, page varchar)",
+            "pages.sql": "{{ config(materialized=var('kind', 'view')) }}\nselect visit_id, page from {{ ref('visits') }}",
+            "counts.sql": "{{ config(materialized='materialized_view') }}\n"
+            "select page, count(*) as n from {{ ref('pages') }} group by page",
+        }
+
+    @pytest.mark.parametrize("kind", ["table", "view"])
+    def test_the_remedy_is_dbts_and_works(self, project: Any, kind: str) -> None:
+        if kind == "table":
+            run_dbt(["run"])
+        given = ["--vars", f"kind: {kind}"]
+        _, output = run_dbt_and_capture(["run", *given], expect_pass=False)
+        assert "is read by counts" in output
+        assert "cascade" not in output
+        [remedy] = re.findall(r"`dbt (run --full-refresh --select pages\+)`", output)
+        results = run_dbt([*remedy.split(), *given])
+        assert [result.status for result in results] == ["success", "success"]

@@ -270,7 +270,7 @@ def deploy_sink(
                     "MS034",
                     f"sink into {sink.target[1]}",
                     "there is no such source table",
-                    "deploy it first",
+                    f"deploy it first (dbt run --select +{name}), or correct the name",
                     path,
                 )
             )

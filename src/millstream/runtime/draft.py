@@ -265,4 +265,4 @@ class Draft:
 def taken(existing: store.Deployed, path: str | None) -> Diagnostic:
     """Why a view cannot have a name."""
     why = f"a {existing.kind} of that name is deployed"
-    return Diagnostic("MS032", existing.name, why, "drop it or choose another name", path)
+    return Diagnostic("MS032", existing.name, why, views.NAME_IN_USE, path)

@@ -11,7 +11,7 @@ import psycopg
 from millstream.catalog import store
 from millstream.catalog.store import Catalogue, State
 from millstream.emit.names import pending, quote, table
-from millstream.errors import Diagnostic, MillstreamError, Refused
+from millstream.errors import Diagnostic, MillstreamError, Refused, StillRead
 from millstream.front.ddl import parse_table
 from millstream.front.parse import parse
 from millstream.front.plain import in_postgres_words
@@ -23,6 +23,9 @@ from millstream.runtime.source import source_of
 from millstream.runtime.types import drop_composites
 
 READER, WRITER = "millstream_reader", "millstream_writer"
+NAME_IN_USE = (
+    "choose another name, or remove the other from the project and drop it (dbt run-operation drop_removed)"
+)
 
 
 def columns_of(conn: psycopg.Connection, state: str, names: Sequence[str]) -> list[tuple[str, str]]:
@@ -97,7 +100,7 @@ def replace_view(conn: psycopg.Connection, catalogue: Catalogue, schema: str, na
             except psycopg.Error as error:
                 raise MillstreamError(
                     f"{name} changed its columns, and the view {found.name} needs the old ones: {error}\n"
-                    f"  hint: drop {found.name} first, or deploy both in one run with {found.name} changed"
+                    f"  hint: let {found.name} do without them first (dbt run --select {found.name}), then run {name}"
                 ) from error
             grant(conn, found.schema, found.name, "view")
 
@@ -109,7 +112,7 @@ def free_name(
     found = catalogue.named(schema, name)
     if found is not None and found.kind != kind:
         why = f"a {found.kind} of that name is deployed"
-        raise Refused(Diagnostic("MS032", name, why, "drop it or choose another name", path))
+        raise Refused(Diagnostic("MS032", name, why, NAME_IN_USE, path))
     row = conn.execute(
         "select c.relkind::text from pg_class as c join pg_namespace as n on n.oid = c.relnamespace"
         " where n.nspname = %s and c.relname = %s",
@@ -160,9 +163,7 @@ def drop(conn: psycopg.Connection, catalogue: Catalogue, schema: str, name: str,
         )
     readers = readers_of(catalogue, schema, name)
     if readers and not cascade:
-        raise MillstreamError(
-            f"{name} is read by {', '.join(sorted(r.name for r in readers))}\n  hint: drop them first, or use cascade"
-        )
+        raise StillRead(name, [reader.name for reader in readers])
     for reader in readers:
         current = store.load(conn)
         if current.named(reader.schema, reader.name) is not None:

@@ -17,7 +17,7 @@ from dbt_common.exceptions import DbtDatabaseError, DbtRuntimeError
 
 from dbt.adapters.millstream.credentials import MillstreamCredentials
 from dbt.adapters.millstream.place import place_in_project
-from millstream.errors import MillstreamError, Refused
+from millstream.errors import MillstreamError, Refused, StillRead
 
 DEADLOCK_RETRIES = 3
 CANCEL_SECONDS = 1.0  # after which a deployment that goes on with another statement is told again
@@ -75,7 +75,7 @@ class Deployer:
         *arguments: Arguments.args,
         **options: Arguments.kwargs,
     ) -> Result:
-        """Run one function of the engine on the deployment connection; raises Refused and dbt's errors only.
+        """Run one function of the engine on the deployment connection; raises Refused, StillRead and dbt's errors only.
 
         A call that the server ends to resolve a deadlock has changed nothing and is made again.
         """
@@ -87,7 +87,7 @@ class Deployer:
                     with suppress(psycopg.errors.DeadlockDetected):
                         return function(self._connect(), *arguments, **options)
                 return function(self._connect(), *arguments, **options)
-            except Refused:
+            except (Refused, StillRead):
                 raise
             except MillstreamError as error:
                 raise DbtRuntimeError(str(error)) from error

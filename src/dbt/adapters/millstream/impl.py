@@ -19,7 +19,7 @@ from dbt.adapters.millstream.connections import MillstreamConnectionManager
 from dbt.adapters.millstream.deployer import Deployer, DeployResponse, log, response_of, told_in_project
 from dbt.adapters.millstream.functions import functions_called, python_entry
 from dbt.adapters.millstream.relation import MillstreamRelation, MillstreamRelationType
-from millstream.errors import Refused
+from millstream.errors import Refused, StillRead
 
 if TYPE_CHECKING:
     import agate
@@ -214,11 +214,11 @@ class MillstreamAdapter(PostgresAdapter):
         }
 
     @available.parse_none
-    def make_way(self, relation: BaseRelation, full_refresh: bool) -> None:
+    def make_way(self, relation: BaseRelation, full_refresh: bool, verb: str = "run") -> None:
         """Drop what stands under a relation's name if the engine cannot turn it into the relation's kind.
 
         A view becomes a materialized view and back without a drop. What else reads a relation of another kind is
-        dropped with it only under --full-refresh.
+        dropped with it only under --full-refresh; `verb` is the command of dbt that has met it.
         """
         existing = self.deployed_kind(relation)
         if existing is None:
@@ -228,7 +228,15 @@ class MillstreamAdapter(PostgresAdapter):
             return
         views = {"view", "materialized_view"}
         if existing != relation.type and not {existing, str(relation.type)} <= views:
-            self._drop_deployed(relation, cascade=full_refresh)
+            schema, name = self._name(relation)
+            try:
+                self._drop_deployed(relation, cascade=full_refresh)
+            except StillRead as error:
+                raise DbtRuntimeError(
+                    f"{schema}.{name} is a {existing} and becomes a {relation.type}, and {error.reason}\n"
+                    f"  hint: `dbt {verb} --full-refresh --select {name}+` drops what reads it with it and builds "
+                    "what the project has of it again"
+                ) from error
 
     @available.parse_list
     def removed(self, schema: str, kept: Iterable[str]) -> list[dict[str, str]]:
@@ -248,7 +256,7 @@ class MillstreamAdapter(PostgresAdapter):
         """
         left, dropped = sorted(names), []
         while left:
-            failure: DbtRuntimeError | None = None
+            failure: StillRead | None = None
             progress = False
             for name in tuple(left):
                 relation = self.Relation.create(
@@ -256,14 +264,17 @@ class MillstreamAdapter(PostgresAdapter):
                 )
                 try:
                     self._drop_deployed(relation, cascade=False)
-                except DbtRuntimeError as error:
+                except StillRead as error:
                     failure = error
                     continue
                 left.remove(name)
                 dropped.append(name)
                 progress = True
             if failure is not None and not progress:
-                raise failure
+                raise DbtRuntimeError(
+                    f"{failure.reason}, which stays\n  hint: let what reads it do without it and run that, or remove "
+                    "that from the project too; then `dbt run-operation drop_removed` again"
+                ) from failure
         return dropped
 
     # -- writes -----------------------------------------------------------------------------------------------------

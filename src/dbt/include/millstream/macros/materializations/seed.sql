@@ -22,7 +22,7 @@
   {% do adapter.copy_rows(staged_relation, agate_table) %}
   {% do adapter.end_transaction() %}
 
-  {% do adapter.make_way(target_relation, should_full_refresh()) %}
+  {% do adapter.make_way(target_relation, should_full_refresh(), 'build') %}
   {% set ddl = millstream__stored_ddl(target_relation, adapter.get_columns_in_relation(staged_relation)) %}
   {% set deployed = adapter.deploy_table(target_relation, ddl, model, graph.nodes, may_drop=should_full_refresh()) %}
   {% do millstream__warn_of_dropped(target_relation, deployed) %}
