@@ -20,6 +20,7 @@ from millstream.errors import MillstreamError
 from millstream.ingest.assignment import Assignment, listener, theirs
 from millstream.ingest.backlog import Backlog
 from millstream.ingest.client import Settings, reason
+from millstream.ingest.lasting import decoding, lasting
 from millstream.ingest.offsets import Fenced, Move, Offsets, Partition, install_partitions
 from millstream.ingest.report import Report
 from millstream.ingest.routes import Route, find_routes
@@ -36,6 +37,7 @@ POLL_MS = 200
 RETRY_SECONDS = 0.5
 LOOK_SECONDS = 2.0  # how often brokers are asked about the topics
 CLOSE_MS = 2_000
+ONCE_SECONDS = 30.0  # how long a run that is to end waits for brokers, topics and the database
 
 
 @dataclass
@@ -84,16 +86,18 @@ class Consumer:
         self._topics: Topics | None = None
         self._subscribed: tuple[str, ...] = ()
         self._looked = float("-inf")
+        self._read = time.monotonic()  # when everything was there last
         self.result = Consumed()
 
     def run(self, stop: threading.Event) -> Consumed:
         """Read until `stop` is set, or with `once` to the end of every partition.
 
-        Raises MillstreamError where there is nothing to read into, and Lost where messages are gone from a log.
+        Raises MillstreamError where there is nothing to read into, Lost where messages are gone from a log, and Lasting
+        where waiting does not help.
         """
         from kafka.errors import KafkaError
 
-        began = time.monotonic()
+        began = self._read = time.monotonic()
         try:
             self._open_database()
             while not stop.is_set() and not self._is_done():
@@ -105,6 +109,7 @@ class Consumer:
                 except KafkaError as error:
                     self._lose_kafka(error)
                     stop.wait(RETRY_SECONDS)
+                self._give_up()
         finally:
             self._close_kafka()
             if self._conn is not None:
@@ -124,7 +129,9 @@ class Consumer:
             return
         self._assignment.claim(self._conn, self._offsets.__getitem__, self._topics.found)
         self._hold_back(self._kafka, self._assignment, self._conn)
-        found = self._kafka.poll(timeout_ms=POLL_MS, max_records=self._batch)
+        with decoding(self._settings.brokers):
+            found = self._kafka.poll(timeout_ms=POLL_MS, max_records=self._batch)
+        self._read = time.monotonic()
         self._write(found, self._assignment, self._conn)
         self._assignment.look_at_ends()
         if self._report.is_due():
@@ -133,6 +140,14 @@ class Consumer:
 
     def _is_done(self) -> bool:
         return self._once and self._assignment is not None and self._assignment.is_at_target()
+
+    def _give_up(self) -> None:
+        """End a run that is to end, where what it waits for does not come."""
+        if self._once and time.monotonic() - self._read > ONCE_SECONDS:
+            raise MillstreamError(
+                f"nothing could be read for {ONCE_SECONDS:.0f} s: {'; '.join(self._report.troubles)}\n"
+                "  hint: mend that and repeat the command; without --once it waits"
+            )
 
     # The database.
 
@@ -186,10 +201,12 @@ class Consumer:
         if name in topics.found:
             self._report.well(f"topic {name}", f"topic {name} is there")
         elif name in topics.refused:
+            refusal = topics.refused[name]
+            if found := lasting(refusal, self._settings.brokers):
+                raise found
             self._report.trouble(
                 f"topic {name}",
-                f"the brokers refuse topic {name} ({topics.refused[name]}): let the user read and describe it; "
-                "trying again",
+                f"the brokers cannot tell of topic {name} ({reason(refusal)}); trying again",
                 topic=name,
             )
         else:
@@ -232,6 +249,8 @@ class Consumer:
                 at = "what was read last" if held is None else f"offset {held.next_offset:,}"
                 self._assignment.release([place], f"its log does not have {at}")
             return
+        if (found := lasting(error, self._settings.brokers)) is not None:
+            raise found from error
         self._report.trouble(
             "kafka",
             f"Kafka at {self._settings.brokers} does not answer ({reason(error)}); nothing is lost, reading goes on when "

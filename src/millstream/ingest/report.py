@@ -20,6 +20,7 @@ class Report:
         self.as_json = as_json
         self.progress_line = progress and not as_json and sys.stderr.isatty()
         self._troubles: dict[str, float] = {}
+        self._told: dict[str, str] = {}
         self._shown = time.monotonic()
         self._shown_messages = 0
         self._width = 0
@@ -32,16 +33,23 @@ class Report:
         self._clear()
         print(f"{datetime.now(UTC):%H:%M:%S} {text}", file=sys.stderr, flush=True)  # noqa: T201
 
+    @property
+    def troubles(self) -> list[str]:
+        """What does not work now, as it was told."""
+        return list(self._told.values())
+
     def trouble(self, part: str, text: str, **fields: Any) -> None:
         """Tell that a part does not work, once until it works again."""
         if part not in self._troubles:
             self._troubles[part] = time.monotonic()
+            self._told[part] = text
             self.say("trouble", text, part=part, **fields)
 
     def well(self, part: str, text: str) -> None:
         """Tell that a part works again, if trouble with it was told."""
         began = self._troubles.pop(part, None)
         if began is not None:
+            del self._told[part]
             seconds = time.monotonic() - began
             self.say("recovered", f"{text} (after {seconds:,.0f} s)", part=part, seconds=round(seconds, 3))
 

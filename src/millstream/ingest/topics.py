@@ -10,6 +10,7 @@ from millstream.ingest.client import Settings
 
 if TYPE_CHECKING:
     from kafka.admin import KafkaAdminClient
+    from kafka.errors import KafkaError
 
 UNKNOWN = 3  # error code UNKNOWN_TOPIC_OR_PARTITION
 
@@ -31,7 +32,7 @@ class Topics:
         self._names = sorted(set(names))
         self._admin: KafkaAdminClient | None = None
         self.found: dict[str, Topic] = {}
-        self.refused: dict[str, str] = {}
+        self.refused: dict[str, KafkaError] = {}
 
     @property
     def missing(self) -> list[str]:
@@ -44,11 +45,12 @@ class Topics:
 
         if self._admin is None:
             self._admin = self._settings.admin()
-        found, refused = {}, {}
+        found: dict[str, Topic] = {}
+        refused: dict[str, KafkaError] = {}
         for topic in self._admin.describe_topics(self._names):
             code = topic["error_code"]
             if code and code != UNKNOWN:
-                refused[topic["name"]] = for_code(code).__name__
+                refused[topic["name"]] = for_code(code)(topic["name"])
             elif not code:
                 numbers = tuple(sorted(part["partition_index"] for part in topic["partitions"]))
                 identity = str(topic["topic_id"]) if topic["topic_id"] else None
