@@ -31,7 +31,8 @@ from millstream.demo.history import RULES
 from millstream.runtime.status import worker_connected
 from millstream.runtime.worker import Worker
 
-SOURCES = ("path:sql/sources", "--exclude", "events_from_raw", "resource_type:test")
+SINKS = ("events_from_raw", "past_identities_from_identities")
+SOURCES = ("path:sql/sources", "--exclude", *SINKS, "resource_type:test")
 
 
 class Shop:

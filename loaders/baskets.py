@@ -12,7 +12,7 @@ import numpy as np
 from psycopg import capabilities, sql
 from scipy.sparse import csr_array
 
-from loaders.ids import id_or_none, is_no_id
+from loaders.ids import id_or_none, is_no_id, keyed_hash
 from loaders.target import Target
 
 FETCH = 2_000
@@ -20,6 +20,7 @@ ERASED = "select user_id from erased_users"
 VISITORS = """
 select i.anonymous_id from identities as i inner join erased_users as x on x.user_id = i.user_id
 """
+PAST = "select anonymous_id from past_identities where person_hash = any(%s)"
 LINES = """
 select event_id, session_id, user_id, anonymous_id, item_id, occurred_at
 from {}
@@ -86,11 +87,14 @@ def gather(lines: Iterable[Line]) -> Baskets:
 def read_lines(target: Target, relation: str, event_types: Sequence[str]) -> Iterator[Line]:
     """Read lines from a relation with the columns of `events`; `relation` may name its schema.
 
-    Events of erased people (under any id that the event has, also before they were known by name), of people who
+    Events of erased people (under any id that the event has, also before they were known by name,
+    and when that is forgotten), of people who
     refused consent, of bots and at no moment are left out. A visitor without a name is a person by the anonymous id.
     """
     erased = {row[0] for row in target.connection.execute(ERASED)}
     visitors = {row[0] for row in target.connection.execute(VISITORS)}
+    hashes = [keyed_hash(person) for person in erased]
+    visitors |= {row[0] for row in target.connection.execute(PAST, [hashes])}
     statement = sql.SQL(LINES).format(sql.Identifier(*relation.split(".")))
     size = FETCH if capabilities.has_stream_chunked() else 1
     with target.connection.cursor(binary=True) as cursor:

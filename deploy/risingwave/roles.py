@@ -25,7 +25,7 @@ PASSWORDS = {
     MONITOR: "RISINGWAVE_MONITOR_PASSWORD",
 }
 SOURCES = frozenset({
-    "events", "events_raw", "items", "users", "inventory", "identities", "erased_users", "excluded_items",
+    "events", "events_raw", "items", "users", "inventory", "identities", "past_identities", "erased_users", "excluded_items",
     "category_rules", "embedding_neighbours", "item_vectors",
 })  # fmt: skip
 """What the writer may write. ranking_weights is the analysts': it is changed as root."""

@@ -4,16 +4,24 @@
 -- here on.
 with
 
-named as (
+resolved as (
 
     select
         e.event_id,
         e.event_type,
         {{ id_or_null('e.event_id') }} as known_event_id,
-        {{ id_or_null('e.user_id') }} as user_id,
-        {{ id_or_null('e.anonymous_id') }} as anonymous_id,
+        coalesce(
+            {{ id_or_null('e.user_id') }},
+            case
+                when {{ id_or_null('e.anonymous_id') }} is not null
+                    then {{ id_or_null('i.user_id') }}
+            end,
+            {{ id_or_null('e.anonymous_id') }}
+        ) as user_id,
+        {{ id_or_null('e.user_id') }} as named_user_id,
         {{ id_or_null('e.session_id') }} as session_id,
         {{ id_or_null('e.item_id', var('missing_words')) }} as item_id,
+        e.anonymous_id,
         e.quantity,
         e.price,
         e.dwell_seconds,
@@ -25,32 +33,7 @@ named as (
         e.occurred_at,
         e.received_at
     from {{ ref('events') }} as e
-
-),
-
-resolved as (
-
-    select
-        n.event_id,
-        n.event_type,
-        n.known_event_id,
-        coalesce(
-            n.user_id, {{ id_or_null('i.user_id') }}, n.anonymous_id
-        ) as user_id,
-        n.session_id,
-        n.item_id,
-        n.quantity,
-        n.price,
-        n.dwell_seconds,
-        n.list_id,
-        n.position,
-        n.rec_id,
-        n.device,
-        n.consent,
-        n.occurred_at,
-        n.received_at
-    from named as n
-    left join {{ ref('identities') }} as i on i.anonymous_id = n.anonymous_id
+    left join {{ ref('identities') }} as i on i.anonymous_id = e.anonymous_id
 
 )
 
@@ -81,7 +64,9 @@ select
             > r.received_at + interval '{{ var("future_minutes") }} minutes'
             then 'occurred_at is after received_at'
         when r.user_id is null then 'user_id and anonymous_id are missing'
-        when x.user_id is not null then 'erased'
+        when x.user_id is not null or v.is_erased then 'erased'
+        when v.anonymous_id is not null and r.named_user_id is null then 'erased'
     end as reason
 from resolved as r
 left join {{ ref('erased_users') }} as x on x.user_id = r.user_id
+left join {{ ref('stg_erased_visitors') }} as v on v.anonymous_id = r.anonymous_id

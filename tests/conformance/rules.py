@@ -27,10 +27,10 @@ TYPES = {
 
 FUNCTIONS = {
     "abs", "array_agg", "array_length", "array_position", "array_to_string", "bool_and", "bool_or", "btrim", "cardinality",
-    "ceil", "chr", "coalesce", "concat", "convert_from", "count", "date_trunc", "decode", "encode", "exp", "extract",
+    "ceil", "chr", "coalesce", "concat", "convert_from", "convert_to", "count", "date_trunc", "decode", "encode", "exp", "extract",
     "first_value", "floor", "get_byte", "greatest", "lag", "last_value", "lead", "least", "left", "length", "ln",
     "lower", "max", "md5", "min", "mod", "now", "nullif", "power", "proctime", "rank", "regexp_count", "regexp_match",
-    "replace", "round", "row_number", "split_part", "sqrt", "string_agg", "substr", "sum", "to_timestamp", "trim",
+    "replace", "round", "row_number", "sha256", "split_part", "sqrt", "string_agg", "substr", "sum", "to_timestamp", "trim",
     "unnest", "upper",
 }  # fmt: skip
 """Functions of the models that are known to be there; add one after looking it up."""
@@ -201,6 +201,8 @@ def table(text: str) -> Iterator[str]:
         yield "no plain CREATE TABLE name ("
     for column in re.split(r",(?![^(<]*[)>])", columns):
         name, _, type_ = column.strip().partition(" ")
+        if re.fullmatch(r"primary key \([\w, ]+\)", column.strip(), re.I):
+            continue
         if name.lower() in RESERVED:
             yield f"reserved word as column: {name}"
         type_ = re.sub(r"\s+(primary key|not null|default .*)", "", type_, flags=re.I | re.S)

@@ -18,7 +18,7 @@ from tests.conformance.history import Step
 from tests.equivalence.cases import Delete, Insert, Update
 from tests.equivalence.source_model import Row
 
-ACTING = ("events", "events_raw", "identities", "erased_users")
+ACTING = ("events", "events_raw", "identities", "past_identities", "erased_users")
 """Sources of what people do."""
 LOOKED_UP = ("items", "users", "embedding_neighbours", "ranking_weights")
 """Sources that a list looks up when its person acts."""
@@ -152,8 +152,9 @@ def steps(start: datetime) -> tuple[Step, ...]:
         }}),
         Step("visitors without a name look around", (insert("events",
             event(None, "view_item", "c", anonymous="x1"), event(None, "add_to_cart", "g", anonymous="x1"), event("NULL", "view_item", "b", anonymous="x2", session="0"),
+            event(None, "view_item", "d", anonymous="x3"), event(None, "view_item", "e", anonymous="x4"),
         ),)),
-        Step("a visitor turns out to be somebody known", (insert("identities", ("x1", "cleo")),),
+        Step("a visitor turns out to be somebody known", (insert("identities", ("x1", "cleo"), ("x3", "hal")),),
             expected={"select item_ids from feat_user_recent where user_id = 'cleo'": {(("c", "d", "g"),)}}),
         Step("a visitor was taken for somebody else", (Update("identities", "anonymous_id", "x1", "user_id", "dora"),)),
         Step("items change, sell out and are recalled", (
@@ -208,8 +209,12 @@ def steps(start: datetime) -> tuple[Step, ...]:
             "select distinct user_id, tier from serve_recommendations where user_id in ('cleo', 'fay')": {("cleo", 1), ("fay", 2)},
             "select user_id, item_id from serve_recommendations where strategy = 'buy_again'": {("cleo", "d")},
         }),
-        Step("a person is erased", (insert("erased_users", ("ann", start)),),
+        Step("a person is erased", (insert("erased_users", ("ann", start), ("hal", start), ("x4", start)),),
             expected={SOURCES_OF_LISTS: {("bob", "personal")}, "select 1 from stg_events where user_id = 'ann'": set()}),
+        Step("the link of an erased person goes too", (Delete("identities", "anonymous_id", "x3"),),
+            expected={"select 1 from stg_events where user_id in ('hal', 'x3')": set()}),
+        Step("an erased visitor has a name", (insert("identities", ("x4", "ian")),),
+            expected={"select 1 from stg_events where user_id in ('ian', 'x4')": set()}),
         Step("what an erased person did comes late", (insert("events", event("ann", "purchase", "a"), event("bob", "view_item", "a")),),
             expected={SOURCES_OF_LISTS: {("bob", "personal")}}),
         Step("the erased person is deleted", (Delete("events", "user_id", "ann"),)),

@@ -38,9 +38,14 @@ UNNESTED = re.compile(
 EXPANDED = """lateral (
     select unnest(l.recommended, recursive := true), generate_subscripts(l.recommended, 1) as slot
 ) as r"""
+HASHED = {"encode(": "as_text(", "sha256(": "sha256_of(", "convert_to(": "as_bytes("}
 MACROS = (
     "create macro hash_byte(digest, n) as cast('0x' || substr(digest, 2 * n + 1, 2) as integer)",
     "create macro regexp_count(value, pattern) as len(regexp_extract_all(value, pattern))",
+    # Its hashes take texts and give hexadecimal digits.
+    "create macro as_bytes(value, encoding) as value",
+    "create macro sha256_of(value) as sha256(value)",
+    "create macro as_text(value, form) as value",
     # DuckDB rounds '1.5' to an integer, PostgreSQL and RisingWave refuse it.
     "create macro whole_number(value) as"
     " case when regexp_full_match(value, '[+-]?[0-9]+') then try_cast(value as integer) end",
@@ -116,6 +121,7 @@ class Reference(Closing):
         self.duckdb = DuckdbOracle()
         self.sources = Sources(shipped.tables)
         self._parsed: set[Row] = set()
+        self._links: set[Row] = set()
         self._computed = [node for node in shipped.relations if node.kind != "table"]
         assert {node.name for node in self._computed if node.is_on_act} == set(self.tapes)
         self._looked_up = sorted({name for node in self._computed for name in AS_IT_WAS.findall(node.query)})
@@ -151,7 +157,8 @@ class Reference(Closing):
             if name != "events":
                 self._load(name)
         self._copy_messages()
-        self._load("events")
+        for name in ("events", "past_identities"):
+            self._load(name)
         for node in self._computed:
             if node.name in self.tapes:
                 self._act(node.name)
@@ -169,10 +176,13 @@ class Reference(Closing):
         self.duckdb.load(table, source.rows.values())
 
     def _copy_messages(self) -> None:
-        """What the sink from the parsed messages into the events does: its rows follow those of the statements."""
+        """What the sinks do, of parsed messages and of links: their rows follow those of the statements."""
         parsed = set(self.duckdb.read("stg_events_raw_parsed__now").rows)
         self.sources.models["events"].insert(sorted(parsed - self._parsed, key=repr))
         self._parsed = parsed
+        links = set(self.duckdb.read("stg_identities_hashed__now").rows)
+        self.sources.models["past_identities"].insert(sorted(links - self._links))
+        self._links |= links
 
     def _act(self, name: str) -> None:
         tape = self.tapes[name]
@@ -201,6 +211,8 @@ def for_duckdb(query: str) -> str:
     query = HASH_BYTE.sub(r"hash_byte(\1, \2)", query)
     query = UNNESTED.sub(EXPANDED, query)
     query = query.replace(BLEND, "row(")
+    for there, here in HASHED.items():
+        query = query.replace(there, here)
     return NON_STRICT.sub(
         lambda found: (
             f"whole_number({found[1]})" if found[2] == "integer" else f"try_cast({found[1]} as {found[2]})"

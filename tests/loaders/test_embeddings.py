@@ -15,6 +15,7 @@ from loaders.baskets import Line, gather
 from loaders.embeddings import Embedded, embed, load_model
 from loaders.errors import LoaderError
 from loaders.hit_rate import last_baskets, measure
+from loaders.ids import keyed_hash
 from loaders.item_vectors import Parameters, co_occurrences, positive_information, train, version_of
 from loaders.neighbours import nearest
 from tests.loaders.logs import NOON
@@ -230,6 +231,10 @@ def test_erased_people_refused_consent_and_bots_are_left_out(
     owner.execute("insert into identities values ('visitor', 'erased')")
     buy(owner, [(f"v{number}", "sam", good, NOON) for number in range(19) for good in ("bread", "late")])
     owner.execute("update events set anonymous_id = 'phone' where user_id = 'sam'")
+    buy(owner, [(f"w{number}", "past", good, NOON) for number in range(19) for good in ("bread", "gone")])
+    owner.execute("update events set anonymous_id = user_id, user_id = null where user_id = 'past'")
+    link = "past", keyed_hash("erased")
+    owner.execute("insert into past_identities (anonymous_id, person_hash) values (%s, %s)", link)
     owner.execute("insert into erased_users values ('erased', now()), ('phone', now())")
     owner.execute("update events set consent = false where user_id = 'shy'")
     quiet_embed(dsn, tmp_path)

@@ -20,7 +20,7 @@ MAY_READ = {
     "serving": {"features", "candidates", "ranking", "serving"},
     "experiments": {"features", "ranking", "serving", "experiments"},
 }
-ACTS = {"events", "events_raw", "identities"}
+ACTS = {"events", "events_raw", "identities", "past_identities"}
 REFERENCE = {
     "items",
     "inventory",
@@ -67,9 +67,12 @@ def test_only_staging_reads_what_people_did(project: Project) -> None:
     assert readers and all(project.models[name].layer == "staging" for name in readers)
 
 
-def test_the_only_way_back_is_the_sink_of_raw_messages(project: Project) -> None:
+def test_the_only_ways_back_are_the_sinks_of_raw_messages_and_links(project: Project) -> None:
     back = {m.name: m.reads for m in project.models.values() if m.layer == "sources" and m.reads}
-    assert back == {"events_from_raw": ("events", "stg_events_raw_parsed")}
+    assert back == {
+        "events_from_raw": ("events", "stg_events_raw_parsed"),
+        "past_identities_from_identities": ("past_identities", "stg_identities_hashed"),
+    }
 
 
 def test_names_tell_the_layer(project: Project) -> None:

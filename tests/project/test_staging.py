@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 
 import pytest
 import yaml
+from jinja2 import Environment
 
 from loaders import ids
 from tests.project.compiled import ROOT
@@ -59,6 +61,61 @@ def test_an_event_that_must_not_be_used_is_quarantined(
     assert shop.rows("select event_id, reason from stg_events_quarantined") == [
         {"event_id": bad, "reason": reason}
     ]
+
+
+def test_an_erased_person_stays_erased_when_the_link_is_gone(shop: Shop) -> None:
+    shop.event(None, "purchase", "a", MINUTE, anonymous_id="phone")
+    shop.put("identities", anonymous_id="phone", user_id="ida")
+    shop.refresh()
+    assert shop.values("select user_id from stg_events") == ["ida"]
+    shop.put("erased_users", user_id="ida", erased_at=shop.now)
+    shop.rows("delete from identities returning 1")
+    shop.event(None, "view_item", "a", MINUTE, anonymous_id="phone")
+    shop.event("ida", "view_item", "a", MINUTE, anonymous_id="tablet")
+    shop.refresh()
+    assert shop.values("select user_id from stg_events") == []
+    shop.put("identities", anonymous_id="phone", user_id="bob")
+    shop.refresh()
+    assert shop.values("select user_id from stg_events") == []
+    kept = shop.rows("select * from past_identities")
+    assert kept and "ida" not in str(kept)
+
+
+def test_who_uses_an_erased_persons_tablet_under_another_name_is_somebody_else(shop: Shop) -> None:
+    shop.put("identities", anonymous_id="tablet", user_id="ida")
+    shop.put("erased_users", user_id="ida", erased_at=shop.now)
+    shop.event("bob", "view_item", "a", MINUTE, anonymous_id="tablet")
+    shop.refresh()
+    assert shop.values("select user_id from stg_events") == ["bob"]
+
+
+@pytest.mark.parametrize("user", [None, "sam"])
+def test_an_erased_visitor_does_not_come_back_under_a_name(shop: Shop, user: str | None) -> None:
+    shop.put("erased_users", user_id="watch", erased_at=shop.now)
+    shop.event(user, "view_item", "a", MINUTE, anonymous_id="watch")
+    shop.put("identities", anonymous_id="watch", user_id="sam")
+    shop.refresh()
+    assert shop.values("select user_id from stg_events") == []
+    assert shop.values("select reason from stg_events_quarantined") == ["erased"]
+
+
+def test_a_link_that_is_made_after_the_erasure_makes_its_visitor_erased(shop: Shop) -> None:
+    shop.put("erased_users", user_id="ida", erased_at=shop.now)
+    shop.event(None, "view_item", "a", MINUTE, anonymous_id="phone")
+    shop.put("identities", anonymous_id="phone", user_id="ida")
+    shop.refresh()
+    assert shop.values("select user_id from stg_events") == []
+    shop.rows("delete from identities returning 1")
+    shop.refresh()
+    assert shop.values("select user_id from stg_events") == []
+
+
+@pytest.mark.parametrize("key", ["", "it's a secret"])
+def test_the_loaders_hash_as_the_models_do(shop: Shop, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    monkeypatch.setenv(ids.KEY, key)
+    text = (ROOT / "macros/keyed_hash.sql").read_text() + "{{ keyed_hash('%s::text') }}"
+    select = Environment(autoescape=False).from_string(text).render(env_var=os.environ.get)  # noqa: S701 (SQL, not HTML)
+    assert shop.values(f"select {select}", "Zoë's phone") == [ids.keyed_hash("Zoë's phone")]
 
 
 NO_IDS = ["", "  ", "\t", "null", "NULL", '"undefined"', "None", "(not set)", "0", "'0'", "Anonymous"]

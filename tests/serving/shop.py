@@ -61,17 +61,17 @@ class Shop:
         self.put("items", **given | columns)
         self.put("inventory", item_id=item_id, quantity=stock)
 
-    def event(self, user: str, event_type: str, item: str, ago: timedelta, **columns: Any) -> None:
+    def event(self, user: str | None, event_type: str, item: str, ago: timedelta, **columns: Any) -> None:
         """An event in a session of the user's own, received when it occurred."""
         self._events += 1
         at = self.now - ago
-        row = {
+        row: dict[str, Any] = {
             "event_id": f"{self._name}-{self._events:04}",
             "event_type": event_type,
             "user_id": user,
             "item_id": item,
         }
-        row |= {"session_id": f"s-{user}", "occurred_at": at, "received_at": at}  # type: ignore[dict-item]
+        row |= {"session_id": f"s-{user}", "occurred_at": at, "received_at": at}
         self.put("events", **row | columns)
 
     def recommend(self, user: str, k: int) -> list[dict[str, Any]]:

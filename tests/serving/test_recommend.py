@@ -186,6 +186,31 @@ def test_an_erased_person_is_an_unknown_one_and_leaves_nothing(shop: Shop) -> No
     assert set(shop.sources("ann", K)) == {"trending", "popular"}
 
 
+def test_an_erased_person_does_not_come_back_when_the_link_goes(shop: Shop) -> None:
+    shop.event(None, "purchase", "i4", DAY, anonymous_id="phone", session_id="visit")
+    shop.put("identities", anonymous_id="phone", user_id="ida")
+    shop.flush()
+    assert "i4" not in shop.items("ida", 9)
+    shop.put("erased_users", user_id="ida", erased_at=shop.now)
+    shop.writer.execute("delete from identities")
+    shop.event(None, "view_item", "i0", DAY, anonymous_id="phone", session_id="visit")
+    shop.flush()
+    for nobody in ("ida", "phone"):
+        assert set(shop.sources(nobody, K)) == {"trending", "popular"}
+    shop.put("identities", anonymous_id="phone", user_id="ann")
+    shop.flush()
+    assert "i4" in shop.items("ann", 9), "what she bought is not ann's either"
+
+
+def test_visitors_whom_a_tracker_calls_nothing_are_not_one_person(shop: Shop) -> None:
+    for visitor, item in (("phone", "i0"), ("tablet", "i5")):
+        shop.event("", "purchase", item, DAY, anonymous_id=visitor, session_id="")
+    shop.put("identities", anonymous_id="phone", user_id="ida")
+    shop.flush()
+    assert ["i0" in shop.items(who, 9) for who in ("ida", "phone", "tablet", "")] == [False, True, True, True]
+    assert ["i5" in shop.items(who, 9) for who in ("ida", "phone", "tablet", "")] == [True, True, False, True]
+
+
 def test_a_blend_that_fails_leaves_the_order_of_the_sql_score(shop: Shop, home: Path) -> None:
     """The vectors of a version are damaged: lists of that variant are served, and say that they are a fallback."""
     expected = shop.items("ann", 2)
