@@ -22,6 +22,7 @@ from millstream.plan.nodes import Aggregate, Filter, Join, Lateral, Plan, Projec
 from millstream.plan.single import at_most_one
 
 Ctes = Mapping[str, CommonTable]
+CALCULATION = (exp.Add, exp.Sub, exp.Mul, exp.Mod, exp.Neg, exp.Paren, exp.Column, exp.Literal)
 
 
 def query_of(node: exp.Expr) -> exp.Expr:
@@ -88,7 +89,10 @@ def bind_in(node: exp.In, negated: bool, plan: Plan, scope: Scope, ctes: Ctes) -
         return kept
     if len(values) > 1:
         raise refuse("MS046", node, "", path)
-    scope.context.with_nulls.append((node, path))
+    if any(
+        reads_null(v, plan) or reads_null(o, sub.plan) for v, (_, o) in zip(values, sub.outputs, strict=True)
+    ):
+        scope.context.with_nulls.append((node, path))
     joined, some, has_null = attach_nulls(node, kept, scope, ctes)
     return kept_rows(plan, joined, exp.or_(no(some), exp.and_(not_null(values[0]), no(has_null))))
 
@@ -116,6 +120,19 @@ def may_be_null(expression: exp.Expr, plan: Plan) -> bool:
     if name is None:
         return not isinstance(expression, exp.Literal)
     return next((each.nullable for each in plan.columns if each.name == name), True)
+
+
+def reads_null(expression: exp.Expr, plan: Plan) -> bool:
+    """Tell whether an expression may be NULL for another reason than that it fails: calculation with no NULL in it is not."""
+    nodes = list(expression.walk(prune=is_column))
+    if not all(isinstance(node, CALCULATION) or node.name.lower() == "mod" for node in nodes):
+        return may_be_null(expression, plan)
+    return any(may_be_null(node, plan) for node in nodes if is_column(node))
+
+
+def is_column(node: exp.Expr) -> bool:
+    """Tell whether a node is a column."""
+    return isinstance(node, exp.Column)
 
 
 # ---- values ---------------------------------------------------------------------------------------------------------
