@@ -366,7 +366,8 @@ def _act_view(draw: st.DrawFn, name: str, driver: Driver, relations: Sequence[Re
     if draw(st.sampled_from((False, False, True))):
         above = statement(draw, [Relation("inner_rows", query.columns)], OUTER_KINDS, 0)
         # One occurrence only: the engine would keep each apart, with the same contents.
-        if above.sql.count("inner_rows as ") == 1 and "now()" not in above.sql:
+        aliased = above.sql.count("inner_rows as ") == above.sql.count("inner_rows") == 1
+        if aliased and "now()" not in above.sql:
             outer = above.sql.replace("{", "{{").replace("}", "}}").replace("inner_rows as ", "{inner} as ")
     return ActView(name, query.sql, driver, rights, query.columns, outer)
 

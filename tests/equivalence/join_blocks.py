@@ -14,11 +14,13 @@ from tests.equivalence.blocks import (
     conditions,
     derived,
     named,
+    nested,
     select,
     select_block,
     sometimes,
     temporal_filter,
     total_order,
+    unnamed,
     where_clause,
 )
 from tests.equivalence.scalars import Scoped, pick, predicate
@@ -171,7 +173,8 @@ def asof_block(writer: Statement, depth: int) -> Query:
     relation = draw(st.sampled_from(list(writer.relations)))
     right = named(writer, relation.name, relation.columns)
     pairs = equal_pairs(left, right)
-    compared = [(a, b) for a, b in pairs if a.column.type == b.column.type != "boolean"]
+    unordered = ("boolean", "interval")  # DuckDB finds no nearest of these
+    compared = [(a, b) for a, b in pairs if a.column.type == b.column.type and a.column.type not in unordered]
     if not compared:
         return select_block(writer, depth)
     (a, b), (x, y) = draw(st.sampled_from(pairs)), draw(st.sampled_from(compared))
@@ -244,6 +247,18 @@ def self_join_block(writer: Statement, depth: int) -> Query:
     scope = (*first.scope, *second.scope)
     where = [predicate(draw, scope)] if sometimes(draw) else []
     return select(writer, f"{first.sql} {word} {second.sql} on {condition}", scope, where)
+
+
+def unnamed_block(writer: Statement, depth: int) -> Query:
+    """Two subqueries in one FROM, neither of which has an alias."""
+    first, second = (
+        unnamed(writer, nested(writer, depth - 1) if depth else select_block(writer, 0)) for _ in range(2)
+    )
+    condition = equalities(writer, first, second)
+    if condition is None:
+        return select_block(writer, depth)
+    scope = (*first.scope, *second.scope)
+    return select(writer, f"{first.sql} join {second.sql} on {condition}", scope, [])
 
 
 def temporal_block(writer: Statement, depth: int) -> Query:

@@ -30,6 +30,7 @@ BUILDERS: dict[str, Builder] = {
     "aggregate": group_blocks.aggregate_block,
     "left_join": join_blocks.left_join_block,
     "self_join": join_blocks.self_join_block,
+    "unnamed": join_blocks.unnamed_block,
     "global_aggregate": group_blocks.global_block,
     "top_n": rank_blocks.top_n_block,
     "union_all": rank_blocks.union_all_block,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import socket
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -67,11 +68,14 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def tidy() -> Iterator[None]:
-    """Nothing that kafka-python leaves is found in another test."""
+    """Nothing that kafka-python leaves is found in another test: it keeps the sockets that a dead broker refused."""
     yield
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "unclosed <socket", ResourceWarning)
         gc.collect()
+    for left in [each for each in gc.get_objects() if type(each) is socket.socket]:
+        if left.fileno() != -1 and left.family == socket.AF_INET and left.getsockname()[0] == "0.0.0.0":
+            left.close()
 
 
 @pytest.fixture

@@ -89,7 +89,7 @@ def test_an_error_that_lasts_ends_with_its_remedy(
     broker: Broker, shop: Shop, monkeypatch: pytest.MonkeyPatch, error: Exception, remedy: str
 ) -> None:
     def poll(*_: object, **__: object) -> None:
-        raise error
+        raise type(error)(*error.args)  # one that goes with the test, and what its traceback holds
 
     broker.create("events")
     monkeypatch.setattr(KafkaConsumer, "poll", poll)

@@ -33,7 +33,7 @@ FAULTS = (
     Fault(
         "a column's schema says nothing",
         wrapped(Name, "means", lambda _: lambda self, column: bool(self.text) and self.text == column.table),
-        ("join", "exists", "lateral"),
+        ("outer_value",),
         renamed=True,
         tables=2,
     ),
@@ -58,8 +58,7 @@ FAULTS = (
     Fault(
         "a subquery without an alias takes the place of another",
         wrapped(Scope, "add", one_unnamed),
-        ("join", "comma_join"),
-        depth=1,
+        ("unnamed", "select"),
     ),
     Fault(
         "a list of names must be complete",
