@@ -124,13 +124,6 @@ FAULTS = (
         ("outer_value", "outer_rows"),
     ),
     Fault(
-        "a column is never NULL below the join that alone shows it",
-        wrapped(pull, "as_now", lambda _: lambda items, _rows: list(items)),
-        ("outer_rows",),
-        types=("integer",),
-        tables=2,
-    ),
-    Fault(
         "an outer row without rows in the subquery has no total",
         wrapped(depend, "depend_total", only_with_rows),
         ("outer_value",),
