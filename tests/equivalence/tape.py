@@ -25,7 +25,7 @@ class Tape:
     def __init__(self, act: ActView, desk: DuckdbOracle) -> None:
         self.act = act
         self._desk = desk
-        self._drivers: dict[str, tuple[Any, ...]] = {}
+        self._drivers: dict[str, tuple[str, tuple[Any, ...]]] = {}
         self._results: dict[str, list[tuple[Any, ...]]] = {}
         self._counts: Counter[str] = Counter()
         self._given: dict[
@@ -63,32 +63,37 @@ class Tape:
         for key in self._drivers.keys() - drivers.keys():
             del self._results[key]
         for key, row in drivers.items():
-            if key not in self._drivers or repr(self._drivers[key]) != repr(row):
-                self._results[key] = self._evaluate(row)
+            if key not in self._drivers or self._drivers[key][0] != row[0]:
+                self._results[key] = self._evaluate(row[1])
         self._drivers = drivers
 
     def _by_count(self) -> None:
-        rows = self._desk.read(self.act.driver.relation.name).rows
-        counts = Counter(map(repr, rows))
-        by_text = {repr(row): row for row in rows}
+        found = self._read_rows()
+        counts = Counter(text for text, _ in found)
+        by_text = dict(found)
         for text in counts.keys() | self._counts.keys():
             more = counts[text] - self._counts[text]
             given = self._given.setdefault(text, [])
             if more < 0:
                 del given[:-more]
-            elif more > 0 and (found := self._evaluate(by_text[text])):
-                given += [found] * more
+            elif more > 0 and (results := self._evaluate(by_text[text])):
+                given += [results] * more
         self._counts = counts
         self._results = {
             text: [row for found in given for row in found] for text, given in self._given.items()
         }
 
-    def _read_drivers(self) -> dict[str, tuple[Any, ...]]:
-        """Driver rows by the text of their key (NULL and NaN are keys like any other)."""
+    def _read_rows(self) -> list[tuple[str, tuple[Any, ...]]]:
+        """Driver rows with their text, which tells a month from 30 days; Python does not."""
+        rows = self._desk.query(f"select t.*, cast(t as varchar) from {self.act.driver.relation.name} as t")
+        return [(str(text), tuple(row)) for *row, text in rows]
+
+    def _read_drivers(self) -> dict[str, tuple[str, tuple[Any, ...]]]:
+        """Driver rows with their text, by the text of their key (NULL and NaN are keys like any other)."""
         driver = self.act.driver
-        rows = self._desk.read(driver.relation.name).rows
+        rows = self._read_rows()
         positions = [position(driver.relation.columns, name) for name in driver.key]
-        found = {repr([row[n] for n in positions]): row for row in rows}
+        found = {repr([row[n] for n in positions]): (text, row) for text, row in rows}
         assert len(found) == len(rows), f"{driver.relation.name} has two rows of one key"
         return found
 
