@@ -34,6 +34,11 @@ class State:
     tables: tuple[str, ...]
     detail: Mapping[str, Any]
 
+    @property
+    def indexes(self) -> list[list[str]]:
+        """The columns of each index that a view was deployed with, as its model names them."""
+        return [list(columns) for columns in self.detail.get("indexes", [])]
+
     def as_relation(self, known: str | None = None) -> Relation:
         """What the compiler scans; the first columns, where a version was compiled before more were added."""
         listed = self.detail["columns"][: int(known) if known is not None else None]
@@ -95,7 +100,7 @@ class Catalogue:
         """The columns of each index that a materialized view was deployed with."""
         found = self.named(schema, name)
         state = self.states.get(found.state or "") if found is not None else None
-        return [list(columns) for columns in state.detail.get("indexes", [])] if state is not None else []
+        return state.indexes if state is not None else []
 
     def needed(self) -> set[str]:
         """Return the states that something deployed reads, directly or through what it was built on."""

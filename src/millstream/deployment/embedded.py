@@ -54,7 +54,7 @@ def snapshot(conn: psycopg.Connection) -> list[Definition]:
             tree = parse(text, each.path)
             reads = {f"{schema}.{name}" for schema, name in relations(tree)}
             reads |= {f"public.{call.name}" for call in tree.find_all(exp.Anonymous)}
-            options = {"indexes": state.detail.get("indexes", []) if state is not None else []}
+            options = {"indexes": state.indexes if state is not None else []}
         elif each.kind == "sink":
             described = json.loads(text)
             text = described["ddl"]

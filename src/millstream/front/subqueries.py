@@ -13,6 +13,7 @@ from dataclasses import replace
 from sqlglot import exp
 
 from millstream.diagnostics import refuse
+from millstream.dialect import called
 from millstream.front import arrays, correlate
 from millstream.front.scalar import bind
 from millstream.front.scope import CommonTable, Context, Scope
@@ -125,7 +126,7 @@ def may_be_null(expression: exp.Expr, plan: Plan) -> bool:
 def reads_null(expression: exp.Expr, plan: Plan) -> bool:
     """Tell whether an expression may be NULL for another reason than that it fails: calculation with no NULL in it is not."""
     nodes = list(expression.walk(prune=is_column))
-    if not all(isinstance(node, CALCULATION) or node.name.lower() == "mod" for node in nodes):
+    if not all(isinstance(node, CALCULATION) or called(node) == "mod" for node in nodes):
         return may_be_null(expression, plan)
     return any(may_be_null(node, plan) for node in nodes if is_column(node))
 

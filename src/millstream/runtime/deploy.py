@@ -139,6 +139,22 @@ def deploy_view(
         return carry_out(conn, prepare_view(name, sql, **options), tell)
 
 
+def deploy_again(
+    conn: psycopg.Connection, state: State, *, later: Collection[tuple[str, str]] = ()
+) -> Deployed:
+    """Build what a version of a view says anew, beside it, with everything that reads it."""
+    return deploy_view(
+        conn,
+        state.relation,
+        state.definition,
+        schema=state.schema,
+        path=state.path,
+        indexes=state.indexes,
+        force=True,
+        later=later,
+    )
+
+
 def deploying_view(conn: psycopg.Connection, name: str, sql: str, **options: Any) -> Steps:
     """Deploy a view step by step."""
     with told(name, options.get("path"), sql, partial(store.load, conn)):

@@ -163,11 +163,10 @@ class Draft:
         """Add one reader of what changed; returns what to tell of it."""
         before = replace(self, versions=list(self.versions), names=dict(self.names), swaps=list(self.swaps))
         known = dict(self.catalogue.relations), dict(self.catalogue.states)
-        indexes = [list(columns) for columns in state.detail.get("indexes", [])]
         try:
             reads = partial(store.load, self.conn)
             with told(state.relation, state.path, state.definition, reads), self.conn.transaction():
-                result = self.add(state.schema, state.relation, state.definition, state.path, indexes)
+                result = self.add(state.schema, state.relation, state.definition, state.path, state.indexes)
         except Refused:
             self.versions, self.names, self.swaps = before.versions, before.names, before.swaps
             self.catalogue.relations, self.catalogue.states = known

@@ -25,7 +25,7 @@ from millstream.plan.nodes import Scan
 from millstream.runtime.build import call
 from millstream.runtime.catch_up import PLANNING
 from millstream.runtime.compile import compile_view, describer
-from millstream.runtime.deploy import deploy_view
+from millstream.runtime.deploy import deploy_again
 from millstream.runtime.feed import record_between_ticks
 from millstream.runtime.place import begin
 from millstream.runtime.session import SETTINGS
@@ -110,15 +110,7 @@ def readers(catalogue: Catalogue, state: State) -> list[str]:
 
 def anew(conn: psycopg.Connection, state: State) -> tuple[int, int, int, tuple[str, ...]]:
     """Build a view beside itself and swap it, with everything that reads it."""
-    deployed = deploy_view(
-        conn,
-        state.relation,
-        state.definition,
-        schema=state.schema,
-        path=state.path,
-        indexes=[list(columns) for columns in state.detail.get("indexes", [])],
-        force=True,
-    )
+    deployed = deploy_again(conn, state)
     fresh = load(conn).named(state.schema, state.relation)
     assert fresh is not None and fresh.state is not None
     row = conn.execute(f"select count(*) from {table(fresh.state)}".encode()).fetchone()

@@ -63,15 +63,7 @@ def suspended_views(conn: psycopg.Connection, states: list[State]) -> list[Retri
         if state.name not in waiting:
             continue
         try:
-            deploy.deploy_view(
-                conn,
-                state.relation,
-                state.definition,
-                schema=state.schema,
-                path=state.path,
-                indexes=[list(columns) for columns in state.detail.get("indexes", [])],
-                force=True,
-            )
+            deploy.deploy_again(conn, state)
         except (MillstreamError, psycopg.Error) as error:
             done.append(Retried("view", state.relation, 0, 1, str(error)))
         else:

@@ -54,7 +54,7 @@ def relations_of(conn: psycopg.Connection, catalogue: Catalogue) -> list[Relatio
             by_name[state.name] = found[-1]
         nodes = views.get(state.name, ())
         for node in nodes:
-            indexes = named_columns(state.detail.get("indexes", ())) if node is nodes[-1] else []
+            indexes = named_columns(state.indexes) if node is nodes[-1] else []
             sql = NodeSql(node, describe, indexes=indexes)
             found.append(Relation(node.name, sql=sql, compiled=node, indexes=indexes))
             by_name[node.name] = found[-1]

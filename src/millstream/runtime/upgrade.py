@@ -65,16 +65,6 @@ def build_again(dsn: str, outdated: Outdated) -> None:
                 and not {tuple(name.split(".", 1)) for name in state.reads} & (waiting - {key})
             ]
             for (schema, name), state in ready:
-                indexes = [list(columns) for columns in state.detail.get("indexes", [])]
-                deploy.deploy_view(
-                    conn,
-                    name,
-                    state.definition,
-                    schema=schema,
-                    path=state.path,
-                    indexes=indexes,
-                    force=True,
-                    later=waiting - {(schema, name)},
-                )
+                deploy.deploy_again(conn, state, later=waiting - {(schema, name)})
                 log.info("built %s.%s again", schema, name)
             waiting -= {key for key, _ in ready}

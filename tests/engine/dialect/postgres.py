@@ -18,6 +18,27 @@ create temp table t (
 )
 """
 
+COLUMN_TYPES = frozenset(  # of columns that a view may have on both engines
+    (
+        "boolean",
+        "smallint",
+        "integer",
+        "bigint",
+        "numeric",
+        "real",
+        "double precision",
+        "character varying",
+        "text",
+        "bytea",
+        "date",
+        "time without time zone",
+        "timestamp without time zone",
+        "timestamp with time zone",
+        "interval",
+        "jsonb",
+    )
+)
+
 PARSE = """
 select pg_get_viewdef('v'::regclass) || format_type(atttypid, atttypmod) from pg_attribute
 where attrelid = 'v'::regclass and attnum = 1

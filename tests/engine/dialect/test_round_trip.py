@@ -12,7 +12,7 @@ from sqlglot.errors import ParseError
 
 from millstream.dialect import write
 from tests.databases import Databases
-from tests.engine.dialect.postgres import Postgres, read, written
+from tests.engine.dialect.postgres import COLUMN_TYPES, Postgres, read, written
 
 EXPRESSIONS = Path(__file__).with_name("expressions.txt").read_text().splitlines()
 NEGATED = {  # PostgreSQL has its own parse of these; NOT around the other one is the same for every value
@@ -50,28 +50,7 @@ OPERATORS = """
 select o.oprname::text, case when oprleft <> 0 then format_type(oprleft, null) end, format_type(oprright, null)
 from pg_operator as o where oprnamespace = 'pg_catalog'::regnamespace
 """
-KNOWN = frozenset(
-    [
-        "boolean",
-        "smallint",
-        "integer",
-        "bigint",
-        "numeric",
-        "real",
-        "double precision",
-        "character varying",
-        "text",
-        "bytea",
-        "date",
-        "time without time zone",
-        "timestamp without time zone",
-        "timestamp with time zone",
-        "interval",
-        "jsonb",
-        "integer[]",
-        "text[]",
-    ]
-)
+KNOWN = COLUMN_TYPES | {"integer[]", "text[]"}
 WITHOUT = frozenset(
     ["*<", "*<=", "*<>", "*=", "*>", "*>=", "~<=~", "~<~", "~>=~", "~>~"]
 )  # operators that RisingWave lacks too

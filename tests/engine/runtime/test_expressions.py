@@ -14,7 +14,7 @@ from millstream.front.aggregates import has_aggregates
 from millstream.front.table_functions import is_set
 from millstream.plan.fallible import is_fallible
 from tests.databases import Databases
-from tests.engine.dialect.postgres import read
+from tests.engine.dialect.postgres import COLUMN_TYPES, read
 from tests.engine.engine import Engine
 
 EXPRESSIONS = (Path(__file__).parents[1] / "dialect" / "expressions.txt").read_text().splitlines()
@@ -50,26 +50,6 @@ ON_A_VALUE = (
     psycopg.errors.FeatureNotSupported,
     psycopg.errors.SyntaxError,
     psycopg.errors.UndefinedObject,
-)
-TYPES = frozenset(  # of columns that a view may have on both engines
-    (
-        "boolean",
-        "smallint",
-        "integer",
-        "bigint",
-        "numeric",
-        "real",
-        "double precision",
-        "character varying",
-        "text",
-        "bytea",
-        "date",
-        "time without time zone",
-        "timestamp without time zone",
-        "timestamp with time zone",
-        "interval",
-        "jsonb",
-    )
 )
 REFUSED = {"MS003", "MS010", "MS013", "MS014", "MS020", "MS021", "MS024"}
 
@@ -144,7 +124,11 @@ def deterministic(oracle: Oracle, every: Sequence[str]) -> list[str]:
     for expression in every:
         tree = read(expression)
         windowed = "over (" in expression or "within group" in expression
-        if windowed or has_aggregates(tree) or oracle.type_of(expression).removesuffix("[]") not in TYPES:
+        if (
+            windowed
+            or has_aggregates(tree)
+            or oracle.type_of(expression).removesuffix("[]") not in COLUMN_TYPES
+        ):
             continue
         if any(is_set(node) for node in tree.walk()):  # of which a row has none, or many
             continue
