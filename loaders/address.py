@@ -29,17 +29,24 @@ def find_home(home: Path | None = None) -> Path:
 
 def writer_dsn(dsn: str | None, home: Path) -> str:
     """Give the DSN of the writer role. Raises LoaderError with the remedy if none is known."""
-    given = dsn or os.environ.get(VARIABLE)
-    if given:
-        return given
+    return dsn or os.environ.get(VARIABLE) or _dsn_in(home, "writer")
+
+
+def judge_dsn(dsn: str | None, home: Path) -> str:
+    """Give the DSN of who may see rejected messages: the owner of the home's own server, else the one that is given."""
+    return dsn or os.environ.get(VARIABLE) or _dsn_in(home, "owner")
+
+
+def _dsn_in(home: Path, role: str) -> str:
     path = home / "server.json"
     try:
         server = json.loads(path.read_text())
-        port, password = server["port"], server["passwords"]["writer"]
+        port, password = server["port"], server["passwords"][role]
     except FileNotFoundError:
         raise LoaderError(f"no server was ever started in {home}: {REMEDY}") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise LoaderError(f"{path} does not name an embedded server ({error!r}): {REMEDY}") from error
     if port is None:
         raise LoaderError(f"{path} names no port, so no server runs there: {REMEDY}")
-    return f"postgresql://millstream_writer:{quote(password, safe='')}@127.0.0.1:{port}/millstream"
+    user = "millstream" if role == "owner" else f"millstream_{role}"
+    return f"postgresql://{user}:{quote(password, safe='')}@127.0.0.1:{port}/millstream"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
+from contextlib import closing
 
+from loaders.csv_rows import CsvRow
 from loaders.errors import LoaderError
 from loaders.parse import REQUIRED, event_from
 from loaders.relations import EVENTS
 from loaders.rows import Event, Rejected
-from loaders.source import TextSource, damage, printable
+from loaders.source import TextSource
+from loaders.text import shown
 
 
 class CanonicalCsv(TextSource):
@@ -22,41 +24,33 @@ class CanonicalCsv(TextSource):
 
     def read(self) -> Iterator[Event | Rejected]:
         """Give one record per row after the header. Raises LoaderError for a header that names no events."""
-        rows = csv.reader(self.lines(), strict=True)
-        header = self._header(next(rows, []))
-        while True:
-            try:
-                row = next(rows, None)
-            except csv.Error as error:
-                yield Rejected(str(self.file), rows.line_num, f"not CSV: {error}", "")
-                continue
-            if row is None:
+        with closing(self.csv_rows()) as rows:
+            first = next(rows, None)
+            if first is None:
                 return
-            if not row:
-                continue
-            try:
-                yield _event(header, row)
-            except ValueError as error:
-                yield Rejected(str(self.file), rows.line_num, str(error), printable(",".join(row)))
+            header = self._header(first)
+            for row in rows:
+                try:
+                    yield _event(header, row)
+                except ValueError as error:
+                    yield self.rejected(row.line, error, row.text)
 
-    def _header(self, names: list[str]) -> list[str]:
-        header = [name.strip().removeprefix("\ufeff") for name in names]
+    def _header(self, row: CsvRow) -> list[str]:
+        header = [name.strip() for name in row.fields]
         unknown = [name for name in header if name not in EVENTS.columns]
         missing = [name for name in REQUIRED if name not in header]
         if unknown or missing or len(set(header)) != len(header):
             problem = (
-                f"unknown column {unknown[0]!r}" if unknown else f"missing or repeated column {missing[:1]}"
+                f"unknown column {shown(unknown[0])}"
+                if unknown
+                else f"missing or repeated column {missing[:1]}"
             )
             raise LoaderError(
-                f"{self.file}:1: {problem}; the header must name each of {', '.join(REQUIRED)} and may name "
+                f"{self.file}:{row.line}: {problem}; the header must name each of {', '.join(REQUIRED)} and may name "
                 f"{', '.join(name for name in EVENTS.columns if name not in REQUIRED)}"
             )
         return header
 
 
-def _event(header: list[str], row: list[str]) -> Event:
-    if len(row) != len(header):
-        raise ValueError(f"{len(row)} fields where the header has {len(header)}")
-    if reason := damage("".join(row)):
-        raise ValueError(reason)
-    return event_from(dict(zip(header, row, strict=True)))
+def _event(header: list[str], row: CsvRow) -> Event:
+    return event_from(dict(zip(header, row.checked(len(header)), strict=True)))

@@ -19,7 +19,7 @@ import click
 from psycopg.errors import InsufficientPrivilege, InvalidSchemaName, UndefinedColumn, UndefinedTable
 
 from loaders import raw
-from loaders.address import VARIABLE, find_home, writer_dsn
+from loaders.address import VARIABLE, find_home, judge_dsn, writer_dsn
 from loaders.embeddings import EVENT_TYPES, NEIGHBOURS, RELATION, Embedded
 from loaders.embeddings import embed as embed_events
 from loaders.errors import LoaderError
@@ -32,11 +32,14 @@ from loaders.load import CHUNK, FLUSH_EVERY, STOCK, Loaded, load_catalogue
 from loaders.load import load as load_source
 from loaders.options import TO_EVENTS_RAW, Moment, Speed, kafka, log, output, rejected, server, with_formats
 from loaders.rejects import Rejects, RejectsFile, RejectsRelation
+from loaders.relations import EVENTS_RAW
 from loaders.replay import BATCH, Replayed, Schedule
 from loaders.replay import replay as replay_source
 from loaders.shift import offset_to
 from loaders.source import Source
 from loaders.target import Target
+
+ALL_REJECTED = 2  # exit status
 
 
 @click.command(epilog="Example: millstream load completejourney --until 2017-03-20 --shift-to now")
@@ -99,6 +102,9 @@ def load(
     Loading is exactly once: repeat the command after an interruption and it goes on where it stopped. Rows that are
     no events are kept apart with their place and the reason. With --to the events go to a Kafka topic, keyed by person;
     the catalogue goes to the server then only if --dsn says where it is.
+
+    Exit status: 0 when rows are there, or the log has none; 2 when every row was rejected; 1 when the load could not
+    go on.
     """
     with _errors():
         folder = find_home(home)
@@ -117,6 +123,7 @@ def load(
                     show_progress=progress,
                 )  # fmt: skip
             _print_produced(produced, to, rejects, as_json=as_json)
+            _fail_without_rows(produced.sent, produced.rejected)
             return
         if rate or partitions or properties:
             raise LoaderError("--rate, --partitions and --properties are for Kafka: give the topic with --to")
@@ -124,8 +131,12 @@ def load(
         if source_format == raw.NAME:
             if path is None:
                 raise LoaderError("format raw reads a file and none was given: add its path after the format")
-            loaded = raw.load_raw(address, path, chunk=chunk, flush_every=flush_every, show_progress=progress)
-            _print_load(loaded, None, as_json=as_json)
+            became = raw.load_raw(
+                address, path, judge=judge_dsn(dsn, folder), chunk=chunk, flush_every=flush_every,
+                show_progress=progress,
+            )  # fmt: skip
+            _print_raw(became, as_json=as_json)
+            _fail_without_rows(became.accepted or 0, became.rejected or 0)
             return
         source = open_source(source_format, path, since=since, until=until, limit=limit)
         with Target(address) as target, _rejects(rejects_to, folder, source, target) as rejects:
@@ -134,6 +145,7 @@ def load(
                 chunk=chunk, flush_every=flush_every, show_progress=progress,
             )  # fmt: skip
         _print_load(loaded, rejects, as_json=as_json)
+        _fail_without_rows(loaded.sent + loaded.already_there, loaded.rejected)
 
 
 load.help = with_formats(load.help, (raw.NAME, raw.SUMMARY))
@@ -189,6 +201,7 @@ def replay(
     Events that are there already are left out, so a replay goes on after the last one, and a replay after a load starts
     where the load ended, moved by the same offset. The schedule does not wait for the server: a lag is shown, not hidden.
     Ctrl-C stops after the events that are under way. With --to the events go to a Kafka topic, from --since on.
+    The exit status is that of load: 2 when every row was rejected.
     """
     with _errors(), _stop_on_interrupt() as stop:
         folder = find_home(home)
@@ -202,6 +215,7 @@ def replay(
                     begin_at=shift_to, show_progress=progress,
                 )  # fmt: skip
             _print_produced(produced, to, rejects, as_json=as_json)
+            _fail_without_rows(produced.sent, produced.rejected)
             return
         if partitions or properties:
             raise LoaderError("--partitions and --properties are for Kafka: give the topic with --to")
@@ -213,6 +227,7 @@ def replay(
                 shift_to=shift_to, rejects=rejects, stop=stop, batch=batch, show_progress=progress,
             )  # fmt: skip
         _print_replay(replayed, rejects, as_json=as_json)
+        _fail_without_rows(replayed.sent + replayed.already_there, replayed.rejected)
 
 
 replay.help = with_formats(replay.help)
@@ -349,6 +364,35 @@ def _print_load(loaded: Loaded, rejects: Rejects | None, *, as_json: bool) -> No
         click.echo(f"{loaded.items:,} items and {loaded.users:,} users were new or changed")
     _print_moved(loaded.offset)
     _print_rejected(loaded.rejected, loaded.reasons, rejects)
+
+
+def _print_raw(became: raw.LoadedRaw, *, as_json: bool) -> None:
+    if as_json:
+        _print_json(became)
+        return
+    rate = became.read / became.seconds if became.seconds else 0.0
+    click.echo(
+        f"{became.sent:,} messages sent to {EVENTS_RAW.name}, {became.already_there:,} were already there "
+        f"({became.seconds:,.1f} s, {rate:,.0f} messages/s)"
+    )
+    if became.broken:
+        click.echo(became.broken)
+    if became.rejected is None:
+        click.echo(
+            "what is no event is in stg_events_rejected, which is not deployed or may not be seen with this DSN"
+        )
+        return
+    click.echo(f"{became.accepted:,} of the file's messages are events, {became.rejected:,} were rejected")
+    for reason in became.reasons:
+        click.echo(f"  {reason}")
+    if became.rejected:
+        click.echo("the rejected ones are in stg_events_rejected, with their content")
+
+
+def _fail_without_rows(good: int, rejected: int) -> None:
+    """End with status 2 where there were rows and none was an event."""
+    if rejected and not good:
+        raise click.exceptions.Exit(ALL_REJECTED)
 
 
 def _print_replay(replayed: Replayed, rejects: Rejects | None, *, as_json: bool) -> None:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from loaders.kafka_topic import KafkaTopic
 from loaders.progress import progress_bars
 from loaders.rejects import Rejects
-from loaders.replay import KEPT_LAGS, Schedule
+from loaders.replay import KEPT_LAGS, LONGEST_WAIT, Schedule
 from loaders.rows import Event, Rejected
 from loaders.source import Source
 
@@ -68,13 +68,13 @@ def send_to_kafka(
             if schedule is not None:
                 due = schedule.due(event, number)
                 while (wait := due - time.monotonic()) > 0 and not stop.is_set():
-                    stop.wait(wait)
+                    stop.wait(min(wait, LONGEST_WAIT))
             if stop.is_set():
                 break
-            moved = _moved(event, produced.offset, stamp_now=stamp_now)
             try:
+                moved = _moved(event, produced.offset, stamp_now=stamp_now)
                 topic.send(moved)
-            except ValueError as error:
+            except (OverflowError, ValueError) as error:
                 rejects.add(
                     Rejected(str(source.path or source.name), 0, str(error), f"event_id={event.event_id}")
                 )

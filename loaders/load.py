@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import islice
 
 import psycopg
 from rich.progress import Progress
@@ -17,9 +16,9 @@ from loaders.progress import progress_bars
 from loaders.rejects import Rejects
 from loaders.relations import EVENTS
 from loaders.rows import Event, Rejected
-from loaders.send import send_events
+from loaders.send import refused, send_events
 from loaders.shift import offset_in_database, offset_to, shifted
-from loaders.source import Source
+from loaders.source import Source, chunks
 from loaders.target import Target, gone
 
 CHUNK = 10_000
@@ -134,19 +133,22 @@ def _load_events(
     chunk: int,
 ) -> None:
     task = bars.add_task("events", total=source.size, rows=0, note="")
-    records = source.events()
-    while batch := list(islice(records, chunk)):
+    for batch in chunks(source.events(), chunk):
         loaded.read += len(batch)
         events = _without_rejected(batch, rejects)
         there = target.event_times([event.event_id for event in events]) if resumes else {}
         events = [event for event in events if event.event_id not in there]
         loaded.already_there += len(there)
         if events:
-            sent = send_events(target.copy, list(shifted(events, loaded.offset)), source, rejects)
+            moved = list(
+                shifted(events, loaded.offset, lambda event, why: rejects.add(refused(event, source, why)))
+            )
+            sent = send_events(target.copy, moved, source, rejects) if moved else 0
             loaded.sent += sent
             pace.sent(sent)
-            loaded.first_event_at = loaded.first_event_at or events[0].occurred_at + loaded.offset
-            loaded.last_event_at = events[-1].occurred_at + loaded.offset
+            if moved:
+                loaded.first_event_at = loaded.first_event_at or moved[0].occurred_at
+                loaded.last_event_at = moved[-1].occurred_at
         bars.update(task, completed=source.position, rows=loaded.read, note=_note(loaded, rejects))
     pace.catch_up()
     bars.update(task, total=source.size or loaded.read, completed=source.size or loaded.read)

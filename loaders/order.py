@@ -10,10 +10,12 @@ from contextlib import ExitStack
 from operator import attrgetter
 from typing import IO
 
-from loaders.rows import Event, Rejected
+from loaders.rows import Event, Rejected, chunks, letters
 
 RUN = 500_000
+RUN_LETTERS = 100_000_000
 BLOCK = 1_000
+BLOCK_LETTERS = 1_000_000
 
 _occurred_at = attrgetter("occurred_at")
 
@@ -21,28 +23,30 @@ _occurred_at = attrgetter("occurred_at")
 def in_time_order(records: Iterable[Event | Rejected], run: int = RUN) -> Iterator[Event | Rejected]:
     """Give rejected rows first, then the events by `occurred_at`; equal times keep the order of the source.
 
-    At most `run` events are in memory. What does not fit is sorted in runs in temporary files and merged.
+    At most `run` events, of RUN_LETTERS letters together, are in memory. What does not fit is sorted in runs in temporary files and merged.
     """
     with ExitStack() as stack:
         runs: list[IO[bytes]] = []
         held: list[Event] = []
+        size = 0
         for record in records:
             if isinstance(record, Rejected):
                 yield record
                 continue
             held.append(record)
-            if len(held) == run:
+            size += letters(record)
+            if len(held) == run or size > RUN_LETTERS:
                 runs.append(stack.enter_context(tempfile.TemporaryFile(prefix="millstream-run-")))
                 _write_run(runs[-1], held)
-                held = []
+                held, size = [], 0
         held.sort(key=_occurred_at)
         yield from heapq.merge(*(_read_run(file) for file in runs), held, key=_occurred_at)
 
 
 def _write_run(file: IO[bytes], events: list[Event]) -> None:
     events.sort(key=_occurred_at)
-    for start in range(0, len(events), BLOCK):
-        pickle.dump(events[start : start + BLOCK], file, pickle.HIGHEST_PROTOCOL)
+    for block in chunks(events, BLOCK, BLOCK_LETTERS):
+        pickle.dump(block, file, pickle.HIGHEST_PROTOCOL)
     file.seek(0)
 
 

@@ -9,6 +9,16 @@ from datetime import datetime
 from loaders.ids import IDS, is_no_id
 from loaders.relations import EVENTS
 from loaders.rows import Event
+from loaders.text import KEPT, shown
+
+
+class BadField(ValueError):
+    """A value that its column cannot hold."""
+
+    def __init__(self, column: str, reason: str) -> None:
+        super().__init__(reason)
+        self.column = column
+
 
 REQUIRED = ("event_id", "event_type", "occurred_at")
 INTEGER_RANGE = range(-(2**31), 2**31)
@@ -17,14 +27,17 @@ INTEGER_RANGE = range(-(2**31), 2**31)
 def event_from(fields: Mapping[str, object]) -> Event:
     """Make an event of fields named like the columns of `events`; absent and empty ones are null, and ids that are none.
 
-    Raises ValueError with the reason: an unknown field, a missing one, or a value that its column cannot hold.
+    Raises BadField with the reason: an unknown field, a missing one, or a value that its column cannot hold.
     """
     unknown = [name for name in fields if name not in EVENTS.columns]
     if unknown:
-        raise ValueError(f"unknown field {unknown[0]!r}; the fields are {', '.join(EVENTS.columns)}")
+        raise BadField(
+            unknown[0][:KEPT],
+            f"unknown field {shown(unknown[0])}; the fields are {', '.join(EVENTS.columns)}",
+        )
     for name in REQUIRED:
         if _is_missing(name, fields.get(name)):
-            raise ValueError(f"{name} is missing")
+            raise BadField(name, f"{name} is missing")
     return Event._make(
         (
             None if _is_missing(name, fields.get(name)) else READERS[kind](name, fields[name])
@@ -44,7 +57,7 @@ def _text(name: str, value: object) -> str:
         return value
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    raise ValueError(f"{name} must be text, not {value!r}")
+    raise BadField(name, f"{name} must be text, not {shown(value)}")
 
 
 def _integer(name: str, value: object) -> int:
@@ -55,7 +68,7 @@ def _integer(name: str, value: object) -> int:
     except ValueError:
         number = None
     if not isinstance(number, int) or isinstance(number, bool) or number not in INTEGER_RANGE:
-        raise ValueError(f"{name} must be a whole number of 32 bits, not {value!r}")
+        raise BadField(name, f"{name} must be a whole number of 32 bits, not {shown(value)}")
     return number
 
 
@@ -67,7 +80,7 @@ def _number(name: str, value: object) -> float:
     except (ValueError, OverflowError):
         number = None
     if number is None or not math.isfinite(number):
-        raise ValueError(f"{name} must be a finite number, not {value!r}")
+        raise BadField(name, f"{name} must be a finite number, not {shown(value)}")
     return number
 
 
@@ -77,7 +90,7 @@ def _boolean(name: str, value: object) -> bool:
         return value
     if isinstance(value, str) and value.lower() in known:
         return known[value.lower()]
-    raise ValueError(f"{name} must be true or false, not {value!r}")
+    raise BadField(name, f"{name} must be true or false, not {shown(value)}")
 
 
 def _time(name: str, value: object) -> datetime:
@@ -86,9 +99,13 @@ def _time(name: str, value: object) -> datetime:
     except ValueError:
         time = None
     if time is None:
-        raise ValueError(f"{name} must be an ISO 8601 time such as 2026-01-31T12:00:00Z, not {value!r}")
+        raise BadField(
+            name, f"{name} must be an ISO 8601 time such as 2026-01-31T12:00:00Z, not {shown(value)}"
+        )
     if time.tzinfo is None:
-        raise ValueError(f"{name} {value!r} has no time zone; write Z or an offset such as +02:00 after it")
+        raise BadField(
+            name, f"{name} {shown(value)} has no time zone; write Z or an offset such as +02:00 after it"
+        )
     return time
 
 

@@ -12,10 +12,12 @@ import math
 from collections.abc import Iterator
 from datetime import datetime
 
+from loaders.csv_rows import CsvRow
 from loaders.errors import LoaderError
 from loaders.ids import id_or_none
 from loaders.rows import Event, Item, Rejected, event
-from loaders.source import TextSource, damage, printable
+from loaders.source import TextSource
+from loaders.text import shown
 
 COLUMNS = [
     "event_time", "event_type", "product_id", "category_id", "category_code",
@@ -34,6 +36,7 @@ class Rees46(TextSource):
 
     The log has no event ids: an id is the digest of the whole row, so a row that stands twice counts once.
     The catalogue is what the events say of a product, the last one winning; names are made of brand and category.
+    A category without a code, as a third of the log has, is called by its number (`category_id`).
     """
 
     name = "rees46"
@@ -41,39 +44,34 @@ class Rees46(TextSource):
 
     def read(self) -> Iterator[Event | Rejected]:
         """Give one record per row after the header."""
-        for line, row in self._rows():
+        for row in self._rows():
             try:
-                yield _event(row)
+                yield _event(row.checked(len(COLUMNS)))
             except ValueError as error:
-                yield Rejected(str(self.file), line, str(error), printable(",".join(row)))
+                yield self.rejected(row.line, error, row.text)
 
     def items(self) -> Iterator[Item]:
         """Give every product that an event names; memory grows with the number of products."""
         products: dict[str, Item] = {}
-        for _, row in self._rows():
+        for row in self._rows():
             try:
-                product = _item(row)
+                product = _item(row.checked(len(COLUMNS)))
             except ValueError:
                 continue
             known = products.get(product.item_id)
             products[product.item_id] = product._replace(created_at=known.created_at) if known else product
         return iter(products.values())
 
-    def _rows(self) -> Iterator[tuple[int, list[str]]]:
-        rows = csv.reader(self.lines(), quoting=csv.QUOTE_NONE)
-        header = next(rows, [])
-        if header != COLUMNS:
+    def _rows(self) -> Iterator[CsvRow]:
+        rows = self.csv_rows(quoting=csv.QUOTE_NONE)
+        first = next(rows, None)
+        if first is not None and first.fields != COLUMNS:
+            rows.close()
             raise LoaderError(f"{self.file}:1: not a REES46 file; its header must be {','.join(COLUMNS)}")
-        for row in rows:
-            if row:
-                yield rows.line_num, row
+        return rows
 
 
 def _check(row: list[str]) -> None:
-    if len(row) != len(COLUMNS):
-        raise ValueError(f"{len(row)} fields where the format has {len(COLUMNS)}")
-    if reason := damage("".join(row)):
-        raise ValueError(reason)
     if not row[2]:
         raise ValueError("product_id is missing")
 
@@ -84,7 +82,7 @@ def _event(row: list[str]) -> Event:
     session: str | None
     time, kind, product, _, _, _, price, user, session = row
     if kind not in EVENT_TYPES:
-        raise ValueError(f"unknown event_type {kind!r}; known are {', '.join(EVENT_TYPES)}")
+        raise ValueError(f"unknown event_type {shown(kind)}; known are {', '.join(EVENT_TYPES)}")
     user, session = id_or_none("user_id", user), id_or_none("session_id", session)
     if user is None:
         raise ValueError("user_id is missing")
@@ -105,10 +103,11 @@ def _item(row: list[str]) -> Item:
     path = [part.replace("_", " ").capitalize() for part in row[4].split(".") if part]
     brand = row[5].title() or None
     kind = path[-1] if path else "Product"
+    numbered = f"Category {row[3]}" if row[3] else None
     return Item(
         item_id=row[2],
         name=f"{brand} {kind.lower()} {row[2]}" if brand else f"{kind} {row[2]}",
-        category=path[0] if path else None,
+        category=path[0] if path else numbered,
         subcategory=" / ".join(path[1:]) or None,
         brand=brand,
         price=_price(row[6]),
@@ -121,7 +120,7 @@ def _time(text: str) -> datetime:
     try:
         return datetime.fromisoformat(text.removesuffix(" UTC") + "+00:00")
     except ValueError:
-        raise ValueError(f"event_time must look like 2019-10-01 00:00:00 UTC, not {text!r}") from None
+        raise ValueError(f"event_time must look like 2019-10-01 00:00:00 UTC, not {shown(text)}") from None
 
 
 def _price(text: str) -> float | None:
@@ -130,5 +129,5 @@ def _price(text: str) -> float | None:
     except ValueError:
         price = math.nan
     if price is not None and not (math.isfinite(price) and price >= 0):
-        raise ValueError(f"price must be a number that is not negative, not {text!r}")
+        raise ValueError(f"price must be a number that is not negative, not {shown(text)}")
     return price

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TextIO
+from typing import Self
 
+from loaders.errors import LoaderError
 from loaders.relations import EVENTS_RAW
 from loaders.rows import RawEvent, Rejected
 from loaders.target import Target
+from loaders.text import printable
 
 SHOWN = 20
+REASONS = 1_000
+OTHER = "other reasons"
 
 
 class Rejects:
-    """Counts rejected rows by reason and keeps every one of them."""
+    """Counts rejected rows by reason, of which it tells REASONS apart, and keeps every one of them."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -32,16 +39,15 @@ class Rejects:
     def add(self, row: Rejected) -> None:
         """Keep one row."""
         self.count += 1
-        self.reasons[row.reason] += 1
-        if len(self.first) < SHOWN:
-            self.first.setdefault(row.reason, row)
+        reason = row.reason if row.reason in self.reasons or len(self.reasons) < REASONS else OTHER
+        self.reasons[reason] += 1
+        self.first.setdefault(reason, row._replace(payload=""))
 
     def report(self) -> list[str]:
         """Say per reason how many rows there were and where the first stands, most frequent reasons first."""
         lines = [
             f"{count:,} × {reason} (first at {self.first[reason].file}:{self.first[reason].line})"
             for reason, count in self.reasons.most_common(SHOWN)
-            if reason in self.first
         ]
         hidden = len(self.reasons) - len(lines)
         return [*lines, f"and {hidden:,} more reasons"] if hidden > 0 else lines
@@ -56,13 +62,17 @@ class Rejects:
 
 
 class RejectsFile(Rejects):
-    """One JSON object per row: file, line, reason, payload. Each run writes the file anew; without a row there is none."""
+    """One JSON object per row: file, line, reason, payload, column. Each run writes the file anew; without a row there
+    is none. A line is written in one go, so that a run that is killed leaves no half of one.
+    """
 
     def __init__(self, path: Path) -> None:
         super().__init__()
         self.path = path
-        self._file: TextIO | None = None
-        path.unlink(missing_ok=True)
+        self._file: int | None = None
+        self._size = 0
+        with _telling(path):
+            path.unlink(missing_ok=True)
 
     @property
     def place(self) -> str:
@@ -70,18 +80,37 @@ class RejectsFile(Rejects):
         return str(self.path)
 
     def add(self, row: Rejected) -> None:
-        """Append the row to the file."""
+        """Append the row to the file. Raises LoaderError, and leaves whole lines, where there is no room for it."""
         super().add(row)
-        if self._file is None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self.path.open("w", encoding="utf-8")
-        self._file.write(json.dumps(row._asdict(), ensure_ascii=False) + "\n")
+        line = printable(json.dumps(row._asdict(), ensure_ascii=False) + "\n").encode()
+        with _telling(self.path):
+            if self._file is None:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+            try:
+                while line:
+                    line = line[os.write(self._file, line) :]
+            except OSError:
+                os.ftruncate(self._file, self._size)
+                raise
+            self._size = os.fstat(self._file).st_size
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._file is not None:
-            self._file.close()
+            os.close(self._file)
+            self._file = None
+
+
+@contextmanager
+def _telling(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise LoaderError(
+            f"rejected rows cannot be written to {path} ({error.strerror}); make room, or name another file with --rejects"
+        ) from error
 
 
 class RejectsRelation(Rejects):
@@ -100,7 +129,7 @@ class RejectsRelation(Rejects):
     def add(self, row: Rejected) -> None:
         """Send the row unless its line of its file is there."""
         super().add(row)
-        partition = f"rejected:{Path(row.file).name}"
+        partition = printable(f"rejected:{Path(row.file).name}")
         sent = self._sent.get(partition)
         if sent is None:
             sent = self._sent[partition] = self.target.raw_offsets(partition)

@@ -16,7 +16,7 @@ from loaders.errors import LoaderError
 from loaders.progress import progress_bars
 from loaders.rejects import Rejects
 from loaders.rows import Event, Rejected
-from loaders.send import send_events
+from loaders.send import refused, send_events
 from loaders.shift import offset_in_database, shifted
 from loaders.source import Source, chunks
 from loaders.target import Target, gone
@@ -26,6 +26,7 @@ PROBE = 1_000
 KEPT_LAGS = 100_000
 RECONNECT_SECONDS = 30.0
 RETRY_SECONDS = 0.2
+LONGEST_WAIT = 3_600.0  # at once; a clock cannot be asked to wait for centuries
 Answer = TypeVar("Answer")
 
 
@@ -144,7 +145,7 @@ class _Replay:
                     due = self.schedule.due(event, number)
                     wait = due - time.monotonic()
                     if wait > 0:
-                        self.stop.wait(wait)
+                        self.stop.wait(min(wait, LONGEST_WAIT))
                         continue
                     batch: list[Event] = []
                     now = time.monotonic()
@@ -180,7 +181,10 @@ class _Replay:
             if new and offset is None:
                 offset = timedelta(0) if shift_to is None else shift_to - new[0].occurred_at
             self.result.offset = offset or timedelta(0)
-            yield from shifted(new, self.result.offset)
+            yield from shifted(new, self.result.offset, self._refuse)
+
+    def _refuse(self, event: Event, reason: str) -> None:
+        self.rejects.add(refused(event, self.source, reason))
 
     def _good(self) -> Iterator[Event]:
         for record in self.source.events():

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 
 class Event(NamedTuple):
@@ -70,12 +71,39 @@ class User(NamedTuple):
 
 
 class Rejected(NamedTuple):
-    """A row of the source that is not an event: where it stands, why it is refused and what it said."""
+    """A row of the source that is not an event: where it stands, why it is refused, what it said and in which column.
+
+    `line` is that on which the row begins, from 1; 0 where it is not known.
+    """
 
     file: str
     line: int
     reason: str
     payload: str
+    column: str | None = None
+
+
+Record = TypeVar("Record", Event, RawEvent, Event | Rejected)
+CHUNK_LETTERS = 16_000_000
+
+
+def letters(record: Event | RawEvent | Rejected) -> int:
+    """Count the letters of a record: what most of its memory is, where that is much."""
+    return sum(len(value) for value in record if isinstance(value, str))
+
+
+def chunks(records: Iterable[Record], size: int, most: int = CHUNK_LETTERS) -> Iterator[list[Record]]:
+    """Cut a stream into lists of `size` records, shorter where they have more than `most` letters, and at the end."""
+    chunk: list[Record] = []
+    held = 0
+    for record in records:
+        chunk.append(record)
+        held += letters(record)
+        if len(chunk) == size or held > most:
+            yield chunk
+            chunk, held = [], 0
+    if chunk:
+        yield chunk
 
 
 def event(

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from contextlib import closing
 
 from loaders.errors import LoaderError
 from loaders.rows import Event, Item, Rejected, event
-from loaders.source import TextSource, damage, from_unix, printable
+from loaders.source import TextSource, damage, from_unix
+from loaders.text import shown
 
 HEADER = ["SessionId", "ItemId", "Time"]
 
@@ -31,7 +33,7 @@ class Rsc15(TextSource):
             try:
                 yield _event(text)
             except ValueError as error:
-                yield Rejected(str(self.file), number, str(error), printable(text))
+                yield self.rejected(number, error, text)
 
     def items(self) -> Iterator[Item]:
         """Give every item that a click names; memory grows with the number of items."""
@@ -44,15 +46,15 @@ class Rsc15(TextSource):
             yield Item(item, f"Item {item}", None, None, None, None, True, None)
 
     def _rows(self) -> Iterator[tuple[int, str]]:
-        lines = enumerate(self.lines(), start=1)
-        _, header = next(lines, (1, ""))
-        if header.strip().split("\t") != HEADER:
-            raise LoaderError(
-                f"{self.file}:1: not an RSC15 file; its header must be {', '.join(HEADER)} with tabs"
-            )
-        for number, line in lines:
-            if text := line.strip():
-                yield number, text
+        with closing(self.lines()) as lines:
+            header = next(lines, "")
+            if header and header.strip().split("\t") != HEADER:
+                raise LoaderError(
+                    f"{self.file}:1: not an RSC15 file; its header must be {', '.join(HEADER)} with tabs"
+                )
+            for number, line in enumerate(lines, start=2):
+                if text := line.strip():
+                    yield number, text
 
 
 def _event(text: str) -> Event:
@@ -70,7 +72,7 @@ def _event(text: str) -> Event:
     except (ValueError, OverflowError, OSError):
         time = None
     if time is None:
-        raise ValueError(f"Time must be Unix seconds, not {seconds!r}")
+        raise ValueError(f"Time must be Unix seconds, not {shown(seconds)}")
     return event(
         f"rsc15-{session}-{item}-{seconds}",
         "view_item",

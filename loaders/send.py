@@ -26,7 +26,8 @@ def send_events(write: Write, events: Sequence[Event], source: Source, rejects: 
         if not refuses_row(error):
             raise
         if len(events) == 1:
-            rejects.add(_refused(events[0], source, error))
+            said = error.diag.message_primary or str(error).strip()
+            rejects.add(refused(events[0], source, f"the server refused it: {said}"))
             return 0
         middle = len(events) // 2
         first, second = events[:middle], events[middle:]
@@ -34,8 +35,8 @@ def send_events(write: Write, events: Sequence[Event], source: Source, rejects: 
     return len(events)
 
 
-def _refused(event: Event, source: Source, error: psycopg.Error) -> Rejected:
+def refused(event: Event, source: Source, reason: str) -> Rejected:
+    """Make a rejected row of an event that was read well; its line is not known any more."""
     place = str(source.path) if source.path else source.name
-    reason = f"the server refused it: {error.diag.message_primary or str(error).strip()}"
     payload = ", ".join(f"{name}={value}" for name, value in event._asdict().items() if value is not None)
     return Rejected(place, 0, reason, payload)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 
 from loaders.errors import LoaderError
@@ -38,12 +38,20 @@ def offset_to(source: Source, moment: datetime) -> timedelta:
     return moment - last
 
 
-def shifted(events: Iterable[Event], offset: timedelta) -> Iterable[Event]:
+def shifted(
+    events: Iterable[Event], offset: timedelta, refuse: Callable[[Event, str], None]
+) -> Iterator[Event]:
     """Move events by the offset; a received_at that the log does not have becomes the time of the event itself.
 
-    So every time of one log is on one clock, whichever clock the engine runs on.
+    So every time of one log is on one clock, whichever clock the engine runs on. An event that would leave the
+    calendar is given to `refuse` with the reason.
     """
     for event in events:
-        occurred_at = event.occurred_at + offset
-        received_at = occurred_at if event.received_at is None else event.received_at + offset
+        try:
+            occurred_at = event.occurred_at + offset
+            received_at = occurred_at if event.received_at is None else event.received_at + offset
+        except OverflowError:
+            days = offset / timedelta(days=1)
+            refuse(event, f"occurred_at {event.occurred_at} moved by {days:+,.0f} days is no date")
+            continue
         yield event._replace(occurred_at=occurred_at, received_at=received_at)

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
 import io
-import lzma
-import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
 
+from loaders.csv_rows import CsvRow, csv_rows
 from loaders.errors import LoaderError
+from loaders.json_rows import elements, is_array
 from loaders.order import in_time_order
-from loaders.rows import Event, Item, Rejected, User
+from loaders.rows import Event, Item, Rejected, User, chunks
 from loaders.sessions import with_sessions
+from loaders.text import BROKEN, damage, head_of, lines_of, open_text, printable
 
-OPENERS: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+__all__ = ["Source", "TextSource", "chunks", "damage", "from_unix", "printable"]
 
 
 class Source(ABC):
@@ -103,7 +102,7 @@ class Source(ABC):
 
 
 class TextSource(Source):
-    """A log in a text file, plain or packed with gzip, bzip2 or xz. Progress counts bytes of the file as it is stored."""
+    """A log in a text file, plain or packed with gzip, bzip2, xz or zip. Progress counts bytes of the file as it is stored."""
 
     def __init__(
         self,
@@ -132,47 +131,74 @@ class TextSource(Source):
         """Bytes of the stored file that have been read."""
         return 0 if self._stored is None or self._stored.closed else self._stored.tell()
 
+    @property
+    def broken(self) -> Rejected | None:
+        """Where the stored file breaks off, when it was read that far."""
+        return self._damage
+
     def events(self) -> Iterator[Event | Rejected]:
         """Give what the base class gives; if the stored file breaks off, the last record is a rejected one that says so."""
         yield from super().events()
         if self._damage is not None:
             yield self._damage
 
-    def lines(self) -> Iterator[str]:
+    def lines(self) -> Generator[str, None, None]:
         """Give the file's lines with their ends, as far as the stored file can be read.
 
-        Bytes that are not UTF-8 become lone surrogates, which `damage` finds.
+        Bytes that are no text become lone surrogates, and so does the end of a line that is too long; `damage` finds
+        both.
         """
-        number = 0
+        with self._open() as text:
+            for line in self._whole(enumerate(lines_of(text), start=1)):
+                yield line[1]
+
+    def json_rows(self) -> Iterator[tuple[int, str]]:
+        """Give line number and text of every JSON object: one a line, or the elements of an array."""
+        with self._open() as text:
+            if is_array(head_of(text)):
+                text.reconfigure(newline=None)
+                rows = elements(text)
+            else:
+                rows = enumerate(lines_of(text), start=1)
+            for number, row in self._whole(rows):
+                if body := row.strip(" \t\r\n\ufeff"):
+                    yield number, body
+
+    def csv_rows(self, **dialect: Any) -> Generator[CsvRow, None, None]:
+        """Give every CSV record that is not blank, the header too, each with its fields or why it has none."""
+        return csv_rows(self.lines(), **dialect)
+
+    def rejected(self, line: int, error: ValueError, text: str) -> Rejected:
+        """Tell why a row is no event; a `parse.BadField` names its column."""
+        return Rejected(str(self.file), line, str(error), printable(text), getattr(error, "column", None))
+
+    @contextmanager
+    def _open(self) -> Iterator[io.TextIOWrapper]:
         self._damage = None
-        with self.file.open("rb") as stored:
+        try:
+            stored = self.file.open("rb")
+        except OSError as error:
+            raise LoaderError(f"{self.file} cannot be read ({error.strerror}); check its rights") from error
+        with stored:
             self._stored = stored
-            opener = OPENERS.get(self.file.suffix)
-            unpacked = stored if opener is None else opener(stored)
-            text = io.TextIOWrapper(unpacked, encoding="utf-8", errors="surrogateescape", newline="")
             try:
-                for line in text:
-                    number += 1
-                    yield line
-            except (EOFError, OSError, zlib.error, lzma.LZMAError) as error:
-                reason = f"the file is damaged after this line: {error}"
-                self._damage = Rejected(str(self.file), number, reason, "")
+                text = open_text(stored, self.file)
+            except BROKEN as error:
+                self._damage = self._broken(0, error)
+                text = io.TextIOWrapper(io.BufferedReader(io.BytesIO()))
+            yield text
 
+    def _whole(self, rows: Iterator[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+        """Give rows until the stored file breaks off."""
+        number = 0
+        try:
+            for number, row in rows:
+                yield number, row
+        except BROKEN as error:
+            self._damage = self._broken(number, error)
 
-def damage(text: str) -> str | None:
-    """Say why a text cannot be stored as it is, or None if it can."""
-    if "\x00" in text:
-        return "the row contains a NUL character, which no text column can hold"
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return "the row is not UTF-8"
-    return None
-
-
-def printable(text: str) -> str:
-    """Give a damaged row as text that can be written: undecodable bytes and NULs become backslash escapes."""
-    return text.replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode("utf-8")
+    def _broken(self, line: int, error: Exception) -> Rejected:
+        return Rejected(str(self.file), line, f"the file is damaged after this line: {error}", "")
 
 
 def from_unix(seconds: float) -> datetime:
@@ -190,10 +216,3 @@ def _first_events(records: Iterable[Event | Rejected], limit: int) -> Iterator[E
             seen += 1
             if seen == limit:
                 return
-
-
-def chunks(events: Iterable[Event], size: int) -> Iterator[list[Event]]:
-    """Cut a stream into lists of `size` events, the last one shorter."""
-    iterator = iter(events)
-    while chunk := list(islice(iterator, size)):
-        yield chunk

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from loaders.rows import Event, Item, Rejected, event
-from loaders.source import TextSource, damage, from_unix, printable
+from loaders.source import TextSource, damage, from_unix
+from loaders.text import shown
 
 EVENT_TYPES = {"pv": "view_item", "cart": "add_to_cart", "fav": "add_to_wishlist", "buy": "purchase"}
 FIELDS = 5
@@ -35,7 +36,7 @@ class Taobao(TextSource):
             try:
                 yield _event(text)
             except ValueError as error:
-                yield Rejected(str(self.file), number, str(error), printable(text))
+                yield self.rejected(number, error, text)
 
     def items(self) -> Iterator[Item]:
         """Give every item that an event names; memory grows with the number of items."""
@@ -56,13 +57,13 @@ def _event(text: str) -> Event:
         raise ValueError(f"{len(fields)} fields where the format has {FIELDS}")
     user, item, category, behaviour, seconds = fields
     if behaviour not in EVENT_TYPES:
-        raise ValueError(f"unknown behaviour {behaviour!r}; known are {', '.join(EVENT_TYPES)}")
+        raise ValueError(f"unknown behaviour {shown(behaviour)}; known are {', '.join(EVENT_TYPES)}")
     if not (user.isdecimal() and item.isdecimal() and category.isdecimal()):
         raise ValueError("user_id, item_id and category_id must be numbers")
     try:
         time = from_unix(int(seconds))
     except (ValueError, OverflowError, OSError):
-        raise ValueError(f"the time must be Unix seconds, not {seconds!r}") from None
+        raise ValueError(f"the time must be Unix seconds, not {shown(seconds)}") from None
     return event(
         f"taobao-{user}-{item}-{behaviour}-{seconds}",
         EVENT_TYPES[behaviour],

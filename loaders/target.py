@@ -24,8 +24,9 @@ from loaders.relations import EVENTS, Relation
 MAX_PARAMETERS = 60_000
 MAX_INSERT_ROWS = 1_000
 FLUSH_TRIES = 5
-# SQLSTATE classes in which the server refuses a row: data exception, integrity constraint, raised by a trigger.
-ROW_ERRORS = ("22", "23", "P0")
+# SQLSTATE classes in which the server refuses a row: data exception, integrity constraint, a limit of the
+# program (a key that is too long), raised by a trigger.
+ROW_ERRORS = ("22", "23", "54", "P0")
 
 
 class Target:

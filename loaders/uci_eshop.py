@@ -11,14 +11,16 @@ import csv
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
+from loaders.csv_rows import CsvRow
 from loaders.errors import LoaderError
 from loaders.rows import Event, Item, Rejected, event
-from loaders.source import TextSource, damage, printable
+from loaders.source import TextSource
 
 COLUMNS = [
     "year", "month", "day", "order", "country", "session_id", "main_category", "clothing_model_code",
     "colour", "location", "model_photography", "price", "price_2", "page",
 ]  # fmt: skip
+LARGEST = 10**9
 CATEGORIES = {1: "Trousers", 2: "Skirts", 3: "Blouses", 4: "Sale"}
 SINGULAR = {1: "trousers", 2: "skirt", 3: "blouse", 4: "sale item"}
 COLOURS = {
@@ -47,44 +49,41 @@ class UciEshop(TextSource):
 
     def read(self) -> Iterator[Event | Rejected]:
         """Give one record per row after the header."""
-        for number, row in self._rows():
+        for row in self._rows():
             try:
-                yield _event(row)
+                yield _event(row.checked(len(COLUMNS)))
             except ValueError as error:
-                yield Rejected(str(self.file), number, str(error), printable(",".join(row)))
+                yield self.rejected(row.line, error, row.text)
 
     def items(self) -> Iterator[Item]:
         """Give the items that clicks name (217 model codes in the whole file)."""
         found: dict[str, Item] = {}
-        for _, row in self._rows():
+        for row in self._rows():
             try:
-                item = _item(_numbers(row))
+                item = _item(_numbers(row.checked(len(COLUMNS))))
             except ValueError:
                 continue
             found.setdefault(item.item_id, item)
         return iter(found.values())
 
-    def _rows(self) -> Iterator[tuple[int, list[str]]]:
-        rows = csv.reader(self.lines(), quoting=csv.QUOTE_NONE)
-        header = next(rows, [])
-        if header != COLUMNS:
+    def _rows(self) -> Iterator[CsvRow]:
+        rows = self.csv_rows(quoting=csv.QUOTE_NONE)
+        first = next(rows, None)
+        if first is not None and first.fields != COLUMNS:
+            rows.close()
             raise LoaderError(
                 f"{self.file}:1: not the UCI e-shop file; its header must be {','.join(COLUMNS)}"
             )
-        for row in rows:
-            if row:
-                yield rows.line_num, row
+        return rows
 
 
 def _numbers(row: list[str]) -> dict[str, int]:
-    if len(row) != len(COLUMNS):
-        raise ValueError(f"{len(row)} fields where the format has {len(COLUMNS)}")
-    if reason := damage("".join(row)):
-        raise ValueError(reason)
     try:
         numbers = dict(zip(COLUMNS, map(int, row), strict=True))
     except ValueError:
         raise ValueError("every field must be a whole number") from None
+    if any(abs(number) > LARGEST for number in numbers.values()):
+        raise ValueError(f"no field may be larger than {LARGEST:,}")
     if numbers["main_category"] not in CATEGORIES or numbers["colour"] not in COLOURS:
         raise ValueError("main_category must be 1 to 4 and colour 1 to 14")
     return numbers

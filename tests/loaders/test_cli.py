@@ -68,6 +68,35 @@ def test_json_output_is_one_object(dsn: str, owner: psycopg.Connection, tmp_path
     assert (replayed["sent"], replayed["already_there"], replayed["stopped"]) == (2, 2, False)
 
 
+@pytest.mark.parametrize(
+    ("lines", "status"),
+    [(["{broken"], 2), (["{broken", fields(0)], 0), ([], 0), ([fields(0, occurred_at="soon")], 2)],
+)
+def test_the_status_is_2_when_every_row_was_rejected(
+    dsn: str, tmp_path: Path, lines: list[dict[str, object] | str], status: int
+) -> None:
+    path = write_jsonl(tmp_path / "log.jsonl", lines)
+    for command, more in ((load, []), (replay, ["--rate", "1000"])):
+        assert run(command, "jsonl", str(path), "--dsn", dsn, *more).exit_code == status
+
+
+def test_a_repeated_load_of_what_is_there_is_no_failure(dsn: str, tmp_path: Path) -> None:
+    path = write_jsonl(tmp_path / "log.jsonl", [fields(0), "{broken"])
+    for _ in range(2):
+        assert run(load, "jsonl", str(path), "--dsn", dsn).exit_code == 0
+
+
+def test_an_event_that_no_calendar_has_when_it_is_moved_is_rejected_alone(
+    dsn: str, owner: psycopg.Connection, tmp_path: Path
+) -> None:
+    log = [fields(0, occurred_at="0001-01-02T00:00:00Z"), fields(1)]
+    path = write_jsonl(tmp_path / "log.jsonl", log)
+    result = run(load, "jsonl", str(path), "--dsn", dsn, "--shift-to", "2020-01-01")
+    assert result.exit_code == 0, result.output
+    assert "moved by -2,252 days is no date" in result.output
+    assert owner.execute("select event_id from events").fetchall() == [("e000001",)]
+
+
 def test_load_moves_the_log_to_now(dsn: str, owner: psycopg.Connection, tmp_path: Path) -> None:
     path = write_jsonl(tmp_path / "log.jsonl", [fields(number) for number in range(4)])
     result = run(load, "jsonl", str(path), "--dsn", dsn, "--shift-to", "now")
@@ -85,7 +114,10 @@ def test_raw_lines_go_to_events_raw_once_and_a_grown_file_goes_on(
         assert run(load, "raw", str(path), "--dsn", dsn).exit_code == 0
     with path.open("ab") as file:
         file.write(b"one more\n")
-    assert "1 events loaded, 3 were already there" in run(load, "raw", str(path), "--dsn", dsn).output
+    assert (
+        "1 messages sent to events_raw, 3 were already there"
+        in run(load, "raw", str(path), "--dsn", dsn).output
+    )
     rows = owner.execute(
         "select payload, source_partition, source_offset from events_raw order by source_offset"
     ).fetchall()

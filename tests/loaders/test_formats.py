@@ -181,7 +181,12 @@ def test_rees46_rows_become_events_and_products(tmp_path: Path) -> None:
     assert (heater.name, heater.category, heater.subcategory, heater.brand) == (
         "Aqua water heater 17", "Appliances", "Environment / Water heater", "Aqua",
     )  # fmt: skip
-    assert (product.name, product.category, product.brand, product.price) == ("Product 18", None, None, 5.0)
+    assert (product.name, product.category, product.brand, product.price) == (
+        "Product 18",
+        "Category 9",
+        None,
+        5.0,
+    )
 
 
 def test_taobao_rows_become_events_with_sessions_of_half_an_hour(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loaders.order import in_time_order
-from loaders.rows import Event, Rejected, event
+from loaders.rows import Event, Rejected, chunks, event
 from loaders.sessions import INACTIVITY, with_sessions
 from tests.loaders.logs import NOON
 
@@ -31,6 +31,14 @@ def sessions(events: Iterable[Event | Rejected]) -> list[str | None]:
 def test_runs_on_disk_give_the_same_as_sorting_in_memory(seconds: list[int], run: int) -> None:
     events = [at(second, number=number) for number, second in enumerate(seconds)]
     assert list(in_time_order(events, run)) == sorted(events, key=lambda e: e.occurred_at)
+
+
+def test_long_rows_fill_a_run_and_a_chunk_sooner(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("loaders.order.RUN_LETTERS", 500)
+    monkeypatch.setattr("loaders.order.BLOCK_LETTERS", 200)
+    events = [at(second % 7, user="u" * 100, number=second) for second in range(40)]
+    assert list(in_time_order(events)) == sorted(events, key=lambda e: e.occurred_at)
+    assert [len(chunk) for chunk in chunks(events[:7], 10, most=300)] == [3, 3, 1]
 
 
 def test_rejected_rows_come_before_all_events() -> None:
