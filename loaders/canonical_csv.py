@@ -21,6 +21,7 @@ class CanonicalCsv(TextSource):
     summary = "CSV with a header of column names of events"
     time_ordered = False
     has_sessions = False
+    items_from_events = True
 
     def read(self) -> Iterator[Event | Rejected]:
         """Give one record per row after the header. Raises LoaderError for a header that names no events."""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import FrameType
@@ -20,30 +18,56 @@ from psycopg.errors import InsufficientPrivilege, InvalidSchemaName, UndefinedCo
 
 from loaders import raw
 from loaders.address import VARIABLE, find_home, judge_dsn, writer_dsn
-from loaders.embeddings import EVENT_TYPES, NEIGHBOURS, RELATION, Embedded
+from loaders.embeddings import EVENT_TYPES, NEIGHBOURS, RELATION
 from loaders.embeddings import embed as embed_events
 from loaders.errors import LoaderError
 from loaders.formats import open_source
 from loaders.item_vectors import Parameters
 from loaders.kafka_address import KafkaAddress
-from loaders.kafka_send import Produced, send_to_kafka
+from loaders.kafka_send import send_to_kafka
 from loaders.kafka_topic import KafkaTopic, read_properties
-from loaders.load import CHUNK, FLUSH_EVERY, STOCK, Loaded, load_catalogue
+from loaders.load import CHUNK, FLUSH_EVERY, STOCK, load_catalogue
 from loaders.load import load as load_source
+from loaders.mapping.arguments import MapOptions
+from loaders.mapping_options import (
+    file_given,
+    guess,
+    items_from_events,
+    mapped,
+    open_mapped,
+    require_columns,
+    show_guess,
+    told,
+    told_after,
+)
 from loaders.options import TO_EVENTS_RAW, Moment, Speed, kafka, log, output, rejected, server, with_formats
 from loaders.rejects import Rejects, RejectsFile, RejectsRelation
-from loaders.relations import EVENTS_RAW
-from loaders.replay import BATCH, Replayed, Schedule
+from loaders.replay import BATCH, Schedule
 from loaders.replay import replay as replay_source
+from loaders.reports import (
+    echo,
+    fail_without_rows,
+    print_embedded,
+    print_json,
+    print_load,
+    print_produced,
+    print_raw,
+    print_replay,
+    print_table,
+)
 from loaders.shift import offset_to
 from loaders.source import Source
+from loaders.tables import SUMMARIES, TABLES, load_table
 from loaders.target import Target
 
-ALL_REJECTED = 2  # exit status
 
-
-@click.command(epilog="Example: millstream load completejourney --until 2017-03-20 --shift-to now")
+@click.command(
+    epilog="Example: millstream load clicks.csv --map user_id=customer --set event_type=view_item --guess"
+)
 @log
+@mapped
+@guess
+@items_from_events
 @click.option(
     "--shift-to",
     type=Moment(now=True),
@@ -79,6 +103,9 @@ ALL_REJECTED = 2  # exit status
 def load(
     source_format: str,
     path: Path | None,
+    columns: MapOptions,
+    guess: bool,
+    items_from_events: bool | None,
     since: datetime | None,
     until: datetime | None,
     limit: int | None,
@@ -99,6 +126,10 @@ def load(
 ) -> None:
     """Load the event log at PATH, catalogue first, and wait until every view shows it.
 
+    FORMAT is one of those below. For a file with columns of its own give just its path: columns with usual names are
+    recognised, --map names the others, --guess shows what would be loaded. `load items FILE` and so on load the other
+    relations in the same way.
+
     Loading is exactly once: repeat the command after an interruption and it goes on where it stopped. Rows that are
     no events are kept apart with their place and the reason. With --to the events go to a Kafka topic, keyed by person;
     the catalogue goes to the server then only if --dsn says where it is.
@@ -108,8 +139,12 @@ def load(
     """
     with _errors():
         folder = find_home(home)
+        source_format, path = file_given(source_format, path)
+        if guess:
+            show_guess(source_format, path, columns)
+            return
         if to is not None:
-            source = open_source(source_format, path, since=since, until=until, limit=limit)
+            source = _open(source_format, path, columns, since=since, until=until, limit=limit)
             schedule = Schedule(None, rate) if rate else None
             offset = offset_to(source, shift_to) if shift_to else timedelta(0)
             rejects = _rejects_file(rejects_to, folder, source)
@@ -122,8 +157,8 @@ def load(
                     topic, source, schedule=schedule, offset=offset, rejects=rejects, stop=stop,
                     show_progress=progress,
                 )  # fmt: skip
-            _print_produced(produced, to, rejects, as_json=as_json)
-            _fail_without_rows(produced.sent, produced.rejected)
+            print_produced(produced, to, rejects, as_json=as_json)
+            fail_without_rows(produced.sent, produced.rejected)
             return
         if rate or partitions or properties:
             raise LoaderError("--rate, --partitions and --properties are for Kafka: give the topic with --to")
@@ -135,24 +170,38 @@ def load(
                 address, path, judge=judge_dsn(dsn, folder), chunk=chunk, flush_every=flush_every,
                 show_progress=progress,
             )  # fmt: skip
-            _print_raw(became, as_json=as_json)
-            _fail_without_rows(became.accepted or 0, became.rejected or 0)
+            print_raw(became, as_json=as_json)
+            fail_without_rows(became.accepted or 0, became.rejected or 0)
             return
-        source = open_source(source_format, path, since=since, until=until, limit=limit)
+        if source_format in TABLES:
+            table = open_mapped(source_format, path, columns)
+            _check_mapped(table, source_format)
+            with Target(address) as target, _rejects(rejects_to, folder, table, target) as rejects:
+                rows = load_table(
+                    address, table, TABLES[source_format], rejects=rejects, stock=stock, flush_every=flush_every,
+                    show_progress=progress,
+                )  # fmt: skip
+            print_table(rows, rejects, as_json=as_json)
+            fail_without_rows(rows.read - rows.rejected, rows.rejected)
+            return
+        source = _open(source_format, path, columns, since=since, until=until, limit=limit)
         with Target(address) as target, _rejects(rejects_to, folder, source, target) as rejects:
             loaded = load_source(
                 address, source, rejects=rejects, shift_to=shift_to, catalogue=catalogue, stock=stock,
-                chunk=chunk, flush_every=flush_every, show_progress=progress,
+                items_from_events=items_from_events, chunk=chunk, flush_every=flush_every, show_progress=progress,
             )  # fmt: skip
-        _print_load(loaded, rejects, as_json=as_json)
-        _fail_without_rows(loaded.sent + loaded.already_there, loaded.rejected)
+        print_load(loaded, rejects, as_json=as_json)
+        if not as_json:
+            echo(told_after(source))
+        fail_without_rows(loaded.sent + loaded.already_there, loaded.rejected)
 
 
-load.help = with_formats(load.help, (raw.NAME, raw.SUMMARY))
+load.help = with_formats(load.help, *SUMMARIES.items(), (raw.NAME, raw.SUMMARY))
 
 
 @click.command(epilog="Example: millstream replay completejourney --since 2017-03-20 --speed 600x")
 @log
+@mapped
 @click.option("--speed", type=Speed(), help="Multiple of the log's own pace.  [1x]")
 @click.option(
     "--rate", type=click.FloatRange(min=0, min_open=True), help="Events per second, instead of a speed."
@@ -179,6 +228,7 @@ load.help = with_formats(load.help, (raw.NAME, raw.SUMMARY))
 def replay(
     source_format: str,
     path: Path | None,
+    columns: MapOptions,
     since: datetime | None,
     until: datetime | None,
     limit: int | None,
@@ -205,8 +255,9 @@ def replay(
     """
     with _errors(), _stop_on_interrupt() as stop:
         folder = find_home(home)
+        source_format, path = file_given(source_format, path)
         if to is not None:
-            source = open_source(source_format, path, since=since, until=until, limit=limit)
+            source = _open(source_format, path, columns, since=since, until=until, limit=limit)
             schedule = Schedule(speed if speed or rate else 1.0, rate)
             rejects = _rejects_file(rejects_to, folder, source)
             with _topic(to, partitions, properties) as topic, rejects:
@@ -214,20 +265,20 @@ def replay(
                     topic, source, schedule=schedule, stamp_now=stamp_now, rejects=rejects, stop=stop,
                     begin_at=shift_to, show_progress=progress,
                 )  # fmt: skip
-            _print_produced(produced, to, rejects, as_json=as_json)
-            _fail_without_rows(produced.sent, produced.rejected)
+            print_produced(produced, to, rejects, as_json=as_json)
+            fail_without_rows(produced.sent, produced.rejected)
             return
         if partitions or properties:
             raise LoaderError("--partitions and --properties are for Kafka: give the topic with --to")
         address = writer_dsn(dsn, folder)
-        source = open_source(source_format, path, since=since, until=until, limit=limit)
+        source = _open(source_format, path, columns, since=since, until=until, limit=limit)
         with Target(address) as target, _rejects(rejects_to, folder, source, target) as rejects:
             replayed = replay_source(
                 address, source, speed=speed if speed or rate else 1.0, rate=rate, stamp_now=stamp_now,
                 shift_to=shift_to, rejects=rejects, stop=stop, batch=batch, show_progress=progress,
             )  # fmt: skip
-        _print_replay(replayed, rejects, as_json=as_json)
-        _fail_without_rows(replayed.sent + replayed.already_there, replayed.rejected)
+        print_replay(replayed, rejects, as_json=as_json)
+        fail_without_rows(replayed.sent + replayed.already_there, replayed.rejected)
 
 
 replay.help = with_formats(replay.help)
@@ -296,9 +347,20 @@ def embed(
             neighbours=neighbours, measure_quality=measure, show_progress=progress,
         )  # fmt: skip
         if as_json:
-            _print_json(result)
+            print_json(result)
         else:
-            _print_embedded(result)
+            print_embedded(result)
+
+
+def _open(source_format: str, path: Path | None, columns: MapOptions, **bounds: Any) -> Source:
+    source = open_source(source_format, path, columns=columns, **bounds)
+    _check_mapped(source, source_format)
+    return source
+
+
+def _check_mapped(source: Source, source_format: str) -> None:
+    require_columns(source, source_format)
+    echo(told(source), err=True)
 
 
 def _topic(to: KafkaAddress, partitions: int | None, properties: Path | None) -> KafkaTopic:
@@ -349,126 +411,3 @@ def _stop_on_interrupt() -> Iterator[threading.Event]:
         yield stop
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-def _print_load(loaded: Loaded, rejects: Rejects | None, *, as_json: bool) -> None:
-    if as_json:
-        _print_json(loaded, rejects)
-        return
-    rate = loaded.read / loaded.seconds if loaded.seconds else 0.0
-    click.echo(
-        f"{loaded.sent:,} events loaded, {loaded.already_there:,} were already there "
-        f"({loaded.seconds:,.1f} s, {rate:,.0f} rows/s)"
-    )
-    if loaded.items or loaded.users:
-        click.echo(f"{loaded.items:,} items and {loaded.users:,} users were new or changed")
-    _print_moved(loaded.offset)
-    _print_rejected(loaded.rejected, loaded.reasons, rejects)
-
-
-def _print_raw(became: raw.LoadedRaw, *, as_json: bool) -> None:
-    if as_json:
-        _print_json(became)
-        return
-    rate = became.read / became.seconds if became.seconds else 0.0
-    click.echo(
-        f"{became.sent:,} messages sent to {EVENTS_RAW.name}, {became.already_there:,} were already there "
-        f"({became.seconds:,.1f} s, {rate:,.0f} messages/s)"
-    )
-    if became.broken:
-        click.echo(became.broken)
-    if became.rejected is None:
-        click.echo(
-            "what is no event is in stg_events_rejected, which is not deployed or may not be seen with this DSN"
-        )
-        return
-    click.echo(f"{became.accepted:,} of the file's messages are events, {became.rejected:,} were rejected")
-    for reason in became.reasons:
-        click.echo(f"  {reason}")
-    if became.rejected:
-        click.echo("the rejected ones are in stg_events_rejected, with their content")
-
-
-def _fail_without_rows(good: int, rejected: int) -> None:
-    """End with status 2 where there were rows and none was an event."""
-    if rejected and not good:
-        raise click.exceptions.Exit(ALL_REJECTED)
-
-
-def _print_replay(replayed: Replayed, rejects: Rejects | None, *, as_json: bool) -> None:
-    if as_json:
-        _print_json(replayed, rejects)
-        return
-    rate = replayed.sent / replayed.seconds if replayed.seconds else 0.0
-    click.echo(
-        f"{replayed.sent:,} events replayed{' until stopped' if replayed.stopped else ''}, "
-        f"{replayed.already_there:,} were already there ({replayed.seconds:,.1f} s, {rate:,.1f} events/s)"
-    )
-    if replayed.sent:
-        click.echo(
-            f"lag p50 {replayed.lag_p50 * 1000:,.0f} ms, p99 {replayed.lag_p99 * 1000:,.0f} ms, "
-            f"max {replayed.lag_max * 1000:,.0f} ms; last event at {replayed.last_event_at:%Y-%m-%d %H:%M:%S %Z}"
-        )
-    _print_moved(replayed.offset)
-    _print_rejected(replayed.rejected, replayed.reasons, rejects)
-
-
-def _print_produced(produced: Produced, to: KafkaAddress, rejects: Rejects, *, as_json: bool) -> None:
-    if as_json:
-        _print_json(produced, rejects)
-        return
-    rate = produced.sent / produced.seconds if produced.seconds else 0.0
-    until = " until stopped" if produced.stopped else ""
-    click.echo(
-        f"{produced.sent:,} events sent to {to}{until} ({produced.seconds:,.1f} s, {rate:,.0f} events/s)"
-    )
-    _print_moved(produced.offset)
-    _print_rejected(produced.rejected, produced.reasons, rejects)
-
-
-def _print_moved(offset: timedelta) -> None:
-    if offset:
-        click.echo(f"the log is moved by {offset.total_seconds() / 86400:+,.3f} days")
-
-
-def _print_rejected(count: int, reasons: list[str], rejects: Rejects | None) -> None:
-    if count and rejects is not None:
-        click.echo(f"{count:,} {'row' if count == 1 else 'rows'} rejected, kept in {rejects.place}:")
-        for reason in reasons:
-            click.echo(f"  {reason}")
-
-
-def _print_json(result: Any, rejects: Rejects | None = None) -> None:
-    fields = asdict(result)
-    if rejects is not None:
-        fields["rejects"] = rejects.place if rejects.count else None
-    click.echo(json.dumps(fields, default=_plain))
-
-
-def _plain(value: object) -> object:
-    """Give times as ISO 8601 text and durations in seconds."""
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, timedelta):
-        return value.total_seconds()
-    raise TypeError(f"{value!r} has no JSON form")
-
-
-def _print_embedded(result: Embedded) -> None:
-    if not result.is_new:
-        click.echo(f"{result.version} is in service already: the same purchases and parameters")
-        return
-    click.echo(
-        f"{result.version}: vectors of {result.items:,} items from {result.lines:,} lines in {result.baskets:,} baskets "
-        f"({result.seconds:,.1f} s), in {result.path}"
-    )
-    if result.quality:
-        quality = result.quality
-        click.echo(
-            f"hit rate@20 over {quality.queries:,} hidden items of last baskets: cosine {quality.cosine:.3f}, "
-            f"cosine with popularity {quality.blended:.3f}, popularity alone {quality.popularity:.3f}"
-        )
-    if not result.variants:
-        click.echo(
-            "ranking_weights has no row, so no ranking uses the version yet: insert one with this model_version"
-        )

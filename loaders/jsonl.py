@@ -17,6 +17,7 @@ class JsonLines(TextSource):
     summary = "JSON lines (or an array) whose names are the columns of events"
     time_ordered = False
     has_sessions = False
+    items_from_events = True
 
     def read(self) -> Iterator[Event | Rejected]:
         """Give one record per object."""

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 import psycopg
 from rich.progress import Progress
 
-from loaders.catalogue import load_items, load_users
+from loaders.catalogue import load_identities, load_items, load_users, make_items, unlisted
 from loaders.pace import Pace
 from loaders.progress import progress_bars
 from loaders.rejects import Rejects
@@ -28,14 +28,20 @@ STOCK = 100
 
 @dataclass
 class Loaded:
-    """What a load did. `read` counts rows of the source within the bounds: sent, already there and rejected ones."""
+    """What a load did. `read` counts rows of the source within the bounds: sent, already there and rejected ones.
+
+    `made_items` are rows of `items` that were made of what events name; `unlisted_items` have events and no such row.
+    """
 
     read: int = 0
     sent: int = 0
     already_there: int = 0
     rejected: int = 0
     items: int = 0
+    made_items: int = 0
     users: int = 0
+    identities: int = 0
+    unlisted_items: int = 0
     offset: timedelta = timedelta(0)
     first_event_at: datetime | None = None
     last_event_at: datetime | None = None
@@ -50,6 +56,7 @@ def load(
     rejects: Rejects | None = None,
     shift_to: datetime | None = None,
     catalogue: bool = True,
+    items_from_events: bool | None = None,
     stock: int = STOCK,
     chunk: int = CHUNK,
     flush_every: int = FLUSH_EVERY,
@@ -60,6 +67,7 @@ def load(
     A chunk of events is one COPY. Before it is sent, the database is asked which of its events are there, so a load
     that was killed goes on where it stopped, and `event_id` makes a row that was in flight count once. While the views
     take in `flush_every` rows the next ones are sent: so the loader is never ahead of the views by more than twice that.
+    `items_from_events` says whether items that only events name get a row, None that `make_items` decides.
     `shift_to` moves the log so that its last event happens then; a log that is partly there keeps its offset.
 
     Raises LoaderError when the source cannot be read or the server goes away; the same call continues.
@@ -73,8 +81,9 @@ def load(
             resumes = not target.is_empty(EVENTS)
             loaded.offset = _offset(target, source, shift_to, resumes=resumes)
             if catalogue:
-                _load_catalogue(target, source, loaded, stock, bars, pace)
-            _load_events(target, source, loaded, rejects, bars, pace, resumes=resumes, chunk=chunk)
+                _load_catalogue(target, source, loaded, stock, bars, pace, items_from_events)
+            named = _load_events(target, source, loaded, rejects, bars, pace, resumes=resumes, chunk=chunk)
+            loaded.unlisted_items = unlisted(target, named)
     except psycopg.OperationalError as error:
         raise gone(loaded.sent, "events", error) from error
     loaded.rejected = rejects.count
@@ -105,7 +114,13 @@ def _offset(target: Target, source: Source, shift_to: datetime | None, *, resume
 
 
 def _load_catalogue(
-    target: Target, source: Source, loaded: Loaded, stock: int, bars: Progress, pace: Pace
+    target: Target,
+    source: Source,
+    loaded: Loaded,
+    stock: int,
+    bars: Progress,
+    pace: Pace,
+    items_from_events: bool | None = None,
 ) -> None:
     task = bars.add_task("catalogue", total=None, rows=0, note="")
     rows = 0
@@ -115,9 +130,16 @@ def _load_catalogue(
         rows += count
         bars.update(task, completed=rows, rows=rows)
 
-    loaded.items, items = load_items(target, source, loaded.offset, stock, pace, sent)
+    if source.items_from_events:
+        loaded.made_items = items = make_items(
+            target, source, loaded.offset, stock, pace, sent, wanted=items_from_events
+        )
+    else:
+        loaded.items, items = load_items(target, source, loaded.offset, stock, pace, sent)
     loaded.users, users = load_users(target, source, loaded.offset, pace, sent)
-    note = f"{items:,} items, {users:,} users; {loaded.items + loaded.users:,} new or changed"
+    loaded.identities = load_identities(target, source, pace)
+    changed = loaded.items + loaded.made_items + loaded.users
+    note = f"{items:,} items, {users:,} users; {changed:,} new or changed"
     bars.update(task, total=max(rows, 1), completed=max(rows, 1), note=note)
 
 
@@ -131,11 +153,14 @@ def _load_events(
     *,
     resumes: bool,
     chunk: int,
-) -> None:
+) -> set[str]:
+    """Send the events that are not there yet; give the items that the log's events name."""
+    named: set[str] = set()
     task = bars.add_task("events", total=source.size, rows=0, note="")
     for batch in chunks(source.events(), chunk):
         loaded.read += len(batch)
         events = _without_rejected(batch, rejects)
+        named.update(event.item_id for event in events if event.item_id is not None)
         there = target.event_times([event.event_id for event in events]) if resumes else {}
         events = [event for event in events if event.event_id not in there]
         loaded.already_there += len(there)
@@ -152,6 +177,7 @@ def _load_events(
         bars.update(task, completed=source.position, rows=loaded.read, note=_note(loaded, rejects))
     pace.catch_up()
     bars.update(task, total=source.size or loaded.read, completed=source.size or loaded.read)
+    return named
 
 
 def _without_rejected(batch: Iterable[Event | Rejected], rejects: Rejects) -> list[Event]:

@@ -13,7 +13,7 @@ import click
 
 from loaders.address import HOME_VARIABLE, VARIABLE
 from loaders.errors import LoaderError
-from loaders.formats import FORMATS
+from loaders.formats import summaries
 from loaders.kafka_address import KafkaAddress, read_address
 
 Command = Callable[..., None]
@@ -22,7 +22,7 @@ TO_EVENTS_RAW = "events_raw"
 
 def with_formats(text: str | None, *more: tuple[str, str]) -> str:
     """Put the list of formats after a command's help; `more` are formats that only this command knows."""
-    formats = [*((name, source.summary) for name, source in FORMATS.items()), *more]
+    formats = [*summaries().items(), *more]
     listed = "".join(f"\n  {name:<16} {summary}" for name, summary in formats)
     return f"{cleandoc(text or '')}\n\n\b\nFormats:{listed}"
 

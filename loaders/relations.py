@@ -70,6 +70,8 @@ USERS = Relation(
     {"user_id": "text", "segment": "text", "attributes": "jsonb", "updated_at": "timestamptz"},
 )
 
+IDENTITIES = Relation("identities", "anonymous_id", {"anonymous_id": "text", "user_id": "text"})
+
 ITEM_VECTORS = Relation(
     "item_vectors",
     "item_id",

@@ -70,6 +70,13 @@ class User(NamedTuple):
     updated_at: datetime | None
 
 
+class Identity(NamedTuple):
+    """Which person a visitor turned out to be."""
+
+    anonymous_id: str
+    user_id: str
+
+
 class Rejected(NamedTuple):
     """A row of the source that is not an event: where it stands, why it is refused, what it said and in which column.
 

@@ -14,7 +14,7 @@ from loaders.csv_rows import CsvRow, csv_rows
 from loaders.errors import LoaderError
 from loaders.json_rows import elements, is_array
 from loaders.order import in_time_order
-from loaders.rows import Event, Item, Rejected, User, chunks
+from loaders.rows import Event, Identity, Item, Rejected, User, chunks
 from loaders.sessions import with_sessions
 from loaders.text import BROKEN, damage, head_of, lines_of, open_text, printable
 
@@ -33,6 +33,8 @@ class Source(ABC):
     needs_path: ClassVar[bool] = True
     time_ordered: ClassVar[bool] = True
     has_sessions: ClassVar[bool] = True
+    items_from_events = False
+    """Whether `items` are made of what events name; then they are only for a catalogue that nobody keeps."""
 
     def __init__(
         self,
@@ -64,18 +66,35 @@ class Source(ABC):
         """Give every row of the log from its start, as an event or as the reason why it is none."""
 
     def items(self) -> Iterator[Item]:
-        """Give the catalogue; formats without one give nothing."""
-        return iter(())
+        """Give the catalogue. A format whose events alone name items gives those, called by their ids."""
+        if not self.items_from_events:
+            return
+        seen: set[str] = set()
+        for record in self.read():
+            if isinstance(record, Event) and record.item_id is not None and record.item_id not in seen:
+                seen.add(record.item_id)
+                yield Item(
+                    record.item_id, f"Item {record.item_id}", None, None, None, record.price, True, None
+                )
 
     def users(self) -> Iterator[User]:
         """Give the people whose segment the log knows; formats without any give nothing."""
         return iter(())
+
+    def identities(self) -> Iterator[Identity]:
+        """Give which person a visitor turned out to be; formats that do not know give nothing."""
+        return iter(())
+
+    def in_order(self, records: Iterable[Event | Rejected]) -> Iterable[Event | Rejected]:
+        """Change what can only be told from records in time order; most formats change nothing."""
+        return records
 
     def events(self) -> Iterator[Event | Rejected]:
         """Give the events in time order, each with a session where its person is known, within the bounds."""
         records: Iterable[Event | Rejected] = self.read()
         if not self.time_ordered:
             records = in_time_order(records)
+        records = self.in_order(records)
         if not self.has_sessions:
             records = with_sessions(records)
         bounded = self._between(records)

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Self
 
 import psycopg
-from psycopg import sql
+from psycopg import capabilities, sql
 from psycopg.errors import RaiseException
 from psycopg.types.json import Jsonb
 
@@ -24,6 +24,7 @@ from loaders.relations import EVENTS, Relation
 MAX_PARAMETERS = 60_000
 MAX_INSERT_ROWS = 1_000
 FLUSH_TRIES = 5
+FETCH = 2_000
 # SQLSTATE classes in which the server refuses a row: data exception, integrity constraint, a limit of the
 # program (a key that is too long), raised by a trigger.
 ROW_ERRORS = ("22", "23", "54", "P0")
@@ -129,6 +130,13 @@ class Target:
         position = columns.index(str(relation.key))
         found = self.connection.execute(statement, [list(keys)])
         return {row[position]: tuple(row) for row in found}
+
+    def all_rows(self, relation: Relation) -> Iterator[tuple[object, ...]]:
+        """Give every row of a relation; columns in the relation's order. Who stops early reads no more than a piece."""
+        statement = sql.SQL("select {1} from {0}").format(*_names(relation))
+        with self.connection.cursor() as cursor:
+            size = FETCH if capabilities.has_stream_chunked() else 1
+            yield from cursor.stream(statement, size=size)
 
     def raw_offsets(self, partition: str) -> set[str]:
         """Give the offsets of the raw messages of one partition."""
