@@ -27,5 +27,6 @@ def test_an_ordinary_wheel_carries_the_adapter_and_its_macros(tmp_path: Path) ->
     names = set(zipfile.ZipFile(wheel).namelist())
     assert "dbt/adapters/millstream/impl.py" in names
     assert "dbt/include/millstream/macros/materializations/materialized_view.sql" in names
+    assert "dbt_millstream/statement.py" in names
     assert not {"dbt/__init__.py", "dbt/adapters/__init__.py", "dbt/include/__init__.py"} & names
     assert not [name for name in names if name.endswith(".pth")]

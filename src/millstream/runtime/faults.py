@@ -10,10 +10,11 @@ import psycopg
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from millstream.diagnostics import place
+from millstream.diagnostics import place, refuse
 from millstream.dialect import write
 from millstream.errors import Diagnostic, MillstreamError, Refused
 from millstream.front.parse import parse
+from millstream.front.reads import tables
 from millstream.front.scope import Catalog
 from millstream.front.written_types import Typed, typed_nodes
 from millstream.plan.quoting import DATA
@@ -38,6 +39,8 @@ MADE_TYPE = re.compile(rf'{DATA}\."(struct<[^"]*)"')
 INCOMPARABLE = re.compile(r"could not identify an? [\w ]+ (?:function|operator) for type ([\w ]+)")
 OTHERWISE = "cast the operands to types that it takes, or write it otherwise"
 ACCEPTS_NOT = "PostgreSQL, which computes it here, does not accept that"
+UNDEFINED_TABLE = "42P01"
+NO_RELATION = re.compile(r'relation "([^"]+)" does not exist')
 LINE = re.compile(r"^LINE (\d+): (.*)$", re.MULTILINE)
 
 
@@ -82,6 +85,8 @@ def nodes_of(text: str, path: str | None, catalog: Callable[[], Catalog]) -> Typ
 def refused(error: psycopg.Error, name: str, path: str | None, text: str, nodes: Typed) -> Refused:
     """The refusal that tells what PostgreSQL says of a definition, as the definition has it."""
     message = as_written(error.diag.message_primary or str(error).splitlines()[0], text)
+    if error.sqlstate == UNDEFINED_TABLE and (lacking := NO_RELATION.search(message)) is not None:
+        return unknown_relation(lacking[1], text, path)
     whole = nodes[0][0] if nodes else None
     if (type_ := INCOMPARABLE.match(message)) is not None:
         where = next((node for node, _ in nodes if is_type(node, type_[1])), whole)
@@ -100,6 +105,16 @@ def refused(error: psycopg.Error, name: str, path: str | None, text: str, nodes:
     if at[0] is None and text:
         at = (1, None)
     return Refused(Diagnostic("MS028", f"{name}: {message}", ACCEPTS_NOT, hint, path, *at))
+
+
+def unknown_relation(name: str, text: str, path: str | None) -> Refused:
+    """The refusal of a definition that reads what is not deployed, at the place where it names it."""
+    try:
+        read = list(tables(parse(text, path)))
+    except Refused:
+        read = []
+    meant = name.rpartition(".")[2]
+    return refuse("MS002", next((table for table in read if table.name == meant), None), name, path)
 
 
 def refusal(found: Found, name: str, why: str, path: str | None) -> Refused:

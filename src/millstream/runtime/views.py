@@ -10,6 +10,7 @@ import psycopg
 
 from millstream.catalog import store
 from millstream.catalog.store import Catalogue, State
+from millstream.diagnostics import refuse
 from millstream.emit.names import pending, quote, table
 from millstream.errors import Diagnostic, MillstreamError, Refused, StillRead
 from millstream.front.ddl import parse_table
@@ -201,6 +202,9 @@ def sink_origin(catalogue: Catalogue, query: str, path: str | None) -> State:
     """Return the stored relation that a sink reads: FROM a materialized view or source table."""
     read = list(tables(parse(query, path)))
     found = catalogue.named(read[0].db or None, read[0].name) if len(read) == 1 else None
+    if len(read) == 1 and found is None:
+        name = f"{read[0].db}.{read[0].name}" if read[0].db else read[0].name
+        raise refuse("MS002", None, name, path)
     if found is None or found.state is None or not query.lower().startswith("select * from"):
         raise Refused(
             Diagnostic(

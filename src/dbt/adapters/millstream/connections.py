@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from multiprocessing.context import SpawnContext
 from typing import Any
 
@@ -10,9 +13,11 @@ import psycopg2.extensions
 from dbt.adapters.contracts.connection import AdapterRequiredConfig, Connection, ConnectionState
 from dbt.adapters.exceptions import FailedToConnectError
 from dbt.adapters.postgres.connections import PostgresConnectionManager
-from dbt_common.exceptions import DbtRuntimeError
+from dbt_common.exceptions import DbtDatabaseError, DbtRuntimeError
 
 from dbt.adapters.millstream.credentials import MillstreamCredentials
+
+NO_RELATION = re.compile(r'relation "([^"]+)" does not exist')
 
 
 class MillstreamConnectionManager(PostgresConnectionManager):
@@ -48,6 +53,21 @@ class MillstreamConnectionManager(PostgresConnectionManager):
         with connection.handle.cursor() as cursor:
             cursor.execute("set timezone = 'UTC'")
         return connection
+
+    @contextmanager
+    def exception_handler(self, sql: str) -> Iterator[None]:
+        """Tell what PostgreSQL says of a query of dbt's own, and which command of dbt deploys what it reads in vain."""
+        try:
+            with super().exception_handler(sql):
+                yield
+        except DbtDatabaseError as error:
+            lacking = NO_RELATION.search(str(error.msg))
+            if lacking is None:
+                raise
+            name = lacking[1].rpartition(".")[2]
+            raise DbtDatabaseError(
+                f"{error.msg}\n  hint: deploy it first (dbt run --select +{name}), or correct the name"
+            ) from error
 
     @classmethod
     def _rollback_handle(cls, connection: Connection) -> None:

@@ -20,6 +20,9 @@ from dbt.adapters.millstream.place import place_in_project
 from millstream.errors import MillstreamError, Refused, StillRead
 
 DEADLOCK_RETRIES = 3
+ANY_MODEL = (
+    "--select +model"  # how the engine, which knows no model's name, says which command deploys what is read
+)
 CANCEL_SECONDS = 1.0  # after which a deployment that goes on with another statement is told again
 
 log = AdapterLogger("Millstream")
@@ -151,6 +154,7 @@ def told_in_project(model: Node, nodes: Mapping[str, Node], project_root: Path) 
         yield
     except Refused as refused:
         found = refused.diagnostic
+        found = replace(found, hint=found.hint.replace(ANY_MODEL, f"--select +{model['name']}"))
         place = place_in_project(model, nodes, found.line, found.column, project_root)
         raise RefusedError(
             str(replace(found, path=place.path, line=place.line, column=place.column))

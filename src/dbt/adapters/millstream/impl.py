@@ -14,6 +14,7 @@ from dbt_common.clients import agate_helper
 from dbt_common.contracts.constraints import ConstraintType
 from dbt_common.exceptions import DbtRuntimeError
 
+from dbt.adapters.millstream import show
 from dbt.adapters.millstream.config import MillstreamConfig
 from dbt.adapters.millstream.connections import MillstreamConnectionManager
 from dbt.adapters.millstream.deployer import Deployer, DeployResponse, log, response_of, told_in_project
@@ -190,6 +191,18 @@ class MillstreamAdapter(PostgresAdapter):
     ) -> list[Node]:
         """The Python functions that a model calls, itself or through the ephemeral models in it."""
         return functions_called(model, nodes, functions)
+
+    @available.parse_none
+    def shown_instead(
+        self, model: Node, sql: str, nodes: Mapping[str, Node], functions: Mapping[str, Node]
+    ) -> str | None:
+        """The query of `dbt show` for a model whose own text PostgreSQL cannot run; None where it can.
+
+        Raises DbtRuntimeError, with the command that deploys it, where what would be shown is not deployed.
+        """
+        return show.instead(
+            model, sql, nodes, functions, lambda schema, name: self.deployed(schema).get(name) is not None
+        )
 
     # -- what is deployed -------------------------------------------------------------------------------------------
 

@@ -7,8 +7,13 @@
 {% endmacro %}
 
 
+{#
+  `dbt show` of a model that is a declaration, or calls a Python function, which only the worker can, shows the rows of what
+  is deployed; all others run their query.
+#}
 {% macro millstream__get_limit_sql(sql, limit) %}
-  {{ default__get_limit_sql(millstream__batch_sql(sql), limit) }}
+  {%- set shown = adapter.shown_instead(model, sql, graph.nodes, graph.functions or {}) -%}
+  {{ default__get_limit_sql(millstream__batch_sql(shown or sql), limit) }}
 {% endmacro %}
 
 
