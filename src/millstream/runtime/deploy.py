@@ -39,6 +39,7 @@ from millstream.runtime.plain_views import add_plain
 from millstream.runtime.rename_columns import rename_columns
 from millstream.runtime.source import Source, source_of
 from millstream.runtime.types import check_expressions, check_types, create_composites
+from millstream.runtime.unchanged import as_deployed, remember
 
 GONE_SECONDS = 2  # how often the server looks, within a statement, whether who asked for it is still there
 
@@ -184,9 +185,12 @@ def prepare_view(
     def prepare(draft: Draft) -> Deployed:
         if not materialized:
             return add_plain(draft, schema, name, sql, path, later)
+        if not force and (found := as_deployed(draft, schema, name, sql, indexes, portable)) is not None:
+            return found
         if portable:
             refuse_unportable(sql, draft.catalogue, path, draft.catalogue.indexes)
         deployed = draft.add(schema, name, sql, path, indexes, force=force)
+        remember(draft, schema, name, sql, indexes, portable)
         if deployed.action != "unchanged":
             draft.add_readers(schema, name, later)
         return deployed

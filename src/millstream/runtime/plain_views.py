@@ -25,7 +25,6 @@ def add_plain(
 ) -> Deployed:
     """Let a name stand for a plain view, and add the materialized views that have its text in them."""
     conn, catalogue = draft.conn, draft.catalogue
-    refuse_memory(sql, path)
     existing = catalogue.named(schema, name)
     if (
         existing is not None
@@ -34,6 +33,7 @@ def add_plain(
         and views.is_shown(conn, schema, name)
     ):
         return Deployed(name, "unchanged", "view")
+    refuse_memory(sql, path)
     if existing is None or existing.kind not in ("view", "materialized_view"):
         views.free_name(conn, catalogue, schema, name, "view", path)
     draft.name(store.Deployed(schema, name, "view", None, sql, path))
