@@ -2,6 +2,7 @@
     {% set relation = this.incorporate(type=kind) %}
     {{ run_hooks(pre_hooks, inside_transaction=False) }}
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
+    {% do rw_warn_of_indexes('RisingWave reads a ' ~ kind ~ ' by its key; index a materialized_view of it') %}
     {% set deployed = rw_deployed() %}
     {% set current = deployed.get(relation.schema ~ '.' ~ relation.identifier) %}
     {% set shape = rw_table_shape(sql) %}

@@ -4,6 +4,9 @@
     {{ run_hooks(pre_hooks, inside_transaction=False) }}
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
     {% do rw_deploy_functions_of(model) %}
+    {% if kind == 'view' %}
+        {% do rw_warn_of_indexes('a view is computed when it is read; make it a materialized_view, or index what it reads') %}
+    {% endif %}
     {% set deployed = rw_deployed() %}
     {% set current = deployed.get(relation.schema ~ '.' ~ relation.identifier) %}
     {% if current is not none and current.kind not in ('view', 'materialized_view') %}

@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg
 
+from millstream.front.identifiers import named
 from millstream.front.scope import DEFAULT_SCHEMA, SqlFunction, ViewText, spoken
 from millstream.plan.nodes import Relation
 
@@ -97,10 +98,12 @@ class Catalogue:
         return [key for key, found in self.relations.items() if found.kind in IN_FROM]
 
     def indexes(self, schema: str | None, name: str) -> list[list[str]]:
-        """The columns of each index that a materialized view was deployed with."""
+        """The columns of each index that a materialized view was deployed with, as the database spells them."""
         found = self.named(schema, name)
         state = self.states.get(found.state or "") if found is not None else None
-        return state.indexes if state is not None else []
+        return (
+            [[named(column) for column in columns] for columns in state.indexes] if state is not None else []
+        )
 
     def needed(self) -> set[str]:
         """Return the states that something deployed reads, directly or through what it was built on."""

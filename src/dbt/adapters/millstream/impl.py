@@ -19,6 +19,7 @@ from dbt.adapters.millstream.config import MillstreamConfig
 from dbt.adapters.millstream.connections import MillstreamConnectionManager
 from dbt.adapters.millstream.deployer import Deployer, DeployResponse, log, response_of, told_in_project
 from dbt.adapters.millstream.functions import functions_called, python_entry
+from dbt.adapters.millstream.indexes import ENDS, index_columns, statements
 from dbt.adapters.millstream.relation import MillstreamRelation, MillstreamRelationType
 from millstream.errors import Refused, StillRead
 
@@ -99,7 +100,7 @@ class MillstreamAdapter(PostgresAdapter):
                     schema=schema,
                     path=model["original_file_path"],
                     materialized=materialized,
-                    indexes=[list(index["columns"]) for index in model["config"].get("indexes") or ()],
+                    indexes=index_columns(model) if materialized else (),
                     force=force,
                     tell=log.info,
                     portable=bool(model["config"].get("portable", True)),
@@ -203,6 +204,20 @@ class MillstreamAdapter(PostgresAdapter):
         return show.instead(
             model, sql, nodes, functions, lambda schema, name: self.deployed(schema).get(name) is not None
         )
+
+    @available.parse_list
+    def index_statements(self, relation: BaseRelation, model: Node) -> list[str]:
+        """What makes the indexes of a source relation, a table of PostgreSQL, be those of its model's configuration."""
+        schema, name = self._name(relation)
+        _, found = self.execute(
+            f"select indexname from pg_indexes where schemaname = {literal(schema)} and tablename = {literal(name)}",
+            fetch=True,
+        )
+        there = [str(row[0]) for row in found.rows]
+        if not model["config"].get("indexes") and not any(each.endswith(ENDS) for each in there):
+            return []
+        shown = [column.name for column in self.get_columns_in_relation(relation)]
+        return statements(model, schema, name, shown, there)
 
     # -- what is deployed -------------------------------------------------------------------------------------------
 
@@ -374,6 +389,11 @@ class MillstreamAdapter(PostgresAdapter):
         quoted = relation.quote_policy
         schema, name = str(relation.schema), str(relation.identifier)
         return schema if quoted.schema else schema.lower(), name if quoted.identifier else name.lower()
+
+
+def literal(text: str) -> str:
+    """A string of SQL."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _drop_if_deployed(conn: psycopg.Connection[Any], name: str, *, schema: str, cascade: bool) -> None:

@@ -34,6 +34,7 @@
   {% endif %}
   {% do millstream__drop_staged(staged_relation) %}
 
+  {% do millstream__index_stored(target_relation) %}
   {{ return(millstream__finish(target_relation)) }}
 {% endmaterialization %}
 

@@ -34,6 +34,7 @@
     -- {{ row_count }} rows of {{ model.original_file_path }}
   {% endcall %}
 
+  {% do millstream__index_stored(target_relation) %}
   {{ return(millstream__finish(target_relation)) }}
 {% endmaterialization %}
 

@@ -5,6 +5,7 @@
 {% materialization sink, adapter='millstream' %}
   {%- set target_relation = this.incorporate(type='sink') -%}
 
+  {% do millstream__warn_of_indexes('a sink has no rows of its own; index the relation that it writes to') %}
   {{ run_hooks(pre_hooks, inside_transaction=False) }}
   {{ run_hooks(pre_hooks, inside_transaction=True) }}
 

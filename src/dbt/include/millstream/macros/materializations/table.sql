@@ -15,6 +15,7 @@
   {% do millstream__replace_rows(target_relation, staged_relation) %}
   {% do millstream__drop_staged(staged_relation) %}
 
+  {% do millstream__index_stored(target_relation) %}
   {{ return(millstream__finish(target_relation)) }}
 {% endmaterialization %}
 

@@ -13,5 +13,6 @@
   {% set deployed = adapter.deploy_table(target_relation, sql, model, graph.nodes, may_drop=should_full_refresh()) %}
   {% do store_result('main', response=deployed) %}
 
+  {% do millstream__index_stored(target_relation) %}
   {{ return(millstream__finish(target_relation)) }}
 {% endmaterialization %}
