@@ -46,7 +46,7 @@ def deployed(databases: Databases) -> str:
             text = f"with {RAW} as ({model('staging', RAW)}) {model('staging', view)}"
             deploy.deploy_view(conn, view, text)
         install_partitions(conn)
-        deploy.deploy_sink(conn, "events_from_raw", model("sources", "events_from_raw"))
+        deploy.deploy_sink(conn, "events_from_raw", model("staging", "events_from_raw"))
     return name
 
 
