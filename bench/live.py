@@ -40,9 +40,9 @@ PATIENCE = 60.0  # seconds that the watcher waits for the last lists
 WATCH_SECONDS = 0.005  # how long the watcher waits between two looks
 READ_ROWS = 20
 PERSONAL = """
-select user_id, rank, item_id, name, score, strategy, reason_item_id, reason_text, tier, computed_at, rec_id, slot,
-    variant, model_version, source
-from serve_recommendations where user_id = $1 and rank <= $2 order by rank
+select user_id, rank, item_id, name, category, brand, price, image_url, score, strategy, reason_item_id, reason_text,
+    tier, computed_at, rec_id, slot, variant, model_version, source
+from serve_recommendations where user_id = $1 order by slot limit $2
 """
 
 
@@ -249,7 +249,7 @@ def watch(dsn: str, ready: Barrier, writer: Connection) -> dict[str, Any]:
 def recommend() -> str:
     """The documented statement that always returns k rows (sql/serving/README.md)."""
     text = (ROOT / "sql/serving/README.md").read_text()
-    return text.split("prepare recommend (varchar, bigint) as\n", 1)[1].split("```", 1)[0]
+    return text.split("prepare recommend (varchar, integer) as\n", 1)[1].split("```", 1)[0]
 
 
 def read(

@@ -6,7 +6,8 @@ select
     i.name,
     i.category,
     i.brand,
-    i.price
+    i.price,
+    i.image_url
 from {{ ref('items') }} as i
 left join {{ ref('inventory') }} as s on s.item_id = i.item_id
 where

@@ -7,7 +7,7 @@ neighbours as (
     select
         c.item_id,
         x.neighbour_id,
-        x.slot,
+        cast(x.slot as integer) as slot,
         c.scores[cast(x.slot as integer)] as score,
         'covisitation' as strategy,
         e.model_version,
@@ -21,7 +21,7 @@ neighbours as (
     select
         e.item_id,
         x.neighbour_id,
-        {{ var('neighbours') }} + x.slot as slot,
+        {{ var('neighbours') }} + cast(x.slot as integer) as slot,
         e.scores[cast(x.slot as integer)] as score,
         'embedding' as strategy,
         e.model_version,

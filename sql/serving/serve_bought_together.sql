@@ -1,27 +1,47 @@
 -- Items that others bought together with an item, best first.
 with
 
-shown as (
+listed as (
 
     select
         n.item_id as shown_with_item_id,
         x.item_id,
-        a.name,
         n.scores[cast(x.slot as integer)] as score,
-        x.slot,
-        n.version,
-        row_number() over (partition by n.item_id order by x.slot) as rank
+        cast(x.slot as integer) as slot,
+        n.version
     from {{ ref('i2i_bought_together') }} as n
     cross join unnest(n.neighbour_ids) with ordinality as x (item_id, slot)
-    inner join {{ ref('rank_available_items') }} as a on a.item_id = x.item_id
+
+),
+
+shown as (
+
+    select
+        l.shown_with_item_id,
+        l.item_id,
+        a.name,
+        a.category,
+        a.brand,
+        a.price,
+        a.image_url,
+        l.score,
+        l.slot,
+        l.version,
+        row_number() over (partition by l.shown_with_item_id order by l.slot) as rank
+    from listed as l
+    inner join {{ ref('rank_available_items') }} as a on a.item_id = l.item_id
 
 )
 
 select
     s.shown_with_item_id,
-    s.rank,
+    cast(s.rank as integer) as rank,
     s.item_id,
     s.name,
+    s.category,
+    s.brand,
+    s.price,
+    s.image_url,
     s.score,
     'bought_together' as strategy,
     s.shown_with_item_id as reason_item_id,

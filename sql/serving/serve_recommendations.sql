@@ -28,6 +28,10 @@ shown as (
         l.user_id,
         l.item_id,
         a.name,
+        a.category,
+        a.brand,
+        a.price,
+        a.image_url,
         l.score,
         l.strategy,
         l.reason_item_id,
@@ -53,9 +57,13 @@ shown as (
 
 select
     s.user_id,
-    s.rank,
+    cast(s.rank as integer) as rank,
     s.item_id,
     s.name,
+    s.category,
+    s.brand,
+    s.price,
+    s.image_url,
     s.score,
     s.strategy,
     s.reason_item_id,
@@ -72,3 +80,4 @@ select
     s.source
 from shown as s
 left join {{ ref('items') }} as r on r.item_id = s.reason_item_id
+order by s.user_id, s.slot

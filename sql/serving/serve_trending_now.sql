@@ -1,27 +1,47 @@
 -- What is trending: scope * is the whole catalogue, any other scope is a category.
 with
 
-shown as (
+listed as (
 
     select
         t.scope,
         x.item_id,
-        a.name,
         t.scores[cast(x.slot as integer)] as score,
-        x.slot,
-        t.version,
-        row_number() over (partition by t.scope order by x.slot) as rank
+        cast(x.slot as integer) as slot,
+        t.version
     from {{ ref('feat_trending') }} as t
     cross join unnest(t.item_ids) with ordinality as x (item_id, slot)
-    inner join {{ ref('rank_available_items') }} as a on a.item_id = x.item_id
+
+),
+
+shown as (
+
+    select
+        l.scope,
+        l.item_id,
+        a.name,
+        a.category,
+        a.brand,
+        a.price,
+        a.image_url,
+        l.score,
+        l.slot,
+        l.version,
+        row_number() over (partition by l.scope order by l.slot) as rank
+    from listed as l
+    inner join {{ ref('rank_available_items') }} as a on a.item_id = l.item_id
 
 )
 
 select
     scope,
-    rank,
+    cast(rank as integer) as rank,
     item_id,
     name,
+    category,
+    brand,
+    price,
+    image_url,
     score,
     'trending' as strategy,
     cast(null as varchar) as reason_item_id,

@@ -7,5 +7,6 @@ create table {{ this }} (
     brand varchar,
     price double precision,
     is_active boolean,
-    created_at timestamptz
+    created_at timestamptz,
+    image_url varchar
 ) on conflict do update full

@@ -97,7 +97,7 @@ class Log:
 def item(
     item_id: str, category: str | None, brand: str | None, price: float = 1.5, *, active: bool | None = True
 ) -> Row:
-    return item_id, item_id.upper(), category, None, brand, price, active, None
+    return item_id, item_id.upper(), category, None, brand, price, active, None, f"{item_id}.jpg"
 
 
 def insert(table: str, *rows: Row) -> Insert:

@@ -47,7 +47,7 @@ def test_psycopg2_with_prepare_and_execute(shop: Shop, expected: list[tuple[Any,
     connection = psycopg2.connect(shop.dsns["reader"])
     try:
         with connection.cursor() as cursor:
-            cursor.execute(f"prepare recommend (varchar, bigint) as {recommend_statement()}")
+            cursor.execute(f"prepare recommend (varchar, integer) as {recommend_statement()}")
             cursor.execute("execute recommend (%s, %s)", ("ann", K))
             assert [(row[0], row[1], row[-1]) for row in cursor.fetchall()] == expected
     finally:

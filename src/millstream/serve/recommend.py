@@ -22,6 +22,10 @@ class Recommendation:
     rank: int
     item_id: str
     name: str
+    category: str | None
+    brand: str | None
+    price: float | None
+    image_url: str | None
     score: float | None
     strategy: str
     reason_item_id: str | None

@@ -10,22 +10,29 @@ bought as (
 
 personal as (
 
-    select 0 as place, r.*
-    from serve_recommendations as r
-    where r.user_id = $1 and r.rank <= $2
+    select *
+    from (
+        select 0 as place, r.*, row_number() over (order by r.slot) as number
+        from serve_recommendations as r
+        where
+            r.user_id = $1
+            -- your conditions
+    ) as numbered
+    where number <= $2
 
 ),
 
 segment_popular as (
 
-    select 1 as place, p.*
+    select 1 as place, r.*, r.rank as number
     from serve_segments as s
-    inner join serve_popular as p on p.segment = s.segment
+    inner join serve_popular as r on r.segment = s.segment
     where
         s.user_id = $1
         and (select count(*) from personal) < $2
-        and p.item_id not in (select item_id from personal)
-        and p.item_id not in (select item_id from bought)
+        and r.item_id not in (select item_id from personal)
+        and r.item_id not in (select item_id from bought)
+        -- your conditions
 
 ),
 
@@ -39,13 +46,14 @@ two_tiers as (
 
 trending as (
 
-    select 2 as place, t.*
-    from serve_trending_now as t
+    select 2 as place, r.*, r.rank as number
+    from serve_trending_now as r
     where
-        t.scope = '*'
+        r.scope = '*'
         and (select count(*) from two_tiers) < $2
-        and t.item_id not in (select item_id from two_tiers)
-        and t.item_id not in (select item_id from bought)
+        and r.item_id not in (select item_id from two_tiers)
+        and r.item_id not in (select item_id from bought)
+        -- your conditions
 
 ),
 
@@ -59,13 +67,14 @@ three_tiers as (
 
 popular as (
 
-    select 3 as place, p.*
-    from serve_popular as p
+    select 3 as place, r.*, r.rank as number
+    from serve_popular as r
     where
-        p.segment = '*'
+        r.segment = '*'
         and (select count(*) from three_tiers) < $2
-        and p.item_id not in (select item_id from three_tiers)
-        and p.item_id not in (select item_id from bought)
+        and r.item_id not in (select item_id from three_tiers)
+        and r.item_id not in (select item_id from bought)
+        -- your conditions
 
 ),
 
@@ -75,12 +84,23 @@ tiers as (
     union all
     select * from popular
 
+),
+
+ranked as (
+
+    select *, cast(row_number() over (order by place, number) as integer) as final_rank
+    from tiers
+
 )
 
 select
-    row_number() over (order by place, rank) as rank,
+    final_rank as rank,
     item_id,
     name,
+    category,
+    brand,
+    price,
+    image_url,
     score,
     strategy,
     reason_item_id,
@@ -92,6 +112,6 @@ select
     variant,
     model_version,
     source
-from tiers
-order by place, rank
-limit $2
+from ranked
+where final_rank <= $2
+order by final_rank

@@ -184,6 +184,21 @@ def test_recommendations_can_be_read_by_key_alone(worker: Worker, user: str) -> 
         for setting in ("seqscan", "hashjoin", "mergejoin"):
             connection.execute(f"set enable_{setting} = off".encode())
         connection.execute("set plan_cache_mode = force_custom_plan")
-        connection.execute(f"prepare recommend (varchar, bigint) as {recommend_statement()}".encode())
+        connection.execute(f"prepare recommend (varchar, integer) as {recommend_statement()}".encode())
         plan = explained(connection, f"execute recommend ('{user}', 20)")
         assert set(whole_reads(plan)) - SMALL == set()
+
+
+def test_the_first_of_a_list_are_read_without_the_rest(worker: Worker) -> None:
+    """The list comes in the order of its slots, so whoever wants few rows stops early: nothing sorts or counts all of it."""
+    direct = "select item_id, rank from serve_recommendations where user_id = 'u1' order by slot limit 3"
+    numbered = (
+        "select * from (select r.*, row_number() over (order by r.slot) as number"
+        " from serve_recommendations as r where r.user_id = 'u1') as n where number <= 3"
+    )
+    with psycopg.connect(worker.dsn) as connection:
+        plan = "\n".join(row[0] for row in connection.execute(f"explain (costs off) {direct}".encode()))
+        assert "Sort" not in plan.partition("WindowAgg")[0], plan
+        plan = "\n".join(row[0] for row in connection.execute(f"explain (costs off) {numbered}".encode()))
+        assert "Run Condition" in plan
+        assert "Sort" not in plan.rpartition("WindowAgg")[0], plan
