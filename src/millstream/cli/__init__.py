@@ -7,6 +7,7 @@ and its place in `COMMANDS`.
 from __future__ import annotations
 
 from millstream.cli import (
+    backup,
     consume,
     demo,
     deploy,
@@ -21,6 +22,7 @@ from millstream.cli import (
     recommend,
     replay,
     rerank,
+    restore,
     retry,
     status,
     udf_server,
@@ -37,6 +39,8 @@ COMMANDS = (
     metrics.command,
     deploy.command,
     migrate.command,
+    backup.command,
+    restore.command,
     psql.command,
     dsn.command,
     load.command,
