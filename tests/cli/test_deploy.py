@@ -7,6 +7,7 @@ import os
 import secrets
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -288,3 +289,41 @@ def test_without_a_server_the_remedy_is_named(
     answer = CliRunner().invoke(main, ["--home", str(fresh.home), "deploy"])
     assert answer.exit_code == 1
     assert "millstream up" in answer.output
+
+
+def dbt_run(shop: Shop, *options: str) -> None:
+    """`dbt run` in a process of its own, as people type it."""
+    command = [sys.executable, "-m", "dbt.cli.main", "run", "--project-dir", str(shop.root), *options]
+    done = subprocess.run(
+        [*command, "--profiles-dir", str(shop.root)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_a_rollback_goes_back_one_deployment_whoever_made_it(shop: Shop) -> None:
+    shop.deploy("--yes")
+    shop.click("a", "a", "a", "b", "b", "c")
+    shop.edit("popular", "clicks >= 2", "clicks >= 3")
+    shop.deploy("--yes")
+    shop.edit("popular", "clicks >= 3", "clicks >= 1")
+    dbt_run(shop)
+    assert [item for item, _ in shop.popular()] == ["a", "b", "c"]
+    dbt_run(shop)  # which changes nothing, and is no deployment
+    told = shop.deploy("--rollback", "--dry-run").output
+    assert "takes back the `dbt run` of 20" in told
+    assert f"change    materialized_view {shop.schema}.popular" in told
+    assert [item for item, _ in shop.popular()] == ["a", "b", "c"]
+    assert shop.plan("--rollback", "--yes")["undoes"].startswith("the `dbt run` of ")
+    assert [item for item, _ in shop.popular()] == ["a"]
+    assert "takes back the rollback of 20" in shop.deploy("--rollback", "--yes").output
+    assert [item for item, _ in shop.popular()] == ["a", "b", "c"]
+
+
+def test_what_dbt_drops_comes_back(shop: Shop) -> None:
+    dbt_run(shop)
+    (shop.root / "models/serve_popular.sql").unlink()
+    command = [sys.executable, "-m", "dbt.cli.main", "run-operation", "drop_removed"]
+    subprocess.run([*command, "--args", "{dry_run: false}"], check=True, stdout=subprocess.DEVNULL)
+    assert "serve_popular" not in shop.deployed()
+    assert "takes back the `dbt run-operation` of 20" in shop.deploy("--rollback", "--yes").output
+    assert shop.deployed() == set(MODELS)

@@ -47,7 +47,9 @@ WORDS = (
     help="With --dry-run: exit status 2 if there is something to deploy, 0 if there is not.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the plan, and what was done, as JSON.")
-@click.option("--rollback", is_flag=True, help="Go back to what ran before the last deploy.")
+@click.option(
+    "--rollback", is_flag=True, help="Go back one deployment, whoever made it: `dbt run` or this command."
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
 def command(
@@ -98,6 +100,8 @@ def command(
 
 def show(plan: Plan, console: Console) -> None:
     """The plan for people: what changes, in the order in which it is done, and how much does not."""
+    if plan.undoes:
+        console.print(f"takes back {escape(plan.undoes)}:")
     for step in plan.steps:
         if step.action in MARKS:
             what = f"{MARKS[step.action]} {step.kind:<17} [bold]{escape(step.name)}[/]"
@@ -119,7 +123,10 @@ def confirm(plan: Plan) -> None:
     if not sys.stdin.isatty():
         raise click.ClickException("there is no terminal to ask on. Look at the plan above, then add --yes")
     dropped = ", ".join(step.name for step in plan.of("drop"))
-    click.confirm(f"drop {dropped} and deploy the rest?" if dropped else "deploy?", abort=True, err=True)
+    what = "go back" if plan.undoes else "deploy"
+    click.confirm(
+        f"drop {dropped} and {what} with the rest?" if dropped else f"{what}?", abort=True, err=True
+    )
 
 
 def show_done(done: dict[str, object], console: Console, word: str) -> None:

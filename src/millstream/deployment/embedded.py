@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import psycopg
 from psycopg import sql
-from sqlglot import exp
 
 from millstream.catalog import store
 from millstream.deployment.definition import Definition, in_order
+from millstream.deployment.deployed import definitions, with_reads
 from millstream.deployment.plan import HELD, Difference, Plan, Running, Say, Step, make_plan
 from millstream.errors import MillstreamError, Refused
 from millstream.front.ddl import parse_table
-from millstream.front.parse import parse
-from millstream.front.reads import relations
 from millstream.runtime import deploy
+from millstream.runtime.dropping import drop_all
 
 TARGET = "embedded"
 REBUILT = ("materialized_view",)
@@ -45,27 +43,7 @@ def running(conn: psycopg.Connection, schemas: Collection[str]) -> dict[str, Run
 
 def snapshot(conn: psycopg.Connection) -> list[Definition]:
     """The definitions of everything deployed, as they can be deployed again."""
-    catalogue = store.load(conn)
-    found = []
-    for each in catalogue.relations.values():
-        state = catalogue.states.get(each.state or "")
-        text, reads, options = each.definition, set[str](), {}
-        if each.kind in ("view", "materialized_view"):
-            tree = parse(text, each.path)
-            reads = {f"{schema}.{name}" for schema, name in relations(tree)}
-            reads |= {f"public.{call.name}" for call in tree.find_all(exp.Anonymous)}
-            options = {"indexes": state.indexes if state is not None else []}
-        elif each.kind == "sink":
-            described = json.loads(text)
-            text = described["ddl"]
-            target = catalogue.states[described["target"]]
-            reads = {f"{s.schema}.{s.relation}" for s in (target, state) if s is not None}
-        elif each.kind == "function":
-            options = json.loads(text)
-        key = f"{each.schema}.{each.name}"
-        known = tuple(sorted(read for read in reads - {key} if _split(read) in catalogue.relations))
-        found.append(Definition(each.schema, each.name, each.kind, text, each.path, known, options))
-    return found
+    return with_reads(definitions(store.load(conn)))
 
 
 def plan(wanted: Sequence[Definition], found: Mapping[str, Running], root: Path) -> Plan:
@@ -153,10 +131,8 @@ def counts(conn: psycopg.Connection, steps: Sequence[Step]) -> dict[str, int]:
 
 def drop(conn: psycopg.Connection, steps: Sequence[Step], say: Say) -> None:
     """Drop what left the project. Raises MillstreamError where something still reads it."""
-    for step in steps:
-        schema, name = _split(step.name)
-        deploy.drop(conn, name, schema=schema)
-        say(f"dropped {step.name}")
+    for schema, name in drop_all(conn, [_split(step.name) for step in steps]) if steps else ():
+        say(f"dropped {schema}.{name}")
 
 
 def restore(conn: psycopg.Connection, wanted: Sequence[Definition], made: Plan, say: Say) -> None:

@@ -57,11 +57,12 @@ class Called:
 
 @dataclass(frozen=True)
 class Plan:
-    """The steps in the order in which they are taken."""
+    """The steps in the order in which they are taken. `undoes` says which deployment they take back, if they do."""
 
     target: str
     steps: tuple[Step, ...]
     functions: tuple[Called, ...] = ()
+    undoes: str = ""
 
     def of(self, *actions: str) -> list[Step]:
         """The steps of these actions."""
@@ -76,6 +77,7 @@ class Plan:
         """For machines; the keys are documented in docs/howto/deploy.md."""
         return {
             "target": self.target,
+            **({"undoes": self.undoes} if self.undoes else {}),
             "changes": self.changes,
             "counts": {action: len(self.of(action)) for action in ACTIONS},
             "steps": [asdict(step) for step in self.steps],

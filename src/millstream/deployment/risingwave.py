@@ -198,7 +198,7 @@ class RisingWave:
             and each.stamp
             and set(each.stamp["reads"]) & {step.name for step in steps}
         ]
-        return Plan(TARGET, (*steps, *attached))
+        return Plan(TARGET, (*steps, *attached), undoes="the deployment whose replaced builds are kept")
 
     def deploy(self, plan: Plan, say: Say) -> dict[str, Any]:
         """Drop what an earlier deploy kept, then let dbt build and swap, and keep what it replaces."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -72,15 +73,17 @@ class Embedded:
         return embedded.plan(wanted, self._seen, self.root)
 
     def plan_rollback(self) -> Plan:
-        previous = records.way_back(self.conn)
-        if not previous:
+        last = records.way_back(self.conn)
+        if last is None:
             raise MillstreamError(
-                "there is no earlier version to go back to: `millstream deploy` keeps what ran before it\n"
+                "there is no earlier version to go back to: nothing ran before the last deployment\n"
                 "  hint: change the models back and deploy them"
             )
-        self._schemas = {each.schema for each in previous}
+        self._schemas = {each.schema for each in last.previous}
         self._seen = embedded.running(self.conn, self._schemas)
-        return embedded.plan_restore(previous, self._seen)
+        what = "the rollback" if last.action == "rollback" else f"the `{last.by}`"
+        undoes = f"{what} of {last.started_at.astimezone():%Y-%m-%d %H:%M:%S %Z}"
+        return replace(embedded.plan_restore(last.previous, self._seen), undoes=undoes)
 
     def deploy(self, plan: Plan, say: Say) -> Done:
         def heard(event: Any) -> None:
@@ -88,14 +91,16 @@ class Embedded:
                 say(f"done {event.data.node_info.node_name}")
 
         number, before = self._start("deploy", plan)
-        result = dbt.invoke(self.root, self.home.path, embedded.TARGET, "run", heard=heard)
+        with records.kept_by_caller():
+            result = dbt.invoke(self.root, self.home.path, embedded.TARGET, "run", heard=heard)
         embedded.drop(self.conn, plan.of("drop"), say)
         return {"results": dbt.results(result), **self._finish(number, plan, before)}
 
     def roll_back(self, plan: Plan, say: Say) -> Done:
-        wanted = records.way_back(self.conn)
+        last = records.way_back(self.conn)
+        assert last is not None  # the plan was made of it
         number, before = self._start("rollback", plan)
-        embedded.restore(self.conn, wanted, plan, say)
+        embedded.restore(self.conn, last.previous, plan, say)
         embedded.drop(self.conn, plan.of("drop"), say)
         return {**self._finish(number, plan, before), "suspicious": []}  # what it was before is right
 

@@ -33,8 +33,16 @@ def settle_in(conn: psycopg.Connection) -> None:
 def collect(conn: psycopg.Connection) -> None:
     """Drop old versions; one that somebody still reads is left to the next deploy.
 
-    Each goes in a transaction of its own: a reader of two views may hold one old version and ask for another.
+    Where one is being read, each goes in a transaction of its own: a reader of two views may hold one old version and
+    ask for another.
     """
+    if not views.idle(store.load(conn)):
+        return
+    with suppress(psycopg.errors.LockNotAvailable), conn.transaction():
+        begin(conn)
+        only_a_moment(conn)
+        for state in views.idle(store.load(conn)):
+            views.remove(conn, state)
     for state in views.idle(store.load(conn)):
         with suppress(psycopg.errors.LockNotAvailable), conn.transaction():
             conn.execute("set local lock_timeout = '2s'")

@@ -19,6 +19,7 @@ from dbt.adapters.millstream.config import MillstreamConfig
 from dbt.adapters.millstream.connections import MillstreamConnectionManager
 from dbt.adapters.millstream.deployer import Deployer, DeployResponse, log, response_of, told_in_project
 from dbt.adapters.millstream.functions import functions_called, python_entry
+from dbt.adapters.millstream.history import History
 from dbt.adapters.millstream.indexes import ENDS, index_columns, statements
 from dbt.adapters.millstream.relation import MillstreamRelation, MillstreamRelationType
 from millstream.errors import Refused, StillRead
@@ -52,6 +53,7 @@ class MillstreamAdapter(PostgresAdapter):
     def __init__(self, config: Any, mp_context: Any) -> None:
         super().__init__(config, mp_context)
         self.deployer = Deployer(config.credentials)
+        self.history = History(getattr(getattr(config, "args", None), "which", "run"))
 
     @classmethod
     def type(cls) -> str:
@@ -268,42 +270,30 @@ class MillstreamAdapter(PostgresAdapter):
 
     @available.parse_list
     def removed(self, schema: str, kept: Iterable[str]) -> list[dict[str, str]]:
-        """What is deployed in a schema under names that are not in `kept`, as {name, kind}, sorted by name."""
+        """What is deployed in a schema under names that are not in `kept`, as {schema, name, kind}, sorted by name."""
         names = set(kept)
         return [
-            {"name": name, "kind": kind}
+            {"schema": schema, "name": name, "kind": kind}
             for name, kind in sorted(self.deployed(schema).items())
             if name not in names
         ]
 
     @available.parse_list
-    def drop_removed(self, schema: str, names: Iterable[str]) -> list[str]:
-        """Drop deployed relations, readers first; returns the names in the order in which they were dropped.
+    def drop_removed(self, removed: Iterable[Mapping[str, str]]) -> list[str]:
+        """Drop deployed relations, each {schema, name}, all or none; returns `schema.name` in the order of the drops.
 
-        Raises DbtRuntimeError when something that stays still reads one of them.
+        Raises DbtRuntimeError when something that stays reads one of them.
         """
-        left, dropped = sorted(names), []
-        while left:
-            failure: StillRead | None = None
-            progress = False
-            for name in tuple(left):
-                relation = self.Relation.create(
-                    database=self.config.credentials.database, schema=schema, identifier=name
-                )
-                try:
-                    self._drop_deployed(relation, cascade=False)
-                except StillRead as error:
-                    failure = error
-                    continue
-                left.remove(name)
-                dropped.append(name)
-                progress = True
-            if failure is not None and not progress:
-                raise DbtRuntimeError(
-                    f"{failure.reason}, which stays\n  hint: let what reads it do without it and run that, or remove "
-                    "that from the project too; then `dbt run-operation drop_removed` again"
-                ) from failure
-        return dropped
+        from millstream.runtime.dropping import drop_all
+
+        try:
+            dropped = self._deploy(drop_all, [(each["schema"], each["name"]) for each in removed])
+        except StillRead as error:
+            raise DbtRuntimeError(
+                f"{error.reason}, which stays\n  hint: let what reads it do without it and run that, or remove "
+                "that from the project too; then `dbt run-operation drop_removed` again"
+            ) from error
+        return [f"{schema}.{name}" for schema, name in dropped]
 
     # -- writes -----------------------------------------------------------------------------------------------------
 
@@ -376,7 +366,15 @@ class MillstreamAdapter(PostgresAdapter):
     def _deploy(self, function: Any, *arguments: Any, **options: Any) -> Any:
         # The engine has a connection of its own: hooks must be committed, and their locks gone, before it starts.
         self.connections.end_transaction()
-        return self.deployer.call(function, *arguments, **options)
+
+        def recorded(conn: psycopg.Connection[Any]) -> Any:
+            self.history.look(conn)
+            outcome = function(conn, *arguments, **options)
+            if outcome and getattr(outcome, "action", "") != "unchanged":
+                self.history.changed(conn)
+            return outcome
+
+        return self.deployer.call(recorded)
 
     def _drop_deployed(self, relation: BaseRelation, *, cascade: bool) -> None:
         schema, name = self._name(relation)
@@ -396,11 +394,16 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _drop_if_deployed(conn: psycopg.Connection[Any], name: str, *, schema: str, cascade: bool) -> None:
-    """Drop, or only finish a drop that a deadlock with the worker has cut off, so that the call can be repeated."""
+def _drop_if_deployed(conn: psycopg.Connection[Any], name: str, *, schema: str, cascade: bool) -> bool:
+    """Drop, or only finish a drop that a deadlock with the worker has cut off, so that the call can be repeated.
+
+    Tells whether there was something to drop.
+    """
     from millstream.runtime import deploy
 
-    if name in dict(deploy.list_relations(conn, schema)):
+    found = name in dict(deploy.list_relations(conn, schema))
+    if found:
         deploy.drop(conn, name, schema=schema, cascade=cascade)
     else:
         deploy.collect(conn)
+    return found

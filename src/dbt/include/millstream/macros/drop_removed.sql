@@ -16,16 +16,13 @@
 
   {%- set found = [] -%}
   {% for schema, names in kept.items() %}
-    {%- set removed = adapter.removed(schema, names) -%}
-    {% for item in removed %}
-      {%- do found.append(item) -%}
-      {% if dry_run %}{% do print("would drop " ~ item.kind ~ " " ~ schema ~ "." ~ item.name) %}{% endif %}
-    {% endfor %}
-    {% if removed and not dry_run %}
-      {% for name in adapter.drop_removed(schema, removed | map(attribute='name') | list) %}
-        {% do print("dropped " ~ schema ~ "." ~ name) %}
-      {% endfor %}
-    {% endif %}
+    {%- do found.extend(adapter.removed(schema, names)) -%}
+  {% endfor %}
+  {% if found and not dry_run %}
+    {% for name in adapter.drop_removed(found) %}{% do print("dropped " ~ name) %}{% endfor %}
+  {% endif %}
+  {% for item in found if dry_run %}
+    {% do print("would drop " ~ item.kind ~ " " ~ item.schema ~ "." ~ item.name) %}
   {% endfor %}
   {% if not found %}
     {% do print("nothing to drop: everything deployed is in the project") %}
