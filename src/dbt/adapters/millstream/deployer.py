@@ -17,6 +17,7 @@ from dbt_common.exceptions import DbtDatabaseError, DbtRuntimeError
 
 from dbt.adapters.millstream.credentials import MillstreamCredentials
 from dbt.adapters.millstream.place import place_in_project
+from dbt.adapters.millstream.words import place_of_words
 from millstream.errors import MillstreamError, Refused, StillRead
 
 DEADLOCK_RETRIES = 3
@@ -155,7 +156,11 @@ def told_in_project(model: Node, nodes: Mapping[str, Node], project_root: Path) 
     except Refused as refused:
         found = refused.diagnostic
         found = replace(found, hint=found.hint.replace(ANY_MODEL, f"--select +{model['name']}"))
-        place = place_in_project(model, nodes, found.line, found.column, project_root)
+        # The lines of a function are those of the whole CREATE FUNCTION, which nobody wrote.
+        if found.line is None or model["resource_type"] == "function":
+            place = place_of_words(model, found.construct, project_root)
+        else:
+            place = place_in_project(model, nodes, found.line, found.column, project_root)
         raise RefusedError(
             str(replace(found, path=place.path, line=place.line, column=place.column))
         ) from refused
