@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from millstream.serve.recommend import statement
+from millstream.serve.statement import statement
 from tests.project.compiled import ROOT
 
 
@@ -12,4 +12,4 @@ def test_the_statement_is_the_documented_one() -> None:
     """After a change there: copy the text after `prepare … as` to src/millstream/serve/recommend.sql."""
     text = (ROOT / "sql/serving/README.md").read_text()
     (documented,) = re.findall(r"```sql\nprepare recommend \([a-z, ]+\) as\n(.*?)```", text, re.DOTALL)
-    assert statement().decode() == documented
+    assert statement() == documented

@@ -95,4 +95,7 @@ def _running(
                 stream.close()
     if status != 0:
         name = program[0].rpartition("/")[2]
-        raise MillstreamError(f"{name} failed (exit {status}):\n" + "\n".join(f"  {line}" for line in said))
+        raise MillstreamError(
+            f"{name} failed (exit {status}):\n" + "\n".join(f"  {line}" for line in said) + "\n"
+            "  hint: remedy that cause and run again; nothing is left of this attempt"
+        )

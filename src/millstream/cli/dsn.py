@@ -6,6 +6,7 @@ import click
 
 from millstream import server
 from millstream.server import ROLES, Home
+from millstream.server.address import FORMS
 
 
 @click.command(name="dsn")
@@ -16,8 +17,16 @@ from millstream.server import ROLES, Home
     show_default=True,
     help="reader: serving views, read-only. writer: source relations. owner: everything.",
 )
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(list(FORMS)),
+    default="libpq",
+    show_default=True,
+    help="libpq: as psql and psycopg take it. url: for asyncpg, node-postgres, pgx. jdbc, sqlalchemy: for those.",
+)
 @click.pass_obj
-def command(home: Home, role: str) -> None:
+def command(home: Home, role: str, form: str) -> None:
     """Print the connection string of a role, password included.
 
     Give it to an application through its environment or a secret store, not on a command line.
@@ -25,5 +34,6 @@ def command(home: Home, role: str) -> None:
     \b
     Example:
       DATABASE_URL=$(millstream dsn --role reader) python app.py
+      JDBC_URL=$(millstream dsn --role reader --format jdbc) java App.java
     """
-    click.echo(server.connect(home.path).dsn(role))
+    click.echo(FORMS[form](server.connect(home.path).dsn(role)))

@@ -14,17 +14,32 @@ from rich.table import Table
 
 from millstream import server
 from millstream.serve.recommend import Recommendation, recommend
+from millstream.serve.statement import DRIVERS, statement
 from millstream.server import Home
 
 
 @click.command(name="recommend")
-@click.argument("user", metavar="USER")
+@click.argument("user", metavar="USER", required=False)
 @click.option(
     "-k", "count", type=click.IntRange(1, 1000), default=10, show_default=True, help="Rows to show."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array instead of a table.")
+@click.option(
+    "--statement",
+    "driver",
+    type=click.Choice(list(DRIVERS)),
+    help="Print the SQL for an application's driver instead, with its parameters: user_id, k.",
+)
+@click.option(
+    "--filters",
+    is_flag=True,
+    help="With --statement: also the parameters categories, brands, lowest_price, highest_price, excluded_item_ids."
+    " NULL leaves one out.",
+)
 @click.pass_obj
-def command(home: Home, user: str, count: int, as_json: bool) -> None:
+def command(
+    home: Home, user: str | None, count: int, as_json: bool, driver: str | None, filters: bool
+) -> None:
     """Show what USER is recommended now, best first, and why.
 
     Runs the statement of sql/serving/README.md as the reader role. A user id that nobody has seen gets rows too:
@@ -34,7 +49,15 @@ def command(home: Home, user: str, count: int, as_json: bool) -> None:
     Example:
       millstream recommend 1228
       millstream recommend 1228 -k 3 --json
+      millstream recommend --statement jdbc --filters > recommend.sql
     """
+    if driver is not None:
+        if user is not None:
+            raise click.UsageError("--statement prints the SQL for any user: leave USER out.")
+        click.echo(statement(driver, filters=filters), nl=False)
+        return
+    if user is None or filters:
+        raise click.UsageError("Missing argument 'USER', or option '--statement'.")
     with psycopg.connect(server.connect(home.path).dsn("reader"), autocommit=True) as connection:
         recommend(
             connection, user, count

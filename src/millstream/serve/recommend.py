@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from importlib.resources import files
 
 import psycopg
 from psycopg.rows import class_row
 
 from millstream.errors import MillstreamError
+from millstream.serve.statement import statement
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,6 @@ class Recommendation:
     source: str
 
 
-def statement() -> bytes:
-    """The SQL, with $1 for the user and $2 for the number of rows."""
-    return files("millstream.serve").joinpath("recommend.sql").read_bytes()
-
-
 def recommend(conn: psycopg.Connection, user_id: str, k: int = 20) -> list[Recommendation]:
     """Return the `k` best rows for a user, best first; `conn` may be the reader's. Prepared on the connection.
 
@@ -52,7 +47,7 @@ def recommend(conn: psycopg.Connection, user_id: str, k: int = 20) -> list[Recom
     cursor = psycopg.RawCursor(conn, row_factory=class_row(Recommendation))
     try:
         with cursor:
-            return cursor.execute(statement(), [user_id, k], prepare=True).fetchall()
+            return cursor.execute(statement().encode(), [user_id, k], prepare=True).fetchall()
     except psycopg.errors.UndefinedTable as error:
         raise MillstreamError(
             f"the serving views are not deployed ({error.diag.message_primary})\n"

@@ -12,6 +12,7 @@ import pytest
 import millstream.server
 from millstream.runtime.program import Relation
 from millstream.runtime.worker import Worker
+from millstream.serve.statement import statement
 from tests.serving.project import deploy_project
 from tests.serving.shop import recommend_statement
 
@@ -177,15 +178,27 @@ def test_the_guard_sees_a_missing_index(worker: Worker) -> None:
         assert "stg_events@1" in {table for _, _, table in read_whole(worker)}
 
 
+FILTERED = statement("psql", filters=True)
+# For drivers that count parameters each occurs once, and is looked at in a subquery.
+ASKED_ONCE = statement("jdbc").replace("?", "$1", 1).replace("?", "$2", 1)
+PREPARED = {
+    "documented": (f"prepare recommend (varchar, integer) as {recommend_statement()}", ""),
+    "with filters": (FILTERED, ", '{tea}', null, null, 9, '{i1}'"),
+    "asked once": (f"prepare recommend (varchar, bigint) as {ASKED_ONCE}", ""),
+}
+
+
+@pytest.mark.parametrize("text", PREPARED)
 @pytest.mark.parametrize("user", ["u1", "nobody"])
-def test_recommendations_can_be_read_by_key_alone(worker: Worker, user: str) -> None:
-    """An index serves every table of the documented statement, whatever the planner prefers while a table is small."""
+def test_recommendations_can_be_read_by_key_alone(worker: Worker, user: str, text: str) -> None:
+    """An index serves every table of the statement in each form, whatever the planner prefers while a table is small."""
+    prepared, filters = PREPARED[text]
     with psycopg.connect(worker.dsn) as connection:
         for setting in ("seqscan", "hashjoin", "mergejoin"):
             connection.execute(f"set enable_{setting} = off".encode())
         connection.execute("set plan_cache_mode = force_custom_plan")
-        connection.execute(f"prepare recommend (varchar, integer) as {recommend_statement()}".encode())
-        plan = explained(connection, f"execute recommend ('{user}', 20)")
+        connection.execute(prepared.encode())
+        plan = explained(connection, f"execute recommend ('{user}', 20{filters})")
         assert set(whole_reads(plan)) - SMALL == set()
 
 

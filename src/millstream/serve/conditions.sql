@@ -1,0 +1,5 @@
+and (cast($3 as varchar[]) is null or r.category = any(cast($3 as varchar[])))
+and (cast($4 as varchar[]) is null or r.brand = any(cast($4 as varchar[])))
+and (cast($5 as double precision) is null or r.price >= cast($5 as double precision))
+and (cast($6 as double precision) is null or r.price <= cast($6 as double precision))
+and (cast($7 as varchar[]) is null or r.item_id <> all(cast($7 as varchar[])))
