@@ -63,13 +63,15 @@ begin
             end,
             true
         ),
-        -- how many keys this transaction may still lock: the server has room for so many locks of each transaction
+        -- how many keys this transaction may still lock: the server has room for so many locks of each transaction, and
+        -- what a client has set itself gives a statement no more
         pg_catalog.set_config(
             'millstream.locks',
-            coalesce(
-                nullif(pg_catalog.current_setting('millstream.locks', true), ''),
-                (2 * pg_catalog.current_setting('max_locks_per_transaction')::integer)::text
-            ),
+            least(
+                pg_catalog.substring(pg_catalog.current_setting('millstream.locks', true), '^[0-9]{1,9}$')::integer,
+                2 * pg_catalog.current_setting('max_locks_per_transaction')::integer,
+                128
+            )::text,
             true
         );
     return null;

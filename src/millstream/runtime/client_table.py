@@ -34,6 +34,10 @@ from millstream.plan.fallible import note_model, note_text
 GROUP = '"the group"'  # a variable, called as no column is
 NUMBER = f"{GROUP} := nextval('millstream.queue_number');"
 ADDED = f"IF EXISTS (SELECT FROM added) THEN {NUMBER} END IF;"
+AS_TICKS = (
+    "SET timezone TO 'UTC' SET datestyle TO 'ISO, MDY' SET intervalstyle TO 'postgres' "
+    "SET extra_float_digits TO 1 SET bytea_output TO 'hex' SET search_path TO public, pg_catalog"
+)
 WAKE = "PERFORM pg_catalog.pg_notify('millstream_queue', '');"
 
 
@@ -148,9 +152,11 @@ class ClientTable:
                 what, f"millstream_{what}"
             )
         )
+        # a value is computed as ticks compute it, whatever a client has set for itself
+        settings = AS_TICKS if what == "generate" else ""
         text = f" #variable_conflict use_column\nDECLARE {GROUP} bigint; locks integer; stored record; BEGIN {body} END "
         return (
-            f"CREATE OR REPLACE FUNCTION {self.function(what)}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS "
+            f"CREATE OR REPLACE FUNCTION {self.function(what)}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER {settings} AS "
             f"{dollars(text)}; "
             f"CREATE OR REPLACE TRIGGER {name} {event} ON {self.view} {tables} "
             f"FOR EACH {level} EXECUTE FUNCTION {self.function(what)}()"
@@ -197,7 +203,8 @@ class ClientTable:
             f"CASE WHEN {GROUP} = 0 THEN 0 ELSE row_number() OVER () END", f"{GROUP} <> 0", "-1", "removed"
         )
         return (
-            f"IF pg_catalog.current_setting('millstream.replacing', true) = 'yes' THEN {GROUP} := 0; "
+            "IF pg_catalog.pg_trigger_depth() > 1 "  # a client can set the variable, and no client has triggers
+            f"AND pg_catalog.current_setting('millstream.replacing', true) = 'yes' THEN {GROUP} := 0; "
             f"ELSIF EXISTS (SELECT FROM removed) THEN {NUMBER} END IF; {rows}"
         )
 

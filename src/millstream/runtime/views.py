@@ -79,14 +79,15 @@ def on_the_clock(sql: str) -> str:
 def replace_view(conn: psycopg.Connection, catalogue: Catalogue, schema: str, name: str, select: str) -> None:
     """CREATE OR REPLACE VIEW, and where PostgreSQL cannot replace, drop and make again with what stands on it."""
     view = f"{quote(schema)}.{quote(name)}"
+    made = f"VIEW {view}{barrier(name)} AS {select}"
     try:
         with conn.transaction():
-            conn.execute(f"CREATE OR REPLACE VIEW {view} AS {select}".encode())
+            conn.execute(f"CREATE OR REPLACE {made}".encode())
         return
     except psycopg.errors.InvalidTableDefinition:
         pass
     conn.execute(f"DROP VIEW {view} CASCADE".encode())
-    conn.execute(f"CREATE VIEW {view} AS {select}".encode())
+    conn.execute(f"CREATE {made}".encode())
     for found in catalogue.relations.values():
         if found.kind != "view":
             continue
@@ -95,9 +96,9 @@ def replace_view(conn: psycopg.Connection, catalogue: Catalogue, schema: str, na
         ).fetchone()
         if row is None or row[0] is None:
             try:
-                conn.execute(
-                    f"CREATE VIEW {quote(found.schema)}.{quote(found.name)} AS {shown_text(catalogue, found.definition, found.path)}".encode()
-                )
+                text = shown_text(catalogue, found.definition, found.path)
+                view = f"{quote(found.schema)}.{quote(found.name)}"
+                conn.execute(f"CREATE VIEW {view}{barrier(found.name)} AS {text}".encode())
             except psycopg.Error as error:
                 raise MillstreamError(
                     f"{name} changed its columns, and the view {found.name} needs the old ones: {error}\n"
@@ -129,11 +130,23 @@ def grant(conn: psycopg.Connection, schema: str, name: str, kind: str) -> None:
     role, rights = (
         (WRITER, "SELECT, INSERT, UPDATE, DELETE, TRUNCATE") if kind == "table" else (READER, "SELECT")
     )
-    if kind != "table" and not name.startswith("serve_"):
+    if kind != "table" and not is_served(name):
         return
     if conn.execute("select 1 from pg_roles where rolname = %s", [role]).fetchone() is not None:
         conn.execute(f"GRANT USAGE ON SCHEMA {quote(schema)} TO {role}".encode())
         conn.execute(f"GRANT {rights} ON {quote(schema)}.{quote(name)} TO {role}".encode())
+
+
+def is_served(name: str) -> bool:
+    """Tell whether the reader may read a view."""
+    return name.startswith("serve_")
+
+
+def barrier(name: str) -> str:
+    """The option of a view that lets conditions of its reader's own see only the rows that it shows: one that fails on a
+    value, or is slow on it, would tell of the others.
+    """
+    return " WITH (security_barrier)" if is_served(name) else ""
 
 
 def readers_of(catalogue: Catalogue, schema: str, name: str) -> list[store.Deployed]:

@@ -14,9 +14,10 @@ from typing import Any
 import psycopg
 
 from millstream.catalog.install import install
+from millstream.catalog.notifications import take_notifications
 from millstream.catalog.store import setting
 from millstream.emit.fitting import model_of
-from millstream.emit.names import table
+from millstream.emit.names import queue, table
 from millstream.errors import MillstreamError
 from millstream.runtime import change_log, feed
 from millstream.runtime.build import call
@@ -25,6 +26,7 @@ from millstream.runtime.convert_sources import convert_sources
 from millstream.runtime.locks import TICK_LOCK, WORKER_LOCK, enter_turn
 from millstream.runtime.program import Program, Relation
 from millstream.runtime.rename_columns import rename_columns
+from millstream.runtime.renew import renew
 from millstream.runtime.session import SETTINGS, prepare
 from millstream.runtime.sinks import Sinks
 from millstream.runtime.udf import Functions
@@ -32,6 +34,7 @@ from millstream.runtime.upgrade import Outdated, build_again
 
 BATCH = 1000  # queued rows of each source that one tick takes at most
 IDLE_SECONDS = 1.0  # how often time alone makes a tick
+MISLED_SECONDS = 0.01  # how long a notification with nothing behind it keeps the worker from looking again
 HOUSEKEEPING_SECONDS = 2.0  # how often figures are stored and grown tables analyzed
 DEAD_ROWS = 2_000  # how many emptied rows a relation's session tables may have: every tick reads past them
 PREDECESSOR_SECONDS = 3  # how long a worker waits for the session of one that was killed to end
@@ -88,6 +91,7 @@ class Worker:
             rename_columns(self.conn)
             self.lock()
             convert_sources(self.conn)
+            renew(self.conn)
             if clock is not None:
                 self.set_clock(clock)
             self.clock = setting(self.conn, "clock")
@@ -191,7 +195,8 @@ class Worker:
 
     def blame(self, error: psycopg.Error) -> None:
         """Find what failed and let it fail no more; raises the error again where it is the server's."""
-        assert self.program is not None
+        if self.program is None:  # it was being made
+            raise error
         if self.stage == "feeds" and self.feeds.spare(error):
             return
         relation = self.stage if isinstance(self.stage, Relation) else None
@@ -321,8 +326,22 @@ class Worker:
                 return
             if self.sinks.due and time.monotonic() > deadline:
                 return
-            for _ in self.conn.notifies(timeout=0.2, stop_after=1):
+            if not take_notifications(self.conn, 0.2):
+                continue
+            if self.is_due():
                 return
+            stop.wait(MISLED_SECONDS)
+
+    def is_due(self) -> bool:
+        """Tell whether a tick would find something to do."""
+        assert self.program is not None
+        queues = [queue(relation.name) for relation in self.program.sources]
+        looks = " or ".join(
+            ["c.epoch <> %s", "c.set_to is not null", *(f"exists (select from {q})" for q in queues)]
+        )
+        return bool(
+            one(self.conn.execute(f"select {looks} from millstream.clock as c".encode(), [self.epoch]))[0]
+        )
 
     def vacuum(self) -> None:
         """Keep the session tables small: every tick fills and empties them."""

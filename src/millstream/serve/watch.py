@@ -18,12 +18,14 @@ from typing import Any, Literal
 
 import psycopg
 
+from millstream.catalog.notifications import take_notifications
 from millstream.catalog.store import FEED_CHANNEL
 from millstream.emit.names import quote
 from millstream.errors import MillstreamError
 
 HOUR = timedelta(hours=1)
 WAIT_SECONDS = 0.5  # how long a watcher sleeps at most before it looks whether it shall stop
+MISLED_SECONDS = 0.02  # how long a notification with nothing behind it, which anybody may send, keeps it from looking again
 RENEW_SECONDS = 10.0  # how often it says that it is still there
 RETRY_SECONDS = (0.2, 5.0)  # the first and the longest pause between attempts to connect again
 PART = 1000  # rows of one batch of a snapshot, and changes of one read
@@ -110,6 +112,7 @@ class Watcher:
         self.position = 0
         self.state: str | None = None
         self.renewed = 0.0
+        self.misled = False  # by the last notification
 
     def __enter__(self) -> Watcher:
         return self
@@ -217,6 +220,7 @@ class Watcher:
                 self.say(f"the server is away ({first_line(error)}): connecting again")
                 self.reconnect()
                 continue
+            self.misled = self.misled and not found
             for batch in found:
                 yield batch
                 assert batch.tick is not None
@@ -286,9 +290,10 @@ class Watcher:
         self.state = state
 
     def wait(self) -> None:
-        """Sleep until the feed has something, or for a moment."""
-        for _ in self.link.notifies(timeout=WAIT_SECONDS, stop_after=1):
-            return
+        """Sleep until the feed has something, or for a moment; take all notifications that have come."""
+        if self.misled:
+            self.stop.wait(MISLED_SECONDS)
+        self.misled = take_notifications(self.link, WAIT_SECONDS)
 
 
 def expand(tick: int, moment: datetime | None, weight: int, row: dict[str, Any]) -> list[Change]:

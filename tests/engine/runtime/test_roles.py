@@ -128,6 +128,69 @@ def test_a_replaced_view_is_still_the_readers(server: millstream.server.Server, 
         assert reader.execute("select k from serve_plain").fetchall() == [(2,)]
 
 
+@pytest.mark.parametrize(
+    ("served", "leaks"),
+    [
+        ("create view serve_shown as select k, v from feat_v where v > 1", "1 / (v - 1) = 1"),
+        (
+            "create view serve_shown as select k, v from feat_v where v > 1",
+            "cast(repeat('x', v) as integer) = 1",
+        ),
+        ("create materialized view serve_shown as select k, v from feat_v where v > 1", "1 / (v - 1) = 1"),
+    ],
+)
+def test_a_reader_s_condition_meets_no_hidden_row(
+    server: millstream.server.Server, shop: Engine, served: str, leaks: str
+) -> None:
+    """A row that is hidden would make the condition fail, and the error tell of it."""
+    shop.deploy(served)
+    with connect(server, "reader") as reader:
+        if "1 /" in leaks:
+            assert reader.execute(f"select k from serve_shown where {leaks}".encode()).fetchall() == [(2,)]
+        else:
+            with pytest.raises(psycopg.errors.InvalidTextRepresentation) as told:
+                reader.execute(f"select k from serve_shown where {leaks}".encode())
+            assert '"xx"' in str(told.value)  # of the row that is shown
+    shop.drop("serve_shown")
+
+
+def test_served_views_keep_their_barrier_and_others_have_none(
+    server: millstream.server.Server, shop: Engine
+) -> None:
+    def guarded() -> list[str]:
+        return [
+            name
+            for (name,) in shop.rows(
+                "select relname from pg_class where relnamespace = 'public'::regnamespace"
+                " and reloptions @> array['security_barrier=true'] order by 1"
+            )
+        ]
+
+    assert guarded() == ["serve_plain", "serve_v"]
+    shop.deploy(INNER.replace("k, v from", "v, k, 2 as two from"))  # other columns: dropped and made again
+    shop.deploy(SERVED.replace("k, v from", "v as w, k from"))
+    assert guarded() == ["serve_plain", "serve_v"]
+    assert shop.deploy(PLAIN).action == "unchanged"
+
+
+def test_a_database_of_before_gets_the_barrier_and_the_triggers_when_its_worker_starts(
+    server: millstream.server.Server, shop: Engine
+) -> None:
+    shop.release()
+    shop.execute("alter view serve_plain reset (security_barrier)")
+    shop.execute(
+        "create or replace trigger millstream_removed after delete on t execute function millstream.begin_insertion()"
+    )
+    shop.execute("update millstream.state set detail = detail - 'triggers'")
+    shop.tick()
+    assert shop.value("select reloptions from pg_class where relname = 'serve_plain'") == [
+        "security_barrier=true"
+    ]
+    shop.write("delete from t where k = 1")
+    assert shop.rows("select k from feat_v") == [(2,)]
+    shop.write("insert into t values (1, 1)")
+
+
 def test_a_wrong_password_is_refused(server: millstream.server.Server) -> None:
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
         psycopg.connect(make_conninfo(server.dsn("reader"), password="guess"))

@@ -104,7 +104,7 @@ def test_truncate_takes_every_row_from_the_views(shop: Engine) -> None:
 
 
 def test_a_transaction_locks_so_many_keys_and_no_more(shop: Engine) -> None:
-    most = 2 * int(shop.value("show max_locks_per_transaction"))
+    most = min(128, 2 * int(shop.value("show max_locks_per_transaction")))
     with shop.client.transaction():
         for start in range(0, 3 * most, most):
             shop.execute(
@@ -115,6 +115,46 @@ def test_a_transaction_locks_so_many_keys_and_no_more(shop: Engine) -> None:
         )
     assert held == most
     assert shop.value("select count(*) from t") == 3 * most + 1
+
+
+@pytest.mark.parametrize("given", ["abc", "-1", "1000000", "99999999999999999999", ""])
+def test_a_client_that_sets_the_number_of_locks_gets_no_more_of_them(given: str, shop: Engine) -> None:
+    with shop.client.transaction():
+        shop.execute(f"set local millstream.locks = '{given}'")
+        shop.execute("insert into t (k) select n from generate_series(10, 999) as n")
+        held = shop.value(
+            "select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()"
+        )
+    assert held <= min(128, 2 * int(shop.value("show max_locks_per_transaction")))
+    assert shop.value("select count(*) from t") == 991
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("replacing", "yes"),
+        ("settles", "itself"),
+        ("recording", "on"),
+        ("failures", "yes"),
+        ("now", "2100-01-01"),
+        ("locks", "0"),
+    ],
+)
+def test_no_variable_that_a_client_sets_hides_a_statement(variable: str, value: str, shop: Engine) -> None:
+    """The fixture compares what the views show with what the table holds."""
+    with psycopg.connect(shop.dsn, autocommit=True) as client:
+        client.execute("select set_config(%s, %s, false)", [f"millstream.{variable}", value])
+        for statement in (
+            "insert into t values (2, 'x', 1), (3, 'x', 1)",
+            "insert into t values (1, 'x', 1)",
+            "update t set n = n + 1 where k = 2",
+            "delete from t where k = 2",
+        ):
+            client.execute(statement.encode())
+            shop.tick()
+            assert shop.value("select count(*) from millstream_data.t__queue") == 0, statement
+            assert shop.rows("select k, v, n from millstream_data.t order by k") == shop.all("t"), statement
+        client.execute("truncate t")
 
 
 def test_a_failed_statement_leaves_no_trace(shop: Engine) -> None:

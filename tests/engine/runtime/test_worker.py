@@ -325,3 +325,44 @@ def test_housekeeping_passes_over_a_table_that_was_dropped(engine: Engine) -> No
     engine.deploy("create table t (k integer primary key)")
     engine.write("insert into t values (1)")
     assert engine.all("t") == [(1,)]
+
+
+def test_notifications_with_nothing_behind_them_make_no_ticks(engine: Engine) -> None:
+    """Anybody who may connect may send them."""
+    engine.deploy("create table t (k integer primary key)")
+    engine.deploy("create materialized view copied as select k from t")
+    engine.release()
+    with running(engine.dsn) as worker, psycopg.connect(engine.dsn, autocommit=True) as client:
+        worker.clock = "event"  # on the wall clock, time makes ticks
+        client.execute("insert into t values (1)")
+        client.execute("call millstream.flush()")
+        before = engine.value("select tick from millstream.clock")
+        for _ in range(500):
+            client.execute("notify millstream_queue")
+        client.execute("insert into t values (2)")
+        client.execute("call millstream.flush()")
+        assert engine.all("copied") == [(1,), (2,)]
+        # of the insertion, one that finds nothing more, and one that was under way
+        assert engine.value("select tick from millstream.clock") - before <= 3
+
+
+@pytest.mark.parametrize("work", ["insert", "deploy", "clock"])
+def test_a_worker_among_forged_notifications_does_what_there_is_to_do(engine: Engine, work: str) -> None:
+    engine.deploy(EVENTS)
+    put(engine, 1, minute(0))
+    engine.tick()
+    engine.release()
+    with running(engine.dsn), psycopg.connect(engine.dsn, autocommit=True) as client:
+        for _ in range(50):
+            client.execute("notify millstream_queue")
+        if work == "insert":
+            put(engine, 2, minute(1))
+            client.execute("call millstream.flush()")
+        elif work == "deploy":
+            engine.deploy(RECENT)
+            eventually(lambda: engine.value("select count(*) from recent") == 1)
+        else:
+            client.execute("call millstream.set_clock(timestamptz '2030-01-01 00:00+00')")
+            eventually(
+                lambda: engine.value("select extract(year from now)::integer from millstream.clock") == 2030
+            )

@@ -1,0 +1,54 @@
+"""Bring what an earlier release has made in the database to what this one makes: sources' triggers, served views."""
+
+from __future__ import annotations
+
+import hashlib
+
+import psycopg
+
+from millstream.catalog import store
+from millstream.emit.names import quote
+from millstream.runtime.locks import enter_turn, only_a_moment, patiently
+from millstream.runtime.source import source_of
+from millstream.runtime.views import is_served
+
+BARE = """
+select r.schema_name, r.name
+from millstream.relation as r
+join pg_class as c on c.oid = to_regclass(format('%I.%I', r.schema_name, r.name))
+where r.kind in ('view', 'materialized_view') and c.relkind = 'v'
+    and not coalesce(c.reloptions && array['security_barrier=true'], false)
+"""
+
+
+def renew(conn: psycopg.Connection) -> None:
+    """Do what is left to do; readers and writers are waited for, and not kept waiting."""
+    patiently(conn, lambda: renew_at_once(conn))
+
+
+def renew_at_once(conn: psycopg.Connection) -> None:
+    """The same in one transaction. Raises LockNotAvailable where a client holds what has to change."""
+    with conn.transaction():
+        enter_turn(conn)
+        only_a_moment(conn)
+        for schema, name in conn.execute(BARE).fetchall():
+            if is_served(name):
+                conn.execute(f"ALTER VIEW {quote(schema)}.{quote(name)} SET (security_barrier)".encode())
+        renew_triggers(conn)
+
+
+def renew_triggers(conn: psycopg.Connection) -> None:
+    """Make the triggers of every source again, if they are others than those that were made the last time."""
+    states = [state for state in store.load(conn).states.values() if state.kind == "table"]
+    made = {state.name: source_of(state).clients.triggers() for state in states}
+    for name, statements in made.items():
+        mark = hashlib.sha256("\n".join(statements).encode()).hexdigest()[:16]
+        found = conn.execute("select detail ->> 'triggers' from millstream.state where name = %s", [name])
+        if found.fetchone() == (mark,):
+            continue
+        for statement in statements:
+            conn.execute(statement.encode())
+        conn.execute(
+            "update millstream.state set detail = detail || jsonb_build_object('triggers', %s::text) where name = %s",
+            [mark, name],
+        )
