@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 import millstream.server
-from millstream.server import Server, ServerError, external
+from millstream.server import Server, ServerError, external, rights
 
 
 @pytest.fixture
@@ -65,11 +65,16 @@ def test_a_user_who_may_not_make_roles_is_told_what_to_run(
         with pytest.raises(ServerError, match="alter role plain createrole"):
             millstream.server.open(tmp_path / "other")
         connection.execute("alter role plain createrole")
+        with pytest.raises(ServerError, match=r"As a superuser, again: psql -d millstream -f \S+rights.sql"):
+            millstream.server.open(tmp_path / "other")
+        rights.close(connection)
         with pytest.raises(ServerError, match="grant connect on database millstream to public"):
             millstream.server.open(tmp_path / "other")
         connection.execute("grant connect on database millstream to plain with grant option")
         with millstream.server.open(tmp_path / "other") as attached:
             psycopg.connect(attached.dsn("reader")).close()
+            with psycopg.connect(attached.dsn("owner")) as plain:
+                assert rights.open_doors(plain) == ["fill the disk with temporary files"]
         connection.execute("revoke create on database millstream from plain")
         with pytest.raises(ServerError, match="grant create on database millstream to plain"):
             millstream.server.open(tmp_path / "other")

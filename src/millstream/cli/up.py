@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import click
+import psycopg
 from rich.console import Console
 from rich.markup import escape
 
@@ -19,6 +20,7 @@ from millstream.cli.tell import Listener
 from millstream.errors import MillstreamError
 from millstream.server import Home, Server
 from millstream.server.process import rotate, tail, wait_until
+from millstream.server.rights import GUIDE, open_doors
 
 START_SECONDS = 180.0
 
@@ -130,3 +132,16 @@ def _announce(started: Server, stop: str) -> None:
         ("stop", stop),
     ):
         console.print(f"  {meaning:<17} [bold]{line}[/]")
+    if started.external:
+        _warn(started, console)
+
+
+def _warn(started: Server, console: Console) -> None:
+    """Say what the reader may still do on a server of one's own, whose superuser we are not."""
+    with psycopg.connect(started.dsn("owner"), connect_timeout=10) as connection:
+        doors = open_doors(connection)
+    if doors:
+        console.print(
+            f"[yellow]the reader can still[/] {'; '.join(doors)}. A superuser closes that: {GUIDE}",
+            soft_wrap=True,
+        )

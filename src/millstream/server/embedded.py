@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import psycopg
 
-from millstream.server import cluster, roles
+from millstream.server import cluster, rights, roles
 from millstream.server.binaries import Binaries, find_binaries
 from millstream.server.errors import ServerError
 from millstream.server.external import attach, look
@@ -223,6 +223,8 @@ def _make_roles(server: Server, content: ServerFile) -> None:
     with psycopg.connect(maintenance, autocommit=True, connect_timeout=10) as connection:
         roles.make_database(connection)
         roles.make_roles(connection, content.passwords)
+    with psycopg.connect(server.dsn("owner"), autocommit=True, connect_timeout=10) as connection:
+        rights.close(connection)
 
 
 def _is_free(port: int) -> bool:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from millstream.server import roles
+from millstream.server import rights, roles
 from millstream.server.binaries import OLDEST_MAJOR
 from millstream.server.errors import ServerError
 from millstream.server.home import ROLES, Home, new_password
@@ -83,6 +85,14 @@ def _check(connection: psycopg.Connection) -> None:
             f"the user {user} of MILLSTREAM_DSN may not make schemas in the database {database}. "
             f"As its owner: grant create on database {database} to {user};"
         )
+    usable = connection.execute(
+        "select has_function_privilege('pg_advisory_lock(bigint)', 'execute')"
+    ).fetchone()
+    if usable != (True,):
+        raise ServerError(
+            f"the database {database} of MILLSTREAM_DSN is closed to its user {user}, which may create there now. "
+            f"As a superuser, again: psql -d {database} -f src/millstream/server/rights.sql"
+        )
     if encoding != "UTF8":
         raise ServerError(
             f"the database {database} of MILLSTREAM_DSN has the encoding {encoding}; Millstream needs UTF8. "
@@ -98,6 +108,8 @@ def _make_roles(connection: psycopg.Connection, home: Home, place: str) -> dict[
         for kind in roles.LIMITS:
             exists = roles.role_exists(connection, kind)
             if exists and kind in passwords:
+                with suppress(psycopg.errors.InsufficientPrivilege), connection.transaction():
+                    roles.make_role(connection, kind, passwords[kind], connection.info.dbname)
                 continue
             if exists:
                 name = ROLES[kind]
@@ -112,6 +124,8 @@ def _make_roles(connection: psycopg.Connection, home: Home, place: str) -> dict[
             _check_connect(connection, kind)
         # Before the commit: a password that is kept for no role does no harm, the reverse would.
         home.write(content)
+    if rights.is_superuser(connection):
+        rights.close(connection)
     return passwords
 
 
