@@ -68,6 +68,7 @@ def collect(home: Home) -> dict[str, Any]:
             "running": supervised,
             "pid": state.pid if state and supervised else None,
             "started_at": state.started_at if state and supervised else None,
+            "sessions_ended": state.sessions_ended if state and supervised else 0,
         },
         "worker": {
             "running": worker_pid is not None and is_alive(worker_pid),
@@ -104,6 +105,9 @@ def show(found: dict[str, Any], console: Console) -> None:
     restarts = f"server {place['restarts']}, worker {worker['restarts']}"
     if place["restarts"] or worker["restarts"]:
         table.add_row("restarts", f"[yellow]{restarts}[/]; see {escape(found['home'])}/logs")
+    if ended := found["supervisor"]["sessions_ended"]:
+        log = f"{escape(found['home'])}/logs/supervisor.log"
+        table.add_row("sessions ended", f"[yellow]{ended:,} over their limits[/]; see {log}")
     if engine is not None:
         _add_engine(table, engine)
     elif place["running"]:

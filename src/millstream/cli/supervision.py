@@ -27,6 +27,7 @@ class State:
     worker_pid: int | None = None
     worker_restarts: int = 0
     server_restarts: int = 0
+    sessions_ended: int = 0  # by the watchdog
     ready: bool = False
 
 

@@ -17,6 +17,7 @@ from millstream.cli.tell import Listener
 from millstream.errors import MillstreamError
 from millstream.server import Home, Server
 from millstream.server.process import Child, rotate, send, tail
+from millstream.server.watchdog import Watchdog
 
 log = logging.getLogger("millstream.supervise")
 
@@ -64,6 +65,8 @@ class Supervisor:
         self._worker: Child | None = None
         self._server_backoff = Backoff()
         self._worker_backoff = Backoff()
+        self._watchdog = Watchdog(lambda: self._server)
+        self._watching_ends = threading.Event()
 
     def run(self, stop: threading.Event, ready: Callable[[Server], None]) -> None:
         """Start both, call `ready`, and look after them until `stop` is set; then stop the worker and the server.
@@ -75,6 +78,9 @@ class Supervisor:
             try:
                 self._server = server.open(self.home.path, self.port)
                 self.port = None if self._server.external else self._server.port
+                threading.Thread(
+                    target=self._watchdog.run, args=[self._watching_ends], name="watchdog", daemon=True
+                ).start()
                 self._start_first_worker()
                 self.state.ready = True
                 write_state(self.home, self.state)
@@ -91,6 +97,9 @@ class Supervisor:
                     log.error("%s was removed or moved away; what ran there was stopped", self.home.path)
 
     def _look(self) -> None:
+        if self._watchdog.ended != self.state.sessions_ended:
+            self.state.sessions_ended = self._watchdog.ended
+            write_state(self.home, self.state)
         if self._server is not None and not self._server.is_alive():
             delay = self._server_backoff.died()
             log.warning("PostgreSQL ended; it is started again in %.1f s; see %s", delay, self.home.log_path)
@@ -153,6 +162,7 @@ class Supervisor:
         log.info("the worker runs, process %s", self._worker.pid)
 
     def _stop(self) -> None:
+        self._watching_ends.set()
         if self._worker is not None:
             send(self._worker.pid, signal.SIGTERM)
             if not self._worker.ended(WORKER_STOP_SECONDS):

@@ -28,6 +28,9 @@ SETTINGS: dict[str, str] = {
     "unix_socket_directories": "",
     "password_encryption": "scram-sha-256",
     "max_connections": "60",
+    # Room for the locks that a client may take before the watchdog ends it, and for the notifications that it may send.
+    "max_locks_per_transaction": "512",
+    "max_notify_queue_pages": "131072",
     # One laptop: 2 GiB for everything.
     "shared_buffers": "512MB",
     "effective_cache_size": "1GB",
