@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from loaders.errors import LoaderError
 from loaders.kafka_address import KafkaAddress
+from loaders.kafka_security import check_security, connecting, of_environment, reason, refusal
 from loaders.rows import Event
 
 IN_FLIGHT = 10_000
@@ -47,7 +48,9 @@ class KafkaTopic:
     ) -> None:
         """Connect. `partitions` makes the topic, with so many, where there is none.
 
-        Raises LoaderError if no broker answers, the topic is missing, or kafka-python is not installed.
+        Settings of SECURITY that `properties` has not come from the environment.
+
+        Raises LoaderError if no broker answers or lets the user in, the topic is missing, or kafka-python is not installed.
         """
         try:
             from kafka import KafkaProducer
@@ -61,8 +64,8 @@ class KafkaTopic:
         self._failure: BaseException | None = None
         self._error_type = KafkaError
         self.acknowledged = 0
-        settings = _settings(address, properties or {}, KafkaProducer.DEFAULT_CONFIG)
-        try:
+        settings = _settings(address, of_environment() | dict(properties or {}), KafkaProducer.DEFAULT_CONFIG)
+        with connecting(", ".join(address.brokers)):
             _find_topic(settings, address, partitions)
             self._producer = KafkaProducer(
                 **settings,
@@ -71,10 +74,6 @@ class KafkaTopic:
                 allow_auto_create_topics=False,
                 **{name: value for name, value in DEFAULTS.items() if name not in settings},
             )
-        except KafkaError as error:
-            raise LoaderError(
-                f"no broker answers at {', '.join(address.brokers)} ({_reason(error)}); start Kafka, or correct --to"
-            ) from error
 
     def __enter__(self) -> Self:
         return self
@@ -82,7 +81,8 @@ class KafkaTopic:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._producer.close(timeout=0 if error is not None else GIVE_UP_MS / 1000)
+        with suppress(self._error_type) if error is not None else nullcontext():
+            self._producer.close(timeout=0 if error is not None else GIVE_UP_MS / 1000)
 
     def send(self, event: Event) -> None:
         """Hand one event over; waits while `in_flight` of them are not acknowledged.
@@ -101,7 +101,7 @@ class KafkaTopic:
             )
         except MessageSizeTooLargeError as error:
             self._room.release()
-            raise ValueError(f"too large for Kafka: {_reason(error)}") from error
+            raise ValueError(f"too large for Kafka: {reason(error)}") from error
         except self._error_type as error:
             self._failure = error
             self._check()
@@ -126,8 +126,10 @@ class KafkaTopic:
 
     def _check(self) -> None:
         if self._failure is not None:
+            if (said := refusal(self._failure, ", ".join(self.address.brokers))) is not None:
+                raise LoaderError(f"{said}. {self.acknowledged:,} events were sent before") from self._failure
             raise LoaderError(
-                f"Kafka stopped taking events after {self.acknowledged:,} of them ({_reason(self._failure)}); start it "
+                f"Kafka stopped taking events after {self.acknowledged:,} of them ({reason(self._failure)}); start it "
                 "again and repeat the command: an event_id that comes twice counts once"
             ) from self._failure
 
@@ -173,6 +175,7 @@ def _settings(
         if name not in known:
             raise LoaderError(f"kafka-python has no setting {name}; its names are those of KafkaProducer")
         settings[name] = _typed(name, text, known[name])
+    check_security(properties)
     return settings
 
 
@@ -204,8 +207,3 @@ def _find_topic(settings: Mapping[str, Any], address: KafkaAddress, partitions: 
         with suppress(TopicAlreadyExistsError):  # somebody else may have made it a moment ago
             admin.create_topics([NewTopic(address.topic, num_partitions=partitions, replication_factor=-1)])
         admin.wait_for_topics([address.topic])
-
-
-def _reason(error: BaseException) -> str:
-    lines = str(error).splitlines()
-    return (lines[0] if lines else "").removeprefix(f"{type(error).__name__}: ") or type(error).__name__

@@ -132,6 +132,8 @@ kafka = options(
     click.option(
         "--properties",
         type=click.Path(exists=True, path_type=Path, dir_okay=False),
-        help="With --to: file of NAME=VALUE settings of the Kafka client, the place for passwords.",
+        help="With --to: file of NAME=VALUE settings of the Kafka client: security.protocol, sasl.mechanism, "
+        "sasl.plain.username and .password, ssl.cafile …; each may be a variable instead, such as "
+        "MILLSTREAM_KAFKA_SASL_PLAIN_PASSWORD.",
     ),
 )

@@ -12,6 +12,7 @@ from kafka import KafkaProducer
 from kafka.admin import KafkaAdminClient, NewTopic
 
 from millstream.server.process import wait_until
+from tests.kafka.gateway import Gateway
 from tests.kafka.wire import Wire
 
 Message = tuple[bytes | None, bytes | None]
@@ -24,7 +25,7 @@ class Broker:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        self.wire: Wire | None = None
+        self.wire: Wire | Gateway | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
     @property

@@ -26,10 +26,10 @@ class Wire:
     def cut(self) -> None:
         with self._lock:
             if self._listener is not None:
-                _close(self._listener)
+                close(self._listener)
                 self._listener = None
             for end in self._open:
-                _close(end)
+                close(end)
             self._open.clear()
 
     def _accept(self, listener: socket.socket) -> None:
@@ -39,8 +39,8 @@ class Wire:
                 far = socket.create_connection(("127.0.0.1", self._to))
                 with self._lock:
                     if self._listener is not listener:
-                        _close(near)
-                        _close(far)
+                        close(near)
+                        close(far)
                         return
                     self._open |= {near, far}
                 for one, other in ((near, far), (far, near)):
@@ -52,11 +52,11 @@ class Wire:
                 other.sendall(data)
         with self._lock:
             self._open -= {one, other}
-        _close(one)
-        _close(other)
+        close(one)
+        close(other)
 
 
-def _close(end: socket.socket) -> None:
+def close(end: socket.socket) -> None:
     with contextlib.suppress(OSError):
         end.shutdown(socket.SHUT_RDWR)
     end.close()

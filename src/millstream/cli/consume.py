@@ -69,13 +69,14 @@ TOPIC_VARIABLE = "MILLSTREAM_KAFKA_TOPIC"
     "properties",
     multiple=True,
     metavar="NAME=VALUE",
-    help="A setting of the Kafka client, such as session.timeout.ms=10000; may be given again.",
+    help="A setting of the Kafka client, such as session.timeout.ms=10000; may be given again. No password.",
 )
 @click.option(
     "--properties",
     "file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="File of such settings, one a line: the place for passwords.",
+    help="File of such settings, one a line: security.protocol, sasl.mechanism, sasl.plain.username and .password, "
+    "ssl.cafile …; each may be a variable instead, such as MILLSTREAM_KAFKA_SASL_PLAIN_PASSWORD.",
 )
 @click.option("--progress/--no-progress", default=True, help="Show a progress line on a terminal.  [on]")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line on standard output.")
@@ -98,7 +99,8 @@ def command(
 
     The offsets are stored in the database, in the transaction that queues the messages, so a crash of anything loses
     and doubles nothing. Several of these share the partitions. What goes away (a broker, the topic, the database, the
-    worker) is said once and waited for. Ctrl-C ends it after the batch that is under way.
+    worker) is said once and waited for; what waiting does not mend (a user who is not let in, a codec that is missing, a
+    corrupt batch) ends it with status 1 and the remedy. Ctrl-C ends it after the batch that is under way.
 
     \b
     Example:

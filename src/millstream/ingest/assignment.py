@@ -209,6 +209,14 @@ class Assignment:
             for place, held in self.held.items()
         )
 
+    def is_at_open_transaction(self) -> bool:
+        """Whether all is read up to transactions that are still open; asks the brokers where these begin."""
+        places = list(self.held)
+        stable = self._edges(self._kafka.end_offsets, places)
+        return self.is_settled and all(
+            self._kafka.position(theirs(place)) >= stable[place] for place in places
+        )
+
 
 def theirs(place: Partition) -> Any:
     """Give a partition as the client's own type, which it insists on."""

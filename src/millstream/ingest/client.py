@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from millstream.errors import MillstreamError
+from millstream.ingest.connecting import telling_why
 
 if TYPE_CHECKING:
     from kafka import KafkaConsumer
@@ -26,6 +28,21 @@ OURS = {
     "isolation_level",
     "max_poll_records",
 }
+VARIABLES = "MILLSTREAM_KAFKA_"
+# What the environment may set.
+SECURITY = (
+    "security_protocol",
+    "sasl_mechanism",
+    "sasl_plain_username",
+    "sasl_plain_password",
+    "ssl_cafile",
+    "ssl_certfile",
+    "ssl_keyfile",
+    "ssl_password",
+    "ssl_check_hostname",
+)
+BY_PASSWORD = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 
 
 def require_kafka() -> None:
@@ -40,11 +57,20 @@ def require_kafka() -> None:
 
 
 def read_properties(given: Sequence[str], file: Path | None) -> dict[str, str]:
-    """Read NAME=VALUE settings, from a file of such lines (# begins a comment) and then from the command line.
+    """Read settings: of the environment, then of a file of NAME=VALUE lines (# begins a comment), then those given.
 
-    Names are Kafka's (`security.protocol`) or kafka-python's (`security_protocol`).
+    Names are Kafka's (`security.protocol`) or kafka-python's (`security_protocol`); those of SECURITY may be variables,
+    MILLSTREAM_KAFKA_ before their name in capitals. Raises MillstreamError for a password that is given, which a command
+    line shows to every user of the machine.
     """
     lines = list(given)
+    for line in lines:
+        if "password" in line.partition("=")[0]:
+            name = line.partition("=")[0].strip()
+            raise MillstreamError(
+                f"{name} does not belong on a command line, where every user of the machine reads it\n"
+                f"  hint: put it into the file of --properties, or into {variable_of(_setting(name))}"
+            )
     if file is not None:
         try:
             text = file.read_text(encoding="utf-8")
@@ -53,13 +79,22 @@ def read_properties(given: Sequence[str], file: Path | None) -> dict[str, str]:
                 f"{file} cannot be read ({error.strerror})\n  hint: check --properties"
             ) from error
         lines = [line for line in map(str.strip, text.splitlines()) if line and line[0] not in "#!"] + lines
-    found = {}
+    found = {name: os.environ[variable] for name in SECURITY if os.environ.get(variable := variable_of(name))}
     for line in lines:
         name, separator, value = line.partition("=")
         if not separator:
             raise MillstreamError(f"{line!r} is not NAME=VALUE\n  hint: such as security.protocol=SASL_SSL")
-        found[name.strip().replace(".", "_").replace("-", "_")] = value.strip()
+        found[_setting(name)] = value.strip()
     return found
+
+
+def variable_of(setting: str) -> str:
+    """Name the environment's variable of a setting."""
+    return VARIABLES + setting.upper()
+
+
+def _setting(name: str) -> str:
+    return name.strip().replace(".", "_").replace("-", "_")
 
 
 def typed(properties: Mapping[str, str], defaults: Mapping[str, Any]) -> dict[str, Any]:
@@ -101,6 +136,38 @@ class Settings:
                     "sasl.plain.username and sasl.plain.password here"
                 )
 
+        self._check_security()
+
+    def _check_security(self) -> None:
+        """Refuse settings with which no broker can be reached, before any is asked."""
+        given = self.properties
+        protocol = given.get("security_protocol", PROTOCOLS[0])
+        if protocol not in PROTOCOLS:
+            raise MillstreamError(
+                f"{protocol!r} is no security.protocol\n  hint: it is one of {', '.join(PROTOCOLS)}"
+            )
+        has_mechanism, has_sasl = "sasl_mechanism" in given, protocol.startswith("SASL")
+        if has_mechanism != has_sasl:
+            raise MillstreamError(
+                f"sasl.mechanism and security.protocol={protocol} do not go together\n"
+                "  hint: a user and password need both: SASL_SSL (SASL_PLAINTEXT without TLS), and PLAIN, SCRAM-SHA-256 "
+                "or SCRAM-SHA-512"
+            )
+        if has_sasl and given["sasl_mechanism"] in BY_PASSWORD:
+            for name in ("sasl_plain_username", "sasl_plain_password"):
+                if not given.get(name):
+                    raise MillstreamError(
+                        f"{name.replace('_', '.')} is missing\n"
+                        f"  hint: put it into the file of --properties, or into {variable_of(name)}"
+                    )
+        for name in ("ssl_cafile", "ssl_certfile", "ssl_keyfile"):
+            try:
+                Path(given.get(name, os.devnull)).open("rb").close()
+            except OSError as error:
+                raise MillstreamError(
+                    f"{given[name]} cannot be read ({error.strerror})\n  hint: correct {name.replace('_', '.')}"
+                ) from error
+
     def common(self, defaults: Mapping[str, Any]) -> dict[str, Any]:
         """What consumer and admin client share."""
         wanted = {
@@ -126,20 +193,22 @@ class Settings:
         } | self.common(defaults)
         if "session_timeout_ms" in chosen:
             chosen.setdefault("heartbeat_interval_ms", chosen["session_timeout_ms"] // 4)
-        return KafkaConsumer(
-            **chosen,
-            group_id=self.group if grouped else None,
-            enable_auto_commit=False,
-            auto_offset_reset="none",
-            isolation_level="read_committed",
-            max_poll_records=batch,
-        )
+        with telling_why():
+            return KafkaConsumer(
+                **chosen,
+                group_id=self.group if grouped else None,
+                enable_auto_commit=False,
+                auto_offset_reset="none",
+                isolation_level="read_committed",
+                max_poll_records=batch,
+            )
 
     def admin(self) -> KafkaAdminClient:
         """Connect a client that asks about topics; it makes none."""
         from kafka.admin import KafkaAdminClient
 
-        return KafkaAdminClient(**self.common(KafkaAdminClient.DEFAULT_CONFIG))
+        with telling_why():
+            return KafkaAdminClient(**self.common(KafkaAdminClient.DEFAULT_CONFIG))
 
 
 def reason(error: BaseException) -> str:

@@ -37,6 +37,7 @@ POLL_MS = 200
 RETRY_SECONDS = 0.5
 LOOK_SECONDS = 2.0  # how often brokers are asked about the topics
 CLOSE_MS = 2_000
+STILL_SECONDS = 3.0  # without a message, after which such a run asks for transactions that are open
 ONCE_SECONDS = 30.0  # how long a run that is to end waits for brokers, topics and the database
 
 
@@ -87,6 +88,7 @@ class Consumer:
         self._subscribed: tuple[str, ...] = ()
         self._looked = float("-inf")
         self._read = time.monotonic()  # when everything was there last
+        self._came = self._read  # when messages came last, or could not
         self.result = Consumed()
 
     def run(self, stop: threading.Event) -> Consumed:
@@ -97,7 +99,7 @@ class Consumer:
         """
         from kafka.errors import KafkaError
 
-        began = self._read = time.monotonic()
+        began = self._read = self._came = time.monotonic()
         try:
             self._open_database()
             while not stop.is_set() and not self._is_done():
@@ -132,6 +134,8 @@ class Consumer:
         with decoding(self._settings.brokers):
             found = self._kafka.poll(timeout_ms=POLL_MS, max_records=self._batch)
         self._read = time.monotonic()
+        if found or not self._assignment.is_settled or self._backlog.is_full:
+            self._came = self._read
         self._write(found, self._assignment, self._conn)
         self._assignment.look_at_ends()
         if self._report.is_due():
@@ -139,7 +143,17 @@ class Consumer:
             self._report.progress(self.result.messages, self._assignment.lag(), self._backlog.rows, len(held))
 
     def _is_done(self) -> bool:
-        return self._once and self._assignment is not None and self._assignment.is_at_target()
+        if not self._once or self._assignment is None:
+            return False
+        if self._assignment.is_at_target():
+            return True
+        is_still = self._assignment.is_settled and time.monotonic() - self._came > STILL_SECONDS
+        if is_still and self._assignment.is_at_open_transaction():
+            self._report.say(
+                "open", "a transaction is still open: what comes after its begin is not read yet"
+            )
+            return True
+        return False
 
     def _give_up(self) -> None:
         """End a run that is to end, where what it waits for does not come."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,6 +16,10 @@ from millstream.ingest.client import reason
 SKIP = (
     "nothing is skipped silently: let its sender repair it and send it again, then skip it with the consumers stopped, as "
     "the owner:  update millstream.kafka_partition set next_offset = … where topic = … and partition = …"
+)
+TLS = (
+    "check security.protocol, ssl.cafile (who signed the brokers' certificates), the names in them, and ssl.certfile and "
+    "ssl.keyfile where the brokers ask for a client certificate"
 )
 GRANTS = "let the user READ and DESCRIBE the topic and READ the group (--group), as docs/howto/kafka.md says"
 
@@ -50,7 +55,7 @@ def remedies() -> tuple[tuple[tuple[type[Exception], ...], str, str], ...]:
                 kafka.DelegationTokenNotFoundError,
             ),
             "the brokers do not let the user in",
-            "check user, password and sasl.mechanism in --properties",
+            "check user, password and sasl.mechanism in --properties or in MILLSTREAM_KAFKA_SASL_…",
         ),
         ((kafka.AuthorizationError,), "the brokers refuse it to the user", GRANTS),
         (
@@ -87,9 +92,19 @@ def remedies() -> tuple[tuple[tuple[type[Exception], ...], str, str], ...]:
 
 def lasting(error: BaseException, brokers: str) -> Lasting | None:
     """What to tell of an error that lasts, or None for one that may be over in a moment."""
+    if (said := _tls(error)) is not None:
+        return Lasting(f"Kafka at {brokers}: no TLS with the brokers ({said})\n  hint: {TLS}")
     for kinds, what, remedy in remedies():
         if isinstance(error, kinds):
             return Lasting(f"Kafka at {brokers}: {what} ({_said(error)})\n  hint: {remedy}")
+    return None
+
+
+def _tls(error: BaseException) -> str | None:
+    """Say what is wrong with keys and certificates, or None; a connection that ended is no such error."""
+    for each in (error, error.__cause__, error.__context__):
+        if isinstance(each, ssl.SSLError) and not isinstance(each, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+            return getattr(each, "verify_message", "") or each.reason or str(each)
     return None
 
 
