@@ -72,9 +72,16 @@ def mapped(command: Command) -> Command:
 
 
 def file_given(source_format: str, path: Path | None) -> tuple[str, Path | None]:
-    """Take the path of a file in the place of the format for a file of any columns."""
-    if path is None and Path(source_format).is_file():
-        return ANY_FILE, Path(source_format)
+    """Take the path of a file in the place of the format for a file of any columns.
+
+    Raises LoaderError for what looks like a path and is no file.
+    """
+    given = Path(source_format)
+    if path is None and given.is_file():
+        return ANY_FILE, given
+    if path is None and (given.suffix or given.is_dir() or len(given.parts) > 1):
+        problem = "a folder; name its format before it" if given.is_dir() else "no such file; check the path"
+        raise LoaderError(f"{given}: {problem}, or see `millstream load --help` for the formats")
     return source_format, path
 
 
@@ -130,7 +137,7 @@ def told(source: Source) -> Iterator[str]:
 def told_after(source: Source) -> Iterator[str]:
     """Give what to say of a mapped file when it is loaded: the records that are no events of it."""
     if isinstance(source, MappedSource) and source.left_out:
-        yield f"left out, no events of this mapping: {sum(source.left_out.values()):,} records"
+        yield f"left out as no events of this mapping: {sum(source.left_out.values()):,}"
         for reason, count in source.left_out.most_common(5):
             yield f"  {count:,} × {reason}"
 
@@ -144,6 +151,8 @@ def items_told(loaded: Loaded) -> Iterator[str]:
             f"items made of what these events name: {loaded.made_items:,}; `millstream load items FILE` gives them names "
             "and facts"
         )
+    if loaded.sent:
+        yield "`millstream rerank` computes every list anew, from all that is there now"
     if loaded.unlisted_items:
         yield (
             f"items of these events without a row in `items`: {loaded.unlisted_items:,}; they are counted but never "

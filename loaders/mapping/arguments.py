@@ -63,9 +63,7 @@ def understand(path: Path, relation: Relation, options: MapOptions, kind: str | 
     layout = _layout(replace(mapping.layout, kind=kind or mapping.layout.kind), options)
     mapping = replace(mapping, layout=layout, timezone=options.timezone or mapping.timezone)
     given = _columns(options, relation, place)
-    file = path if path.is_file() else None
-    records = sample(open_records(file, mapping.layout), SAMPLE) if file else []
-    paths = paths_of(records)
+    records, paths = _looked_at(path, mapping.layout) if path.is_file() else ([], [])
     known: dict[str, str] = {}
     if not options.mapping:
         taken = [path for column in given.values() for path in column.paths]
@@ -84,6 +82,14 @@ def understand(path: Path, relation: Relation, options: MapOptions, kind: str | 
     mapping = replace(mapping, rules=tuple(rules))
     unseen = {} if mapping.layout.shape else _unseen(given, paths)
     return Understood(mapping, records, known, unseen)
+
+
+def _looked_at(path: Path, layout: Layout) -> tuple[list[Record], list[str]]:
+    file = open_records(path, layout)
+    records = sample(file, SAMPLE)
+    nested = paths_of(records)
+    begun = {path.split(".")[0] for path in nested}
+    return records, nested + [name for name in file.fields or () if name not in begun and name not in nested]
 
 
 def items_rule(rule: Rule, paths: list[str]) -> Rule:

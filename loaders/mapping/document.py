@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping as Table
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from loaders.mapping.shapes import SHAPES
 from loaders.relations import EVENTS, Relation
 
 FOLDER = Path(__file__).with_name("formats")
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 TOP = ("summary", "source", "file", "shape", "timezone", "id_made_of", "main_file")
 RULE = ("when", "needs", "each", "empty", "from_file", "latest")
 COLUMN = ("from", "constant", "values", "others", "time", "split", "part")
@@ -40,14 +42,15 @@ def load_mapping(name: str, relation: Relation = EVENTS) -> Mapping:
     """
     path = FOLDER / f"{name}.yml" if name in shipped() else Path(name)
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document = yaml.load(path.read_text(encoding="utf-8"), Loader=LOADER)  # noqa: S506 (both are safe loaders)
     except FileNotFoundError:
         raise LoaderError(
             f"no mapping {name!r}: it is neither a file nor one of {', '.join(shipped())}"
         ) from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise LoaderError(f"{path}: no YAML file that can be read: {error}") from error
-    return read_mapping(document, path.stem, str(path), relation)
+    mapping = read_mapping(document, path.stem, str(path), relation)
+    return replace(mapping, prefix=name) if path.parent == FOLDER else mapping
 
 
 def read_mapping(document: object, name: str, place: str, relation: Relation = EVENTS) -> Mapping:

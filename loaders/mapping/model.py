@@ -73,7 +73,11 @@ class Layout:
 
 @dataclass(frozen=True)
 class Mapping:
-    """Rules for one kind of file. `made_of` are the paths that an event's id is made of; all fields if there are none."""
+    """Rules for one kind of file.
+
+    `made_of` are the paths that an event's id is made of, all fields if there are none; `prefix` is what it begins with.
+    In a folder `main_file` has the events.
+    """
 
     name: str
     rules: tuple[Rule, ...]
@@ -82,6 +86,7 @@ class Mapping:
     timezone: str = "UTC"
     made_of: tuple[str, ...] = ()
     main_file: str | None = None
+    prefix: str = "row"
 
     def rules_for(self, relation: Relation) -> tuple[Rule, ...]:
         """Give the rules of one relation, in the order in which a record tries them."""

@@ -54,9 +54,9 @@ def roots(path: str) -> list[str]:
 
 def is_missing(value: object) -> bool:
     """Whether a value says nothing: null, blank, a word for it (`null`, `nan`, …) or not a number."""
-    if value is None or (isinstance(value, float) and value != value):  # noqa: PLR0124 (only NaN differs from itself)
-        return True
-    return isinstance(value, str) and (not (word := value.strip()) or word.lower() in MISSING_WORDS)
+    if isinstance(value, str):
+        return not (word := value.strip()) or word.lower() in MISSING_WORDS
+    return value is None or (isinstance(value, float) and value != value)  # noqa: PLR0124 (NaN differs from itself)
 
 
 def _walk(value: Any, steps: list[str]) -> Any:

@@ -18,6 +18,7 @@ from loaders.text import shown
 
 NESTED = "attributes."
 EVENT_COLUMNS = {name: position for position, name in enumerate(EVENTS.columns)}
+ENCODER = json.JSONEncoder(sort_keys=True, default=str, separators=(",", ":"))
 EVENT_ID, EVENT_TYPE, OCCURRED_AT = (EVENT_COLUMNS[n] for n in ("event_id", "event_type", "occurred_at"))
 
 
@@ -76,8 +77,7 @@ def row_digest(made_of: tuple[str, ...]) -> Callable[[Record], str]:
 
     def digest(record: Record) -> str:
         content = [None if (v := get(record)) is None else str(v) for get in getters] if getters else record
-        text = json.dumps(content, sort_keys=True, default=str, separators=(",", ":"))
-        return hashlib.blake2b(text.encode(), digest_size=15).hexdigest()
+        return hashlib.blake2b(ENCODER.encode(content).encode(), digest_size=15).hexdigest()
 
     return digest
 
@@ -85,9 +85,9 @@ def row_digest(made_of: tuple[str, ...]) -> Callable[[Record], str]:
 class EventMaker:
     """Makes events of records: the first rule that applies to a record is its rule."""
 
-    def __init__(self, rules: tuple[Rule, ...], name: str, made_of: tuple[str, ...], local: tzinfo) -> None:
+    def __init__(self, rules: tuple[Rule, ...], prefix: str, made_of: tuple[str, ...], local: tzinfo) -> None:
         self._readers = [RuleReader(rule, local) for rule in rules]
-        self._name = name
+        self._prefix = prefix
         self._digest = row_digest(made_of)
         self._of_record = not made_of
 
@@ -103,7 +103,7 @@ class EventMaker:
         while True:
             try:
                 number, element = next(elements)
-                event_id = f"{self._name}-{digest or self._digest(element)}" if made_id else None
+                event_id = f"{self._prefix}-{digest or self._digest(element)}" if made_id else None
                 if event_id and digest and number is not None:
                     event_id += f"-{number}"
                 yield _event(reader, element, event_id, number)

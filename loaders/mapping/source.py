@@ -76,7 +76,7 @@ class MappedSource(Source):
         """Give the events of every record."""
         self.left_out = Counter()
         mapping = self.mapping
-        maker = EventMaker(mapping.rules_for(EVENTS), mapping.name, mapping.made_of, self._zone)
+        maker = EventMaker(mapping.rules_for(EVENTS), mapping.prefix, mapping.made_of, self._zone)
         for found in self._shaped(self.records):
             if isinstance(found, Rejected):
                 yield found

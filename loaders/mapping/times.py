@@ -54,13 +54,16 @@ def _words(way: str) -> str:
 
 
 def _read(value: object, way: str, local: tzinfo) -> datetime:
-    if isinstance(value, datetime):
+    if isinstance(value, str):
+        text = value.strip()
+    elif isinstance(value, datetime):
         return value if value.tzinfo else value.replace(tzinfo=local)
-    if isinstance(value, date):
+    elif isinstance(value, date):
         return datetime(value.year, value.month, value.day, tzinfo=local)
-    if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
+    elif isinstance(value, int | float | Decimal) and not isinstance(value, bool):
+        text = str(int(value) if isinstance(value, float) and value.is_integer() else value)
+    else:
         raise ValueError  # noqa: TRY004 (a bad row, not a programming error)
-    text = str(int(value) if isinstance(value, float) and value.is_integer() else value).strip()
     if _is_unit(way):
         return _unix(text, way)
     if way == "auto" and (unit := _unit(text)):

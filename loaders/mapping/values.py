@@ -84,12 +84,9 @@ def _translated(name: str, column: Column) -> Getter:
 
 
 def _text(name: str, value: object) -> str:
-    if isinstance(value, float | Decimal) and value == int(value):
-        value = int(value)  # ids that passed through a table of numbers with gaps
-    if isinstance(value, float | Decimal):
-        value = str(value)
-    text = READERS["text"](name, value)
-    assert isinstance(text, str)
+    if isinstance(value, float | Decimal):  # ids that passed through a table of numbers with gaps
+        value = str(int(value)) if value % 1 == 0 else str(value)
+    text = value if isinstance(value, str) else str(READERS["text"](name, value))
     if reason := damage(text):
         raise BadField(name, reason)
     return text.strip() if name in (*IDS, "item_id") else text

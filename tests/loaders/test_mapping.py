@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import signal
 import subprocess
 import sys
+import textwrap
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -228,6 +230,32 @@ def test_words_of_a_column_may_stand_alone_in_a_mapping(tmp_path: Path) -> None:
     assert [event.event_type for event in read(path, mapping=str(mapping))] == ["view_item"]
 
 
+def test_the_mapping_of_the_docs_makes_what_they_say(tmp_path: Path) -> None:
+    page = Path(__file__).parents[2] / "docs" / "howto" / "load-your-data.md"
+    block = re.search(r"^    events:\n(?:    .*\n)+", page.read_text(), re.MULTILINE)
+    assert block is not None
+    mapping = written(tmp_path / "shop.yml", textwrap.dedent(block[0]))
+    order = {"lines": [{"sku": "a", "title": "A", "path": "Light > Desks"}, {"sku": "b"}]}
+    record = {
+        "kind": "order",
+        "at": "01.03.2026 13:00",
+        "visit": 4,
+        "customer": {"mail": "a@b.example"},
+        "order": order,
+    }
+    path = written(tmp_path / "log.jsonl", json.dumps(record) + "\n" + json.dumps({"kind": "ping"}) + "\n")
+    source = open_source("file", path, columns=MapOptions(mapping=str(mapping)))
+    first, second = (event for event in source.events() if isinstance(event, Event))
+    assert (first.event_type, first.user_id, first.item_id, first.currency) == (
+        "purchase",
+        "a@b.example",
+        "a",
+        "EUR",
+    )
+    assert (second.item_id, second.occurred_at) == ("b", NOON)
+    assert [(item.name, item.category) for item in source.items()] == [("A", "Light"), ("Item b", None)]
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -303,6 +331,26 @@ def test_what_is_missing_is_told_with_its_remedy(tmp_path: Path) -> None:
         assert "occurred_at: when it happened; add --map occurred_at=FIELD" in output
         assert "user_id or anonymous_id: who; add --map user_id=FIELD" in output
     assert "not used: who, n" in run(str(path), "--guess").output
+
+
+def test_a_file_with_a_header_and_no_rows_is_understood(tmp_path: Path) -> None:
+    path = written(tmp_path / "log.csv", "user,item,event,ts\n")
+    assert "user_id        user  (recognised)" in run(str(path), "--guess").output
+    assert read(path) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("nowhere.csv", "no such file"),
+        ("some/where", "no such file"),
+        (".", "a folder; name its format before it"),
+    ],
+)
+def test_a_path_that_is_no_file_is_refused_as_a_path(given: str, words: str) -> None:
+    result = run(given, "--guess")
+    assert result.exit_code == 1
+    assert words in result.output
 
 
 def test_a_field_that_no_record_has_is_told(tmp_path: Path) -> None:

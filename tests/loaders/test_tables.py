@@ -165,6 +165,6 @@ def test_who_a_visitor_is_comes_with_the_log(ran: Ran, owner: psycopg.Connection
     path = written(tmp_path / "calls.jsonl", json.dumps(call) + "\n")
     output = ran("segment", path).output
     assert "visitors who turned out to be known people: 1" in output
-    assert "left out, no events of this mapping: 1 records" in output
+    assert "left out as no events of this mapping: 1" in output
     assert rows(owner, "select * from identities") == [("c1", "anna")]
     assert "turned out" not in ran("segment", path).output
