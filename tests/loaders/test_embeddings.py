@@ -252,6 +252,7 @@ def test_nobodys_baskets_and_no_moments_are_left_out(
     buy(owner, [(f"u{number}", "ann", good, NOON) for number in range(9) for good in ("bread", "never")])
     owner.execute("update events set occurred_at = 'infinity', received_at = null where item_id = 'never'")
     owner.execute("update events set occurred_at = null where item_id = 'never' and session_id = 'u1'")
+    buy(owner, [(f"l{number}", "ann", good, NOON) for number in range(9) for good in ("bread", "x" * 1_001)])
     quiet_embed(dsn, tmp_path)
     items = {row[0] for row in owner.execute("select item_id from item_vectors")}
     assert items == {*BREAKFAST, *BARBECUE}
