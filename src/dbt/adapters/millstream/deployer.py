@@ -49,6 +49,12 @@ class DeployResponse(AdapterResponse):
     action: str = ""
     rebuilt: list[str] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    """How long the engine took."""
+    rows: int | None = None
+    """About how many rows it has, where it is stored."""
+    ms_per_tick: float | None = None
+    """The milliseconds that it takes of a tick, where it has been in one."""
 
     def after_dropping(self, readers: list[str]) -> DeployResponse:
         """The same response, with the readers that had to be dropped first."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +20,7 @@ from dbt.adapters.millstream import show
 from dbt.adapters.millstream.config import MillstreamConfig
 from dbt.adapters.millstream.connections import MillstreamConnectionManager
 from dbt.adapters.millstream.deployer import Deployer, DeployResponse, log, response_of, told_in_project
+from dbt.adapters.millstream.figures import figures_of, summary
 from dbt.adapters.millstream.functions import functions_called, python_entry
 from dbt.adapters.millstream.history import History
 from dbt.adapters.millstream.indexes import ENDS, index_columns, statements
@@ -53,6 +56,7 @@ class MillstreamAdapter(PostgresAdapter):
     def __init__(self, config: Any, mp_context: Any) -> None:
         super().__init__(config, mp_context)
         self.deployer = Deployer(config.credentials)
+        self.responses: list[DeployResponse] = []
         self.history = History(getattr(getattr(config, "args", None), "which", "run"))
 
     @classmethod
@@ -67,6 +71,9 @@ class MillstreamAdapter(PostgresAdapter):
     def cleanup_connections(self) -> None:
         super().cleanup_connections()
         self.deployer.close()
+        if self.responses:
+            log.info(summary(self.responses))
+            self.responses = []
 
     # -- deployment -------------------------------------------------------------------------------------------------
 
@@ -94,24 +101,23 @@ class MillstreamAdapter(PostgresAdapter):
 
         with told_in_project(model, nodes, self.project_root):
             schema, name = self._name(relation)
-            return response_of(
-                self._deploy(
-                    deploy.deploy_view,
-                    name,
-                    sql,
-                    schema=schema,
-                    path=model["original_file_path"],
-                    materialized=materialized,
-                    indexes=index_columns(model) if materialized else (),
-                    force=force,
-                    tell=log.info,
-                    portable=bool(model["config"].get("portable", True)),
-                    later={
-                        (node["schema"], node.get("alias") or node["name"])
-                        for node in (nodes[id_] for id_ in selected if id_ in nodes)
-                        if node["resource_type"] == "model"
-                    },
-                )
+            return self._respond(
+                (schema, name),
+                deploy.deploy_view,
+                name,
+                sql,
+                schema=schema,
+                path=model["original_file_path"],
+                materialized=materialized,
+                indexes=index_columns(model) if materialized else (),
+                force=force,
+                tell=log.info,
+                portable=bool(model["config"].get("portable", True)),
+                later={
+                    (node["schema"], node.get("alias") or node["name"])
+                    for node in (nodes[id_] for id_ in selected if id_ in nodes)
+                    if node["resource_type"] == "model"
+                },
             )
 
     @available.parse_none
@@ -134,14 +140,14 @@ class MillstreamAdapter(PostgresAdapter):
         arguments: dict[str, Any] = {"schema": schema, "path": model["original_file_path"], "tell": log.info}
         with told_in_project(model, nodes, self.project_root):
             try:
-                return response_of(self._deploy(deploy.deploy_table, name, ddl, **arguments))
+                return self._respond((schema, name), deploy.deploy_table, name, ddl, **arguments)
             except Refused as refused:
                 if not may_drop or refused.diagnostic.code != CANNOT_EXTEND:
                     raise
             before = self.deployed_everywhere()
             self._drop_deployed(relation, cascade=True)
             gone = before - self.deployed_everywhere() - {f"{schema}.{name}"}
-            response = response_of(self._deploy(deploy.deploy_table, name, ddl, **arguments))
+            response = self._respond((schema, name), deploy.deploy_table, name, ddl, **arguments)
             return response.after_dropping(sorted(gone))
 
     @available.parse_none
@@ -154,7 +160,7 @@ class MillstreamAdapter(PostgresAdapter):
         with told_in_project(model, nodes, self.project_root):
             schema, name = self._name(relation)
             path = model["original_file_path"]
-            return response_of(self._deploy(deploy.deploy_sink, name, ddl, schema=schema, path=path))
+            return self._respond((schema, name), deploy.deploy_sink, name, ddl, schema=schema, path=path)
 
     @available.parse_none
     def deploy_python_function(self, relation: BaseRelation, model: Node) -> DeployResponse:
@@ -375,6 +381,16 @@ class MillstreamAdapter(PostgresAdapter):
             return outcome
 
         return self.deployer.call(recorded)
+
+    def _respond(self, deployed_as: tuple[str, str], function: Any, *arguments: Any, **options: Any) -> Any:
+        """Deploy a relation, given by schema and name; the status line with its figures, which the line at the end of the run counts too."""
+        began = time.monotonic()
+        deployed = self._deploy(function, *arguments, **options)
+        seconds = round(time.monotonic() - began, 2)
+        found = self.deployer.call(figures_of, *deployed_as)
+        response = replace(response_of(deployed), seconds=seconds, **found)
+        self.responses.append(response)
+        return response
 
     def _drop_deployed(self, relation: BaseRelation, *, cascade: bool) -> None:
         schema, name = self._name(relation)
