@@ -7,6 +7,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from millstream.serve.statement import statement
 from tests.cli.program import Program
 
 ROLES = {"owner": "millstream", "writer": "millstream_writer", "reader": "millstream_reader"}
@@ -42,3 +43,22 @@ def test_dsn_is_one_line_that_connects(running: Program, role: str) -> None:
     assert answer.stdout.count("\n") == 1
     with psycopg.connect(answer.stdout.strip()) as connection:
         assert connection.execute("select current_user::text").fetchone() == (ROLES[role],)
+
+
+@pytest.mark.parametrize(
+    ("form", "scheme"), [("url", "postgresql://"), ("sqlalchemy", "postgresql+psycopg://")]
+)
+def test_dsn_in_the_form_of_a_driver(running: Program, form: str, scheme: str) -> None:
+    plain = running("dsn").stdout
+    assert running("dsn", "--format", form).stdout == plain.replace("postgresql://", scheme)
+
+
+def test_the_statement_for_a_driver_needs_no_server_and_no_user(fresh: Program) -> None:
+    for options in ((), ("--filters",)):
+        answer = fresh("recommend", "--statement", "pgx", *options)
+        assert answer.returncode == 0, answer.stderr
+        assert answer.stdout == statement("pgx", filters=bool(options))
+    assert not fresh.home.exists()
+    for wrong in (["ann", "--statement", "pgx"], ["--filters"], []):
+        answer = fresh("recommend", *wrong)
+        assert (answer.returncode, "Usage" in answer.stderr) == (2, True)
