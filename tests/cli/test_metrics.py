@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from millstream.cli.status import read_engine
-from millstream.runtime.metrics import EngineCollector
+from millstream.runtime.metrics import EngineCollector, HostCollector
 from millstream.server.process import wait_until
 from tests.cli.program import Program
 from tests.databases import Databases
@@ -51,10 +51,15 @@ def test_one_scrape_is_printed(running: Program) -> None:
     assert (found["millstream_server_up"], found["millstream_worker_up"]) == (1, 1)
     assert found["millstream_dead_rows"] == 0
     assert "millstream_ticks_total" in found
+    assert found["millstream_connections_limit{millstream_reader}"] == 100
+    assert found["millstream_connections{millstream}"] >= 2  # the worker's, and ours
 
 
 def test_without_a_server_that_is_what_it_says(fresh: Program) -> None:
-    assert samples(fresh("metrics").stdout) == {"millstream_server_up": 0}
+    found = samples(fresh("metrics").stdout)
+    assert found.pop("millstream_server_up") == 0
+    assert 0 < found["millstream_disk_free_bytes"] < found["millstream_disk_size_bytes"]
+    assert set(found) == {"millstream_disk_free_bytes", "millstream_disk_size_bytes"}
 
 
 def test_the_page_is_served_until_it_is_stopped(running: Program) -> None:
@@ -100,6 +105,7 @@ def page(databases: Databases) -> str:
         engine.write("insert into clicks values ('4', 'b')")
         registry = CollectorRegistry()
         registry.register(EngineCollector(lambda: read_engine(engine.dsn)))
+        registry.register(HostCollector(lambda: {"free": 1, "size": 2, "certificate": 3.0}))
         text = generate_latest(registry).decode()
     databases.drop(name)
     return text

@@ -110,6 +110,27 @@ def test_what_is_killed_is_started_again(program: Program) -> None:
     assert third["server"]["port"] == first["server"]["port"]
 
 
+def test_a_killed_backend_takes_all_sessions_along_and_everything_comes_back(program: Program) -> None:
+    """As the kernel does where memory has run out."""
+    assert program("up").returncode == 0
+    first = program.status()
+    with psycopg.connect(millstream.server.connect(program.home).dsn()) as connection:
+        os.kill(connection.info.backend_pid, signal.SIGKILL)
+        with pytest.raises(psycopg.OperationalError):
+            connection.execute("select 1")
+    second = until(
+        program,
+        lambda now: (
+            now["server"]["running"]
+            and now["worker"]["running"]
+            and now["worker"]["pid"] != first["worker"]["pid"]
+            and now["engine"]["worker_connected"]
+        ),
+    )
+    assert second["server"]["pid"] == first["server"]["pid"]
+    assert second["supervisor"]["pid"] == first["supervisor"]["pid"]
+
+
 def test_nothing_outlives_a_killed_supervisor_and_up_works_again(program: Program) -> None:
     assert program("up").returncode == 0
     status = program.status()

@@ -25,9 +25,13 @@ from millstream.server.address import FORMS
     show_default=True,
     help="libpq: as psql and psycopg take it. url: for asyncpg, node-postgres, pgx. jdbc, sqlalchemy: for those.",
 )
+@click.option("--host", help="The name or address by which the application's machine knows this one.")
+@click.option("--local", is_flag=True, help="For programs on this machine: past TLS, straight to PostgreSQL.")
 @click.pass_obj
-def command(home: Home, role: str, form: str) -> None:
+def command(home: Home, role: str, form: str, host: str | None, local: bool) -> None:
     """Print the connection string of a role, password included.
+
+    It asks for TLS where the server speaks it.
 
     Give it to an application through its environment or a secret store, not on a command line.
 
@@ -35,5 +39,9 @@ def command(home: Home, role: str, form: str) -> None:
     Example:
       DATABASE_URL=$(millstream dsn --role reader) python app.py
       JDBC_URL=$(millstream dsn --role reader --format jdbc) java App.java
+      millstream dsn --role reader --host db.example.com
     """
-    click.echo(FORMS[form](server.connect(home.path).dsn(role)))
+    running = server.connect(home.path)
+    if local and host is not None:
+        raise click.UsageError("--local is this machine, and needs no --host")
+    click.echo(FORMS[form](running.dsn(role) if local else running.public_dsn(role, host)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -11,6 +12,7 @@ import psycopg
 
 from millstream.errors import MillstreamError
 from millstream.server import Home
+from millstream.server.disk import explain
 
 HELP = """Real-time recommendations as streaming SQL.
 
@@ -23,6 +25,9 @@ Example:
   millstream status
   millstream psql
 """
+
+
+OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ENOMEM, errno.EACCES)
 
 
 class Failure(click.ClickException):
@@ -45,6 +50,10 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except MillstreamError as error:
             raise Failure(str(error)) from error
+        except OSError as error:
+            if error.errno not in OF_THE_MACHINE:
+                raise
+            raise Failure(explain(error, ctx.obj.path)) from error
         except psycopg.OperationalError as error:
             raise Failure(
                 f"the server does not answer: {str(error).strip()}\nLook with: millstream status"

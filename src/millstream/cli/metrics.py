@@ -7,8 +7,9 @@ import psycopg
 
 from millstream import server
 from millstream.cli.signals import stop_on_signals
-from millstream.cli.status import read_engine
+from millstream.cli.status import read_engine, tls
 from millstream.server import Home
+from millstream.server.disk import room_of
 
 
 @click.command(name="metrics")
@@ -18,8 +19,8 @@ from millstream.server import Home
 def command(home: Home, port: int | None, host: str) -> None:
     """Print the engine's metrics, or serve them to Prometheus.
 
-    Lag, tick times, queued rows, dead rows, and rows, bytes and time of every view. Works while the worker is dead,
-    and goes on while the server is away: millstream_server_up says so. deploy/prometheus/embedded.yml reads it on
+    Lag, tick times, queued rows, dead rows, connections, the disk, and rows, bytes and time of every view. Works while
+    the worker is dead, and goes on while the server is away: millstream_server_up says so. deploy/prometheus/embedded.yml reads it on
     port 9464, with alerts.
 
     \b
@@ -29,7 +30,7 @@ def command(home: Home, port: int | None, host: str) -> None:
     """
     from prometheus_client import CollectorRegistry, generate_latest, start_http_server
 
-    from millstream.runtime.metrics import EngineCollector, State
+    from millstream.runtime.metrics import EngineCollector, HostCollector, State
 
     def read() -> State | None:
         running = server.find(home.path)
@@ -38,8 +39,13 @@ def command(home: Home, port: int | None, host: str) -> None:
         except psycopg.OperationalError:
             return None
 
+    def around() -> State:
+        room, spoken = room_of(home.path), tls(home, server.find(home.path))
+        return {"free": room.free, "size": room.size, "certificate": spoken and spoken["seconds"]}
+
     registry = CollectorRegistry()
     registry.register(EngineCollector(read))
+    registry.register(HostCollector(around))
     if port is None:
         click.echo(generate_latest(registry), nl=False)
         return

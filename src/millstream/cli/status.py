@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -12,11 +14,19 @@ from rich.markup import escape
 from rich.table import Table
 
 from millstream import server
+from millstream.cli.gate import addresses
 from millstream.cli.supervision import is_held, read_state
-from millstream.server import Home
+from millstream.errors import MillstreamError
+from millstream.server import Home, Server
+from millstream.server.answer import Answer, interpret
+from millstream.server.disk import room_of
 from millstream.server.process import is_alive
 
 NOT_RUNNING = 3  # as systemctl does
+ALIVE = ("ready", "full", "password", "memory")  # states of a server whose process is well
+SOON_SECONDS = 30 * 86400  # when the end of a certificate is worth a warning
+NEARLY = 0.9  # of a role's connections
+MANY_LOGINS = 20
 
 
 @click.command(name="status")
@@ -26,7 +36,8 @@ def command(ctx: click.Context, as_json: bool) -> None:
     """Show what runs, how far behind it is, and each view.
 
     Works while the worker is dead: the views can still be read, and "queued" and "last tick" show how far behind
-    they are. Exit status: 0 everything runs, 3 the server or the worker does not, 1 an error.
+    they are. A server that is full, starts, recovers or refuses its owner's password is told from one that does not
+    run. Exit status: 0 everything runs, 3 the server or the worker does not, 1 an error.
 
     \b
     Example:
@@ -38,7 +49,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
         click.echo(json.dumps(found, indent=2, default=str))
     else:
         show(found, Console(highlight=False))
-    if not (found["server"]["running"] and found["worker"]["running"]):
+    if not (found["server"]["state"] == "ready" and found["worker"]["running"]):
         ctx.exit(NOT_RUNNING)
 
 
@@ -47,21 +58,20 @@ def collect(home: Home) -> dict[str, Any]:
     supervised = is_held(home)
     state = read_state(home)
     worker_pid = state.worker_pid if state and supervised else None
-    running = server.find(home.path)
-    engine = None
-    if running is not None:
-        try:
-            engine = read_engine(running.dsn("owner"))
-        except psycopg.OperationalError:
-            running = None  # it died a moment ago, or recovers
+    running, engine, answer = ask(home)
     return {
         "home": str(home.path),
         "server": {
-            "running": running is not None,
+            "running": answer.state in ALIVE,
+            "state": answer.state,
+            "says": answer.text,
+            "remedy": answer.remedy,
+            "connections": dict(answer.connections),
             "host": running.host if running else None,
             "port": running.port if running else None,
             "pid": running.pid if running else None,
             "external": running.external if running else None,
+            "tls": tls(home, running),
             "restarts": state.server_restarts if state and supervised else 0,
         },
         "supervisor": {
@@ -76,7 +86,48 @@ def collect(home: Home) -> dict[str, Any]:
             "restarts": state.worker_restarts if state and supervised else 0,
         },
         "engine": engine,
+        "disk": disk(home),
     }
+
+
+def ask(home: Home) -> tuple[Server | None, dict[str, Any] | None, Answer]:
+    """Return the server, what its catalogue says, and how it answers; no catalogue where it lets nobody in."""
+    running = server.find(home.path)
+    if running is None:
+        return None, None, interpret(home, None, None)
+    try:
+        return running, read_engine(running.dsn("owner")), Answer("ready")
+    except psycopg.OperationalError as error:
+        answer = interpret(home, running, error)
+        return (running if answer.state in ALIVE else None), None, answer
+
+
+def tls(home: Home, running: Server | None) -> dict[str, Any] | None:
+    """Where TLS is spoken, and until when the certificate is valid; None where there is no TLS."""
+    if running is None or not running.options.tls:
+        return None
+    from millstream.server.certificate import find_certificate
+
+    options = running.options
+    try:
+        certificate = find_certificate(home.path, options)
+    except (MillstreamError, OSError) as error:
+        where = {"listen": addresses(options), "port": options.port}
+        return {**where, "until": None, "seconds": None, "error": str(error)}
+    assert certificate is not None
+    return {
+        "listen": addresses(options),
+        "port": options.port,
+        "until": certificate.until.isoformat(),
+        "seconds": (certificate.until - datetime.now(UTC)).total_seconds(),
+        "error": None,
+    }
+
+
+def disk(home: Home) -> dict[str, Any]:
+    """The file system of the home, sizes in bytes."""
+    room = room_of(home.path)
+    return {**asdict(room), "mount": str(room.mount), "low": room.is_low, "told": str(room)}
 
 
 def read_engine(dsn: str) -> dict[str, Any] | None:
@@ -96,7 +147,12 @@ def show(found: dict[str, Any], console: Console) -> None:
     table.add_row("home", escape(found["home"]))
     where = f"{place['host']}:{place['port']}"
     own = "your own server (MILLSTREAM_DSN)" if place["external"] else f"process {place['pid']}"
-    table.add_row("server", _light(place["running"], f"{where}, {own}", "not running: millstream up"))
+    table.add_row("server", _server(place, f"{where}, {own}"))
+    if place["connections"]:
+        taken = ", ".join(f"{escape(role)} {count}" for role, count in place["connections"].items())
+        table.add_row("connections", f"[red]{taken}[/]")
+    if place["tls"]:
+        table.add_row("TLS", _tls(place["tls"]))
     worker = found["worker"]
     dead = "being started again" if found["supervisor"]["running"] else "not running: millstream up"
     connected = engine is None or engine["worker_connected"]
@@ -108,9 +164,14 @@ def show(found: dict[str, Any], console: Console) -> None:
     if ended := found["supervisor"]["sessions_ended"]:
         log = f"{escape(found['home'])}/logs/supervisor.log"
         table.add_row("sessions ended", f"[yellow]{ended:,} over their limits[/]; see {log}")
+    room = found["disk"]
+    if room["low"] or room["read_only"]:
+        what = "mounted read-only" if room["read_only"] else escape(room["told"])
+        table.add_row("disk", f"[yellow]{what}[/]; free some before it is full: docs/howto/production.md")
     if engine is not None:
+        _add_connections(table, engine["connections"])
         _add_engine(table, engine)
-    elif place["running"]:
+    elif place["state"] == "ready":
         table.add_row("catalogue", "[yellow]not installed yet[/]; the worker installs it when it starts")
     console.print(table)
     if engine is not None and engine["views"]:
@@ -149,6 +210,38 @@ def _add_engine(table: Table, engine: dict[str, Any]) -> None:
         )
     if engine["oldest_reader_seconds"]:
         table.add_row("oldest reader", f"{engine['oldest_reader_seconds']:,.1f} s")
+
+
+def _server(place: dict[str, Any], where: str) -> str:
+    if place["state"] == "ready":
+        return f"[green]running[/], {where}"
+    if place["state"] == "down":
+        return "[red]not running: millstream up[/]"
+    says = f": {escape(place['says'])}" if place["says"] else ""
+    return f"[red]{place['state']}[/]{says}. {escape(place['remedy'])}"
+
+
+def _tls(spoken: dict[str, Any]) -> str:
+    where = f"{', '.join(spoken['listen'])} port {spoken['port']}"
+    if spoken["error"]:
+        return f"{where}, [red]{escape(spoken['error'])}[/]"
+    ends = f"certificate until {spoken['until'][:10]}"
+    return f"{where}, [yellow]{ends}[/]" if spoken["seconds"] < SOON_SECONDS else f"{where}, {ends}"
+
+
+def _add_connections(table: Table, found: dict[str, Any]) -> None:
+    """Only where they run short: roles near their limit, logins that do not come to their end."""
+    short = [
+        f"{role.removeprefix('millstream_')} {place['used']} of {place['limit']}"
+        for role, place in found["roles"].items()
+        if place["limit"] is not None and place["used"] >= NEARLY * place["limit"]
+    ]
+    if found["logins"] >= MANY_LOGINS:
+        short.append(f"{found['logins']} logins that have not come to their end")
+    if short:
+        table.add_row(
+            "connections", f"[yellow]{', '.join(short)}[/]; share them (a pool), or millstream up --readers N"
+        )
 
 
 def _views(views: list[dict[str, Any]]) -> Table:

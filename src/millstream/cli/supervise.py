@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from pathlib import Path
 
 import click
 
@@ -15,6 +16,7 @@ from millstream.cli.supervisor import Supervisor
 from millstream.cli.tell import Teller
 from millstream.errors import MillstreamError
 from millstream.server import Home
+from millstream.server.disk import explain
 
 log = logging.getLogger("millstream.supervise")
 
@@ -34,9 +36,10 @@ def main(home: str, port: int | None, clock: str | None, tell: int) -> None:
         Supervisor(Home(home), port, clock).run(stop, lambda started: teller.tell(port=started.port))
     except AlreadyUp:
         teller.tell(already=True)
-    except MillstreamError as error:
-        log.error("%s", error)
-        teller.tell(error=str(error))
+    except (MillstreamError, OSError) as error:
+        text = explain(error, Path(home)) if isinstance(error, OSError) else str(error)
+        log.error("%s", text)
+        teller.tell(error=text)
         sys.exit(1)
 
 

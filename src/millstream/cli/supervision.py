@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import json
+import logging
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -12,7 +14,11 @@ from typing import Literal, get_args
 
 from millstream.errors import MillstreamError
 from millstream.server import Home
+from millstream.server.disk import explain
+from millstream.server.files import write_whole
 from millstream.server.process import wait_until
+
+log = logging.getLogger("millstream.supervise")
 
 Clock = Literal["wall", "event"]
 CLOCKS: tuple[str, ...] = get_args(Clock)
@@ -44,7 +50,10 @@ def hold(home: Home) -> Iterator[Callable[[], bool]]:
     """
     home.prepare()
     path = home.path / "supervisor.lock"
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise MillstreamError(f"cannot hold the home: {explain(error, home.path)}") from error
 
     def is_still_ours() -> bool:
         try:
@@ -64,9 +73,11 @@ def hold(home: Home) -> Iterator[Callable[[], bool]]:
 def is_held(home: Home) -> bool:
     """Say whether a supervisor of this home lives."""
     try:
-        descriptor = os.open(home.path / "supervisor.lock", os.O_RDWR)
+        descriptor = os.open(home.path / "supervisor.lock", os.O_RDONLY)
     except FileNotFoundError:
         return False
+    except OSError as error:
+        raise MillstreamError(f"cannot look at the home: {explain(error, home.path)}") from error
     try:
         return not _try(descriptor, fcntl.LOCK_SH)
     finally:
@@ -82,11 +93,8 @@ def _try(descriptor: int, kind: int) -> bool:
 
 
 def write_state(home: Home, state: State) -> None:
-    """Replace the state file in one step."""
-    path = home.path / "supervisor.json"
-    temporary = path.with_suffix(".json.new")
-    temporary.write_text(json.dumps(asdict(state), indent=2) + "\n")
-    os.replace(temporary, path)
+    """Replace the state file in one step. Raises OSError, and leaves it as it was, where the disk takes nothing."""
+    write_whole(home.path / "supervisor.json", json.dumps(asdict(state), indent=2) + "\n")
 
 
 def read_state(home: Home) -> State | None:
@@ -94,3 +102,31 @@ def read_state(home: Home) -> State | None:
     with suppress(FileNotFoundError, ValueError, TypeError):
         return State(**json.loads((home.path / "supervisor.json").read_text()))
     return None
+
+
+class StateFile:
+    """The supervisor's own hand on its state file: what a full disk does not take is kept, and written when there is room."""
+
+    def __init__(self, home: Home, state: State, retry_seconds: float = 5.0) -> None:
+        self._home = home
+        self._retry_seconds = retry_seconds
+        self._state = state
+        self._due: float | None = None  # when to try again what the disk did not take
+
+    def write(self) -> None:
+        """Write the state as it is now."""
+        try:
+            write_state(self._home, self._state)
+        except OSError as error:
+            if self._due is None:
+                log.error("the state is kept in memory: %s", explain(error, self._home.path))
+            self._due = time.monotonic() + self._retry_seconds
+        else:
+            if self._due is not None:
+                log.info("the state is on the disk again")
+            self._due = None
+
+    def catch_up(self) -> None:
+        """Write what could not be written before, if it is time to try again."""
+        if self._due is not None and time.monotonic() >= self._due:
+            self.write()

@@ -9,13 +9,18 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
+from subprocess import SubprocessError
 
 from millstream import server
-from millstream.cli.supervision import State, hold, write_state
+from millstream.cli.backoff import Backoff
+from millstream.cli.gatekeeper import Gatekeeper
+from millstream.cli.supervision import State, StateFile, hold
 from millstream.cli.tell import Listener
 from millstream.errors import MillstreamError
 from millstream.server import Home, Server
+from millstream.server.disk import explain
 from millstream.server.process import Child, rotate, send, tail
 from millstream.server.watchdog import Watchdog
 
@@ -24,30 +29,8 @@ log = logging.getLogger("millstream.supervise")
 LOOK_SECONDS = 0.2
 WORKER_START_SECONDS = 60.0
 WORKER_STOP_SECONDS = 15.0
-
-
-class Backoff:
-    """How long to wait before the next start of something that died: 0.2 s, doubled up to 15 s, 0.2 s again once it has
-    lived for a minute. Times are seconds of the monotonic clock."""
-
-    FIRST, LONGEST, STEADY = 0.2, 15.0, 60.0
-
-    def __init__(self) -> None:
-        self._delay = self.FIRST
-        self._started = time.monotonic()
-        self.due = self._started
-
-    def started(self) -> None:
-        self._started = time.monotonic()
-
-    def died(self) -> float:
-        """Note a death; return (and set in `due`) when to start again, as a delay in seconds."""
-        now = time.monotonic()
-        if now - self._started > self.STEADY:
-            self._delay = self.FIRST
-        delay, self._delay = self._delay, min(self._delay * 2, self.LONGEST)
-        self.due = now + delay
-        return delay
+TIDY_SECONDS = 60.0
+LOGS = ("postgresql.log", "worker.log", "supervisor.log", "gate.log")
 
 
 class Supervisor:
@@ -61,8 +44,12 @@ class Supervisor:
         self.port = port
         self.clock = clock
         self.state = State(pid=os.getpid(), started_at=datetime.now(UTC).isoformat())
+        self._state_file = StateFile(home, self.state)
+        self._said = ""
+        self._gatekeeper = Gatekeeper(home)
         self._server: Server | None = None
         self._worker: Child | None = None
+        self._tidy_due = 0.0
         self._server_backoff = Backoff()
         self._worker_backoff = Backoff()
         self._watchdog = Watchdog(lambda: self._server)
@@ -74,7 +61,7 @@ class Supervisor:
         Raises MillstreamError where either cannot be started the first time; later deaths are remedied.
         """
         with hold(self.home) as is_still_ours:
-            write_state(self.home, self.state)
+            self._state_file.write()
             try:
                 self._server = server.open(self.home.path, self.port)
                 self.port = None if self._server.external else self._server.port
@@ -82,8 +69,9 @@ class Supervisor:
                     target=self._watchdog.run, args=[self._watching_ends], name="watchdog", daemon=True
                 ).start()
                 self._start_first_worker()
+                self._gatekeeper.open(self._server)
                 self.state.ready = True
-                write_state(self.home, self.state)
+                self._state_file.write()
                 ready(self._server)
                 while is_still_ours() and not stop.wait(LOOK_SECONDS):
                     self._look()
@@ -92,14 +80,17 @@ class Supervisor:
                 if is_still_ours():
                     self.state.worker_pid = None
                     self.state.ready = False
-                    write_state(self.home, self.state)
+                    self._state_file.write()
                 else:
                     log.error("%s was removed or moved away; what ran there was stopped", self.home.path)
 
     def _look(self) -> None:
         if self._watchdog.ended != self.state.sessions_ended:
             self.state.sessions_ended = self._watchdog.ended
-            write_state(self.home, self.state)
+            self._state_file.write()
+        self._state_file.catch_up()
+        self._tidy()
+        self._gatekeeper.look(self._server)
         if self._server is not None and not self._server.is_alive():
             delay = self._server_backoff.died()
             log.warning("PostgreSQL ended; it is started again in %.1f s; see %s", delay, self.home.log_path)
@@ -113,21 +104,41 @@ class Supervisor:
             )
             self._worker = None
             self.state.worker_pid = None
-            write_state(self.home, self.state)
+            self._state_file.write()
         if self._worker is None and self._server is not None and time.monotonic() >= self._worker_backoff.due:
-            self.state.worker_restarts += 1
+            self._restart_worker()
+
+    def _restart_worker(self) -> None:
+        self.state.worker_restarts += 1
+        try:
             self._start_worker()
+        except OSError as error:
+            delay = self._worker_backoff.died()
+            self._say("the worker cannot be started", delay, explain(error, self.home.path))
+
+    def _say(self, what: str, delay: float, why: str) -> None:
+        """Log that something has to be tried again; the reason only where it is another one than before."""
+        log.error("%s; next try in %.1f s%s", what, delay, "" if why == self._said else f": {why}")
+        self._said = why
+
+    def _tidy(self) -> None:
+        """Keep the logs small, also while processes live long."""
+        if time.monotonic() < self._tidy_due:
+            return
+        self._tidy_due = time.monotonic() + TIDY_SECONDS
+        for name in LOGS:
+            with suppress(OSError):
+                rotate(self.home.logs / name)
 
     def _restart_server(self) -> None:
         try:
             self._server = server.open(self.home.path, self.port)
-        except MillstreamError as error:
-            delay = self._server_backoff.died()
-            log.error("PostgreSQL cannot be started; next try in %.1f s: %s", delay, error)
+        except (MillstreamError, OSError, SubprocessError) as error:
+            self._say("PostgreSQL cannot be started", self._server_backoff.died(), str(error))
             return
         self._server_backoff.started()
         self.state.server_restarts += 1
-        write_state(self.home, self.state)
+        self._state_file.write()
         log.info("PostgreSQL runs again, process %s", self._server.pid)
 
     def _start_first_worker(self) -> None:
@@ -148,7 +159,6 @@ class Supervisor:
 
     def _start_worker(self, tell: int | None = None) -> None:
         log_path = self.home.logs / "worker.log"
-        rotate(log_path)
         argv = [sys.executable, "-m", "millstream.cli.work", "--home", str(self.home.path)]
         argv += ["--parent", str(os.getpid())]
         if self.clock is not None:
@@ -158,11 +168,12 @@ class Supervisor:
         self._worker = Child(argv, log_path, os.environ, [] if tell is None else [tell])
         self._worker_backoff.started()
         self.state.worker_pid = self._worker.pid
-        write_state(self.home, self.state)
+        self._state_file.write()
         log.info("the worker runs, process %s", self._worker.pid)
 
     def _stop(self) -> None:
         self._watching_ends.set()
+        self._gatekeeper.close()
         if self._worker is not None:
             send(self._worker.pid, signal.SIGTERM)
             if not self._worker.ended(WORKER_STOP_SECONDS):

@@ -12,13 +12,17 @@ from rich.console import Console
 from rich.markup import escape
 
 from millstream import server
+from millstream.cli.gate import addresses
 from millstream.cli.signals import stop_on_signals
 from millstream.cli.status import read_engine
 from millstream.cli.supervision import CLOCKS, AlreadyUp, is_held, read_state
 from millstream.cli.supervisor import Supervisor
 from millstream.cli.tell import Listener
+from millstream.cli.wishes import Wishes, choose
 from millstream.errors import MillstreamError
 from millstream.server import Home, Server
+from millstream.server.certificate import find_certificate
+from millstream.server.options import write_options
 from millstream.server.process import rotate, tail, wait_until
 from millstream.server.rights import GUIDE, open_doors
 
@@ -35,22 +39,62 @@ START_SECONDS = 180.0
     help="What now() means to the views: wall (time of day) or event (the newest event's time, for replaying history)."
     " Fixed at the first tick of a database. Default: the database's, at first wall.",
 )
+@click.option("--readers", type=int, help="Connections that readers may have at once. Default: 100.")
+@click.option("--writers", type=int, help="Connections that writers may have at once. Default: 20.")
+@click.option(
+    "--listen",
+    multiple=True,
+    metavar="ADDRESS",
+    help="Address on which other machines get in, with TLS only; 0.0.0.0 is all, 127.0.0.1 this machine only.",
+)
+@click.option(
+    "--tls",
+    metavar="CERT KEY",
+    help="Speak TLS with this certificate and key (PEM files), or with one made here: --tls self-signed. off: no more.",
+)
+@click.argument("key", required=False, metavar="")
 @click.option("--foreground", is_flag=True, help="Stay attached and log here; Ctrl-C stops everything.")
 @click.pass_obj
-def command(home: Home, port: int | None, clock: str | None, foreground: bool) -> None:
+def command(
+    home: Home,
+    port: int | None,
+    clock: str | None,
+    readers: int | None,
+    writers: int | None,
+    listen: tuple[str, ...],
+    tls: str | None,
+    key: str | None,
+    foreground: bool,
+) -> None:
     """Start PostgreSQL and the worker, in the background.
 
     Both are watched and started again when they die. If they run already, this says so and succeeds.
-    With MILLSTREAM_DSN set (PostgreSQL 18 or newer), only the worker is started, on that server.
+    With MILLSTREAM_DSN set (PostgreSQL 18 or newer), only the worker is started, on that server. What is given for
+    connections, addresses and TLS is remembered in settings.json of the home.
 
     \b
     Example:
       millstream up
       millstream up --port 5433 --clock event
+      millstream up --readers 300 --listen 0.0.0.0 --tls self-signed
     """
+    before = home.options()
+    options = choose(home, before, Wishes(port, readers, writers, listen, tls, key))
+    if options.tls:  # the port that users know is where TLS is spoken; PostgreSQL has one of its own
+        port = None
+    elif before.tls:
+        port = port or before.port
     if is_held(home):
+        if options != before:
+            raise MillstreamError(
+                "already up with other settings. To change them: millstream down, then up again."
+            )
         _already_up(home, port, clock)
-    elif foreground:
+        return
+    home.prepare()
+    find_certificate(home.path, options)  # before the choice is kept
+    write_options(home.path, options)
+    if foreground:
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
         stop = stop_on_signals()
         Supervisor(home, port, clock).run(stop, lambda started: _announce(started, "Ctrl-C"))
@@ -115,13 +159,13 @@ def _already_up(home: Home, port: int | None, clock: str | None) -> None:
         raise MillstreamError(
             f"already up with clock {runs_on}. To change it: millstream down, then up again."
         )
-    click.echo(f"already up: PostgreSQL on {running.host}:{running.port}, clock {runs_on}")
+    click.echo(f"already up: {_where(running)}, clock {runs_on}")
 
 
 def _announce(started: Server, stop: str) -> None:
     console = Console(highlight=False)
     console.print(
-        f"[bold green]up[/]: PostgreSQL on {started.host}:{started.port}, home {escape(str(started.home.path))}",
+        f"[bold green]up[/]: {_where(started)}, home {escape(str(started.home.path))}",
         soft_wrap=True,
     )
     for meaning, line in (
@@ -134,6 +178,14 @@ def _announce(started: Server, stop: str) -> None:
         console.print(f"  {meaning:<17} [bold]{line}[/]")
     if started.external:
         _warn(started, console)
+
+
+def _where(running: Server) -> str:
+    """Where applications find it."""
+    if not running.options.tls:
+        return f"PostgreSQL on {running.host}:{running.port}"
+    places = ", ".join(f"{address}:{running.options.port}" for address in addresses(running.options))
+    return f"PostgreSQL with TLS on {places}"
 
 
 def _warn(started: Server, console: Console) -> None:

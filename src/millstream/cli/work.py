@@ -9,8 +9,10 @@ import logging
 import os
 import signal
 import sys
+from pathlib import Path
 
 import click
+import psycopg
 
 from millstream import server
 from millstream.cli.signals import stop_on_signals
@@ -18,6 +20,7 @@ from millstream.cli.supervision import CLOCKS
 from millstream.cli.tell import Teller
 from millstream.errors import MillstreamError
 from millstream.runtime.worker import Worker
+from millstream.server.disk import shortage
 from millstream.server.launch import die_with_parent
 
 log = logging.getLogger("millstream.work")
@@ -40,9 +43,10 @@ def main(home: str, parent: int, clock: str | None, tell: int | None) -> None:
             log.info("the worker runs")
             worker.run(stop)
             log.info("the worker stops, as it was asked to")
-    except MillstreamError as error:
-        log.error("%s", error)
-        teller.tell(error=str(error))
+    except (MillstreamError, psycopg.OperationalError) as error:  # the latter: no connection, memory or disk
+        text = f"{str(error).strip()} {shortage(Path(home))}".rstrip()
+        log.error("%s", text)
+        teller.tell(error=text)
         sys.exit(1)
 
 

@@ -58,12 +58,40 @@ class EngineCollector(Collector):
             "Expressions that gave NULL for a value they failed on.",
             state["evaluation_errors"],
         )
+        yield from connections(state["connections"])
         yield gauge(
             "oldest_reader_seconds",
             "Age of the oldest transaction of a reader.",
             state["oldest_reader_seconds"],
         )
         yield from views(state["views"])
+
+
+class HostCollector(Collector):
+    """What is around an engine, told also while it does not answer. `read` is called once a scrape: bytes `free` and
+    `size` of its disk, and `certificate`, the seconds until that of its TLS ends (None without one)."""
+
+    def __init__(self, read: Callable[[], State]) -> None:
+        self._read = read
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the families."""
+        state = self._read()
+        yield gauge("disk_free_bytes", "Free on the file system of the home.", state["free"])
+        yield gauge("disk_size_bytes", "Size of the file system of the home.", state["size"])
+        if state["certificate"] is not None:
+            yield gauge("certificate_seconds", "Until the certificate of TLS ends.", state["certificate"])
+
+
+def connections(found: State) -> Iterator[Metric]:
+    """How many connections each role has, and may have."""
+    used = GaugeMetricFamily("millstream_connections", "Connections of a role.", labels=["role"])
+    limit = GaugeMetricFamily("millstream_connections_limit", "Connections a role may have.", labels=["role"])
+    for role, place in found["roles"].items():
+        used.add_metric([role], place["used"])
+        limit.add_metric([role], found["limit"] if place["limit"] is None else place["limit"])
+    yield from (used, limit)
+    yield gauge("logins_under_way", "Connections that have not shown a password yet.", found["logins"])
 
 
 def kafka(found: list[dict[str, Any]]) -> Iterator[Metric]:

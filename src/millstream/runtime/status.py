@@ -48,11 +48,28 @@ def read(conn: psycopg.Connection) -> dict[str, Any]:
         "evaluation_errors": scalar(
             conn, "select coalesce(sum(count), 0)::bigint from millstream.evaluation_errors"
         ),
+        "connections": connections(conn),
         "oldest_reader_seconds": scalar(
             conn,
             "select coalesce(max(extract(epoch from clock_timestamp() - xact_start)), 0)::float8 from pg_stat_activity"
             " where usename = 'millstream_reader' and xact_start is not null",
         ),
+    }
+
+
+def connections(conn: psycopg.Connection) -> dict[str, Any]:
+    """How many connections each role has, and may have (None: no limit but the server's); and those not logged in yet."""
+    rows = conn.execute(
+        "select r.rolname, count(a.pid), nullif(r.rolconnlimit, -1) from pg_roles as r"
+        " left join pg_stat_activity as a on a.usesysid = r.oid and a.backend_type = 'client backend'"
+        " where r.rolname in (current_user, 'millstream_reader', 'millstream_writer') group by r.rolname, r.rolconnlimit"
+        " order by r.rolname"
+    ).fetchall()
+    return {
+        "roles": {row[0]: {"used": row[1], "limit": row[2]} for row in rows},
+        "logins": scalar(conn, "select count(*) from pg_stat_activity where state = 'starting'"),
+        "used": scalar(conn, "select count(*) from pg_stat_activity where backend_type = 'client backend'"),
+        "limit": scalar(conn, "select current_setting('max_connections')::int"),
     }
 
 

@@ -10,9 +10,12 @@ from pathlib import Path
 
 from millstream.server import settings
 from millstream.server.binaries import Binaries
+from millstream.server.disk import shortage
 from millstream.server.errors import ServerError
+from millstream.server.files import sync_folder, write_whole
 from millstream.server.home import ROLES, Home
 from millstream.server.identity import Identity, command, environment
+from millstream.server.options import Options
 
 INITDB_SECONDS = 120
 WORKPLACE = "initdb."
@@ -63,6 +66,13 @@ def initialise(home: Home, binaries: Binaries, identity: Identity, password: str
     """
     remove_unfinished(home)
     workplace = Path(tempfile.mkdtemp(prefix=WORKPLACE, dir=home.path))
+    try:
+        _initialise(home, workplace, binaries, identity, password)
+    finally:  # on a full disk, what a failure left would be the next one's cause
+        shutil.rmtree(workplace, ignore_errors=True)
+
+
+def _initialise(home: Home, workplace: Path, binaries: Binaries, identity: Identity, password: str) -> None:
     making, password_file = workplace / "data", workplace / "password"
     with os.fdopen(os.open(password_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(password + "\n")
@@ -98,7 +108,7 @@ def initialise(home: Home, binaries: Binaries, identity: Identity, password: str
     if answer.returncode != 0:
         raise ServerError(
             f"initdb failed to make {home.data} (exit {answer.returncode}):\n{answer.stderr.strip()}\n"
-            "Remedy the cause above and start again; nothing needs to be removed."
+            f"Remedy the cause above and start again; nothing needs to be removed. {shortage(home.path)}".rstrip()
         )
     with (making / "postgresql.conf").open("a") as file:
         file.write(settings.INCLUDES)
@@ -107,8 +117,7 @@ def initialise(home: Home, binaries: Binaries, identity: Identity, password: str
     if home.data.exists():
         home.data.rmdir()  # made_by() saw that it is empty
     making.rename(home.data)
-    _sync(home.path)
-    remove_unfinished(home)
+    sync_folder(home.path)
 
 
 def remove_unfinished(home: Home) -> None:
@@ -117,11 +126,14 @@ def remove_unfinished(home: Home) -> None:
         shutil.rmtree(workplace, ignore_errors=True)
 
 
-def configure(data: Path, port: int, identity: Identity) -> None:
+def configure(data: Path, port: int, options: Options, identity: Identity) -> None:
     """Write `millstream.conf` and `pg_hba.conf`."""
-    for name, text in (("millstream.conf", settings.render(port)), ("pg_hba.conf", settings.ACCESS)):
+    for name, text in (("millstream.conf", settings.render(port, options)), ("pg_hba.conf", settings.ACCESS)):
         path = data / name
-        path.write_text(text)
+        if (
+            not path.exists() or path.read_text() != text
+        ):  # a full disk is no obstacle to a start without changes
+            write_whole(path, text)
         path.chmod(0o600)
         _hand_over(path, identity)
 
@@ -157,11 +169,3 @@ def reset_owner_password(data: Path, binaries: Binaries, identity: Identity, pas
 def _hand_over(path: Path, identity: Identity) -> None:
     if path.stat().st_uid != identity.uid:
         os.chown(path, identity.uid, identity.uid)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -12,10 +12,13 @@ import psycopg
 
 from millstream.server import cluster, rights, roles
 from millstream.server.binaries import Binaries, find_binaries
+from millstream.server.certificate import find_certificate
+from millstream.server.disk import explain, shortage
 from millstream.server.errors import ServerError
 from millstream.server.external import attach, look
 from millstream.server.home import ROLES, Home, ServerFile, new_password
 from millstream.server.identity import Identity, choose_identity, command, take_ownership
+from millstream.server.options import Options
 from millstream.server.process import (
     Child,
     end_leftovers,
@@ -41,6 +44,17 @@ def open_server(
     Raises ServerError, whose text names the remedy.
     """
     place = Home(home)
+    try:
+        return _open(place, port, timeout)
+    except OSError as error:  # a full disk, a read-only one, no memory
+        raise ServerError(explain(error, place.path)) from error
+    except psycopg.Error as error:
+        raise ServerError(
+            f"PostgreSQL in {place.data} could not be set up: {str(error).strip()}. {shortage(place.path)}".rstrip()
+        ) from error
+
+
+def _open(place: Home, port: int | None, timeout: float) -> Server:
     dsn = os.environ.get("MILLSTREAM_DSN")
     if dsn:
         return attach(place, dsn, timeout)
@@ -72,8 +86,8 @@ def find_server(home: str | os.PathLike[str] | None = None) -> Server | None:
     content = place.read()
     if content.pid != postmaster.pid:  # noted when the database and the roles are there
         return None
-    passwords = content.passwords
-    return Server(place, loopback_dsns(postmaster.port, passwords), port=postmaster.port, pid=postmaster.pid)
+    dsns = loopback_dsns(postmaster.port, content.passwords)
+    return Server(place, dsns, port=postmaster.port, pid=postmaster.pid, options=place.options())
 
 
 def connect_server(home: str | os.PathLike[str] | None = None) -> Server:
@@ -137,11 +151,13 @@ def _takes_our_password(server: Server) -> bool:
 def _start(home: Home, port: int | None, timeout: float) -> Server:
     major = cluster.made_by(home.data)
     binaries, identity = _programs(home, major)
-    content = home.read()
+    content, options = home.read(), home.options()
+    find_certificate(home.path, options)  # what is wrong with it is said before anything is started
     lost = major is not None and "owner" not in content.passwords
-    for kind in ROLES:
-        content.passwords.setdefault(kind, new_password())
-    home.write(content)
+    missing = [kind for kind in ROLES if kind not in content.passwords]
+    if missing:
+        content.passwords |= {kind: new_password() for kind in missing}
+        home.write(content)
     if major is None:
         cluster.initialise(home, binaries, identity, content.passwords["owner"])
     cluster.check_mode(home.data)
@@ -149,16 +165,18 @@ def _start(home: Home, port: int | None, timeout: float) -> Server:
     _clear(home)
     if lost:
         cluster.reset_owner_password(home.data, binaries, identity, content.passwords["owner"])
-    child, port = _start_on_a_port(home, binaries, identity, port, content, timeout)
-    server = Server(home, loopback_dsns(port, content.passwords), port=port, pid=child.pid, child=child)
+    child, port = _start_on_a_port(home, binaries, identity, port, content, options, timeout)
+    server = Server(
+        home, loopback_dsns(port, content.passwords), port=port, pid=child.pid, child=child, options=options
+    )
     atexit.register(stop_at_exit, server)
     try:
-        _make_roles(server, content)
+        _make_roles(server, content, options)
+        content.port, content.pid = port, child.pid
+        home.write(content)
     except BaseException:
         server._end()
         raise
-    content.port, content.pid = port, child.pid
-    home.write(content)
     return server
 
 
@@ -192,19 +210,22 @@ def _clear(home: Home) -> None:
 
 
 def _start_on_a_port(
-    home: Home, binaries: Binaries, identity: Identity, asked: int | None, content: ServerFile, timeout: float
+    home: Home,
+    binaries: Binaries,
+    identity: Identity,
+    asked: int | None,
+    content: ServerFile,
+    options: Options,
+    timeout: float,
 ) -> tuple[Child, int]:
-    """Start PostgreSQL on the asked port, else the last one, else a free one."""
+    """Start PostgreSQL on the asked port, else the last one, else a free one; with TLS, where TLS is not spoken."""
     if asked is not None and not _is_free(asked):
         raise ServerError(
             f"port {asked} on {HOST} is taken by another program. Choose another port, or leave it out to get a free one."
         )
-    if asked is None and content.port is not None and _is_free(content.port):
-        port = content.port
-    else:
-        port = asked or _free_port()
+    port = asked or _last_port(content, options) or _free_port()
     for _ in range(PORT_TRIES):
-        cluster.configure(home.data, port, identity)
+        cluster.configure(home.data, port, options, identity)
         log_start = home.log_path.stat().st_size if home.log_path.exists() else 0
         child = Child(command(identity, [binaries.path("postgres"), "-D", str(home.data)]), home.log_path)
         try:
@@ -218,11 +239,19 @@ def _start_on_a_port(
     raise ServerError(f"no free port was found on {HOST} in {PORT_TRIES} tries. Name one with --port.")
 
 
-def _make_roles(server: Server, content: ServerFile) -> None:
+def _last_port(content: ServerFile, options: Options) -> int | None:
+    """The port of the last time, if it is free now. The one that users know is TLS's while there is TLS."""
+    port = content.port
+    if port is None or (options.tls and port == options.port):
+        return None
+    return port if _is_free(port) else None
+
+
+def _make_roles(server: Server, content: ServerFile, options: Options) -> None:
     maintenance = urlsplit(server.dsn("owner"))._replace(path="/postgres").geturl()
     with psycopg.connect(maintenance, autocommit=True, connect_timeout=10) as connection:
         roles.make_database(connection)
-        roles.make_roles(connection, content.passwords)
+        roles.make_roles(connection, content.passwords, options)
     with psycopg.connect(server.dsn("owner"), autocommit=True, connect_timeout=10) as connection:
         rights.close(connection)
 

@@ -60,7 +60,14 @@ def _server(home: Home, dsn: str, connection: psycopg.Connection, passwords: dic
     for kind, password in passwords.items():
         role = {"user": ROLES[kind], "password": password, "dbname": connection.info.dbname}
         dsns[kind] = make_conninfo("", **{**owner, **role})
-    return Server(home, dsns, host=connection.info.host, port=connection.info.port, external=True)
+    return Server(
+        home,
+        dsns,
+        host=connection.info.host,
+        port=connection.info.port,
+        external=True,
+        options=home.options(),
+    )
 
 
 def _check(connection: psycopg.Connection) -> None:
@@ -109,7 +116,7 @@ def _make_roles(connection: psycopg.Connection, home: Home, place: str) -> dict[
             exists = roles.role_exists(connection, kind)
             if exists and kind in passwords:
                 with suppress(psycopg.errors.InsufficientPrivilege), connection.transaction():
-                    roles.make_role(connection, kind, passwords[kind], connection.info.dbname)
+                    _make_role(connection, home, kind, passwords[kind])
                 continue
             if exists:
                 name = ROLES[kind]
@@ -120,13 +127,17 @@ def _make_roles(connection: psycopg.Connection, home: Home, place: str) -> dict[
                     f"or drop the role if nobody uses it."
                 )
             passwords[kind] = new_password()
-            roles.make_role(connection, kind, passwords[kind], connection.info.dbname)
+            _make_role(connection, home, kind, passwords[kind])
             _check_connect(connection, kind)
         # Before the commit: a password that is kept for no role does no harm, the reverse would.
         home.write(content)
     if rights.is_superuser(connection):
         rights.close(connection)
     return passwords
+
+
+def _make_role(connection: psycopg.Connection, home: Home, kind: str, password: str) -> None:
+    roles.make_role(connection, kind, password, connection.info.dbname, home.options().connections(kind))
 
 
 def _check_connect(connection: psycopg.Connection, kind: str) -> None:

@@ -2,6 +2,8 @@
 
 <home>/data/            PostgreSQL's data directory
 <home>/server.json      port, pid and passwords, mode 0600
+<home>/settings.json    what the operator chooses: connections, addresses, TLS
+<home>/tls/             a self-signed certificate and its key
 <home>/lock             held (flock) while a server is made, started or stopped
 <home>/logs/            postgresql.log, worker.log, supervisor.log
 <home>/models/          embedding files
@@ -20,7 +22,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from millstream.server.disk import explain
 from millstream.server.errors import ServerError
+from millstream.server.files import write_whole
+from millstream.server.options import Options, read_options
 
 ROLES = {"owner": "millstream", "writer": "millstream_writer", "reader": "millstream_reader"}
 DATABASE = "millstream"
@@ -84,6 +89,8 @@ class Home:
                 f"cannot make the home directory {self.path}: {error.strerror} ({error.filename}). "
                 "Choose a directory that you may write with MILLSTREAM_HOME."
             ) from error
+        except OSError as error:
+            raise ServerError(f"cannot make the home directory: {explain(error, self.path)}") from error
 
     @contextmanager
     def lock(self, timeout: float = 60.0) -> Iterator[None]:
@@ -97,6 +104,8 @@ class Home:
                 f"cannot open {path}: {error.strerror}. The home belongs to another user; "
                 "run as that user or choose another directory with MILLSTREAM_HOME."
             ) from error
+        except OSError as error:
+            raise ServerError(f"cannot hold the home: {explain(error, self.path)}") from error
         try:
             deadline = time.monotonic() + timeout
             while not _try_lock(descriptor):
@@ -107,11 +116,16 @@ class Home:
                         "(it starts or stops the server). Wait for it, or end that process."
                     )
                 time.sleep(POLL_SECONDS)
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+            with suppress(OSError):  # a full disk: the lock is held all the same
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, str(os.getpid()).encode(), 0)
             yield
         finally:
             os.close(descriptor)
+
+    def options(self) -> Options:
+        """Read `settings.json`. Raises ServerError that names the mistake in it."""
+        return read_options(self.path)
 
     def read(self) -> ServerFile:
         """Read `server.json`; an absent file reads as empty. Raises ServerError if others may read it or it is damaged."""
@@ -140,16 +154,7 @@ class Home:
 
     def write(self, content: ServerFile) -> None:
         """Replace `server.json` in one step; it is never readable for others, not even for a moment."""
-        temporary = self.server_file.with_suffix(".json.new")
-        with suppress(FileNotFoundError):
-            temporary.unlink()
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            json.dump(asdict(content), file, indent=2)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, self.server_file)
+        write_whole(self.server_file, json.dumps(asdict(content), indent=2) + "\n")
 
 
 def _try_lock(descriptor: int) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import signal
 import subprocess
 import threading
@@ -11,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from millstream.server.home import POLL_SECONDS
 from millstream.server.identity import environment
@@ -19,7 +22,9 @@ LOG_BYTES = 10_000_000
 
 
 class Child:
-    """A program started as our child, its output appended to a log file.
+    """A program started as our child, its output appended to a log file; to none where that cannot be opened.
+
+    Raises OSError where it cannot be started (no memory, no process left).
 
     It is started from, and waited for in, a thread that lives exactly as long as the child: the kernel sends the
     parent-death signal when the *thread* that forked ends, so a short-lived caller's thread would take it along.
@@ -41,14 +46,17 @@ class Child:
         self._error: OSError | None = None
         self.pid = 0
         self.returncode: int | None = None
-        threading.Thread(target=self._run, name=f"child {argv[-1]}", daemon=True).start()
+        try:
+            threading.Thread(target=self._run, name=f"child {argv[-1]}", daemon=True).start()
+        except RuntimeError as error:  # what Python says where the system has no thread left
+            raise OSError(errno.EAGAIN, str(error)) from error
         self._started.wait()
         if self._error is not None:
             raise self._error
 
     def _run(self) -> None:
         try:
-            with self._log_path.open("ab") as log:
+            with _open_log(self._log_path) as log:
                 process = subprocess.Popen(
                     self._argv,
                     stdin=subprocess.DEVNULL,
@@ -140,6 +148,25 @@ def leftovers(data: Path) -> list[int]:
     ]
 
 
+def children(parent: int) -> dict[int, float]:
+    """Return the pids of a process's children, with when each was started, in seconds since the machine was."""
+    found: dict[int, float] = {}
+    ticks = os.sysconf("SC_CLK_TCK")
+    with suppress(OSError):  # the parent is gone, or the system is not Linux
+        for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split():
+            with suppress(OSError):
+                parts = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+                found[int(pid)] = int(parts[19]) / ticks
+    return found
+
+
+def title(pid: int) -> str:
+    """What a process calls itself in the process list; empty where it is gone."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+    return ""
+
+
 def _works_in(process: Path, data: Path) -> bool:
     try:
         return _is_postgres(process) and Path(os.readlink(process / "cwd")) == data.resolve()
@@ -179,10 +206,27 @@ def end_leftovers(data: Path, seconds: float = 10.0) -> bool:
     return wait_until(lambda: not leftovers(data), seconds)
 
 
+def _open_log(log_path: Path) -> BinaryIO:
+    try:
+        return log_path.open("ab")
+    except OSError:  # a full disk, where the file is not there yet: better without a log than not at all
+        return open(os.devnull, "ab")
+
+
 def rotate(log_path: Path) -> None:
-    """Put a log of more than `LOG_BYTES` aside, before a process that writes it is started; one old one is kept."""
-    if log_path.exists() and log_path.stat().st_size > LOG_BYTES:
-        os.replace(log_path, log_path.with_name(log_path.name + ".1"))
+    """Put a log of more than `LOG_BYTES` aside, also while it is written (appended to); one old one is kept.
+
+    On a full disk the old one goes: it is what makes room.
+    """
+    with suppress(FileNotFoundError):
+        if log_path.stat().st_size <= LOG_BYTES:
+            return
+        old = log_path.with_name(log_path.name + ".1")
+        try:
+            shutil.copyfile(log_path, old)
+        except OSError:
+            old.unlink(missing_ok=True)
+        os.truncate(log_path, 0)
 
 
 def tail(path: Path, start: int = 0, lines: int = 12) -> str:

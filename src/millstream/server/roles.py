@@ -11,6 +11,7 @@ import psycopg
 from psycopg import sql
 
 from millstream.server.home import DATABASE, ROLES
+from millstream.server.options import Options
 
 # What a role may at most do, whatever is granted to it. Time-outs keep a forgotten session from holding back vacuum; what
 # is not a superuser's to change, the watchdog enforces. Readers look a few rows up by key with statements that are long to
@@ -36,7 +37,6 @@ LIMITS: dict[str, dict[str, str]] = {
 }
 COMMON = {"TimeZone": "UTC", "jit": "off"}
 SUPERUSERS = frozenset({"log_min_messages", "temp_file_limit"})  # what only a superuser may set
-CONNECTIONS = {"writer": 20, "reader": 20}
 
 # How an attribute must be, and what makes it so.
 ATTRIBUTES = {
@@ -69,9 +69,11 @@ def make_database(connection: psycopg.Connection) -> None:
         connection.execute(sql.SQL("revoke all on database {} from public").format(sql.Identifier(database)))
 
 
-def make_role(connection: psycopg.Connection, kind: str, password: str, database: str) -> list[str]:
-    """Make the role `kind` (writer or reader) if it is missing, and bring attributes, password and settings to what they
-    must be: all at once, and nothing else stays set. Returns the settings that `connection` may not set.
+def make_role(
+    connection: psycopg.Connection, kind: str, password: str, database: str, connections: int
+) -> list[str]:
+    """Make the role `kind` (writer or reader) if it is missing, and bring attributes, password, settings and number of
+    connections to what they must be: all at once, and nothing else stays set. Returns the settings that `connection` may not set.
 
     Only the SCRAM verifier of the password goes to the server, so no log can show it.
     """
@@ -79,7 +81,7 @@ def make_role(connection: psycopg.Connection, kind: str, password: str, database
     with connection.transaction():
         if not role_exists(connection, kind):
             connection.execute(sql.SQL("create role {} login").format(name))
-        mend_attributes(connection, kind)
+        mend_attributes(connection, kind, connections)
         verifier = connection.pgconn.encrypt_password(
             password.encode(), ROLES[kind].encode(), b"scram-sha-256"
         ).decode()
@@ -104,7 +106,7 @@ def make_role(connection: psycopg.Connection, kind: str, password: str, database
     return refused
 
 
-def mend_attributes(connection: psycopg.Connection, kind: str) -> None:
+def mend_attributes(connection: psycopg.Connection, kind: str, connections: int) -> None:
     """Take away what the role must not have, and set how many sessions it may have. Only a superuser may do all of it."""
     row = connection.execute(
         sql.SQL("select {} from pg_roles where rolname = %s").format(
@@ -114,7 +116,7 @@ def mend_attributes(connection: psycopg.Connection, kind: str) -> None:
     ).fetchone()
     assert row is not None
     wrong = [word for (must, word), is_ in zip(ATTRIBUTES.values(), row, strict=True) if is_ is not must]
-    words = sql.SQL(" ".join([*wrong, f"connection limit {CONNECTIONS[kind]}"]))
+    words = sql.SQL(" ".join([*wrong, f"connection limit {connections}"]))
     connection.execute(sql.SQL("alter role {} {}").format(sql.Identifier(ROLES[kind]), words))
 
 
@@ -136,11 +138,11 @@ def role_exists(connection: psycopg.Connection, kind: str) -> bool:
 
 
 def make_roles(
-    connection: psycopg.Connection, passwords: Mapping[str, str], database: str = DATABASE
+    connection: psycopg.Connection, passwords: Mapping[str, str], options: Options, database: str = DATABASE
 ) -> None:
-    """Make writer and reader with the given passwords."""
+    """Make writer and reader with the given passwords and as many connections as the home's options say."""
     for kind in LIMITS:
-        make_role(connection, kind, passwords[kind], database)
+        make_role(connection, kind, passwords[kind], database, options.connections(kind))
 
 
 def fits(verifier: str | None, password: str) -> bool:
@@ -159,7 +161,7 @@ def fits(verifier: str | None, password: str) -> bool:
 
 
 def deviations(
-    connection: psycopg.Connection, kind: str, known: Mapping[str, str], *, superuser: bool
+    connection: psycopg.Connection, kind: str, known: Mapping[str, str], connections: int, *, superuser: bool
 ) -> tuple[list[str], str | None]:
     """What of a role is not as it must be: names of attributes, settings (`setting of` another database included), and
     `password` where the verifier is another than the `known` one of the role. Returns them with the verifier.
@@ -178,11 +180,11 @@ def deviations(
     ).fetchone()
     if row is None:
         return ["the role itself"], None
-    *attributes, connections, verifier, pairs, elsewhere = row
+    *attributes, allowed, verifier, pairs, elsewhere = row
     wrong = [
         name for (name, (must, _)), is_ in zip(ATTRIBUTES.items(), attributes, strict=True) if is_ is not must
     ]
-    wrong += ["connection limit"] if connections != CONNECTIONS[kind] else []
+    wrong += ["connection limit"] if allowed != connections else []
     wrong += ["password"] if superuser and verifier != known.get(kind) else []
     settings = dict(pair.split("=", 1) for pair in pairs or [])
     wanted = {n: value for n, value in settings_of(kind).items() if superuser or n not in SUPERUSERS}

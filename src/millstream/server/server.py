@@ -5,13 +5,18 @@ from __future__ import annotations
 import os
 import signal
 import time
+from contextlib import suppress
+from ipaddress import ip_address
 from pathlib import Path
 from types import TracebackType
 from typing import Self
-from urllib.parse import quote
+from urllib.parse import quote, urlencode, urlsplit
 
+from millstream.server.certificate import AUTHORITY, FOLDER
+from millstream.server.disk import shortage
 from millstream.server.errors import ServerError
 from millstream.server.home import DATABASE, ROLES, Home
+from millstream.server.options import SELF_SIGNED, Options
 from millstream.server.process import (
     Child,
     end_leftovers,
@@ -46,12 +51,14 @@ class Server:
         pid: int | None = None,
         child: Child | None = None,
         external: bool = False,
+        options: Options | None = None,
     ) -> None:
         self.home = home
         self.host = host
         self.port = port
         self.pid = pid
         self.external = external
+        self.options = options or Options()
         self.log_path: Path | None = None if external else home.log_path
         self._dsns = dsns
         self._child = child
@@ -71,6 +78,26 @@ class Server:
                     "Stop and start the server: millstream down, millstream up"
                 ) from None
             raise ServerError(f"there is no role {role!r}; the roles are {', '.join(ROLES)}") from None
+
+    def public_dsn(self, role: str = "reader", host: str | None = None) -> str:
+        """Return the connection string for applications: through TLS where there is TLS, else as `dsn`.
+
+        `host` is the name by which the application's machine knows this one; default, this machine itself, or the one
+        address that is listened on.
+        """
+        if self.external or not self.options.tls:
+            return self.dsn(role)
+        public = [address for address in self.options.listen if not ip_address(address).is_unspecified]
+        host = host or (public[0] if len(public) == len(self.options.listen) == 1 else HOST)
+        parts = urlsplit(self.dsn(role))
+        place = f"[{host}]" if ":" in host else host
+        trust = {"sslmode": "require"}
+        if self.options.certificate == SELF_SIGNED:
+            trust = {"sslmode": "verify-full", "sslrootcert": str(self.home.path / FOLDER / AUTHORITY)}
+        return parts._replace(
+            netloc=f"{parts.username}:{parts.password}@{place}:{self.options.port}",
+            query=urlencode(trust, safe="/"),
+        ).geturl()
 
     @property
     def started_here(self) -> bool:
@@ -99,7 +126,8 @@ class Server:
             content = self.home.read()
             if content.pid == self.pid:
                 content.pid = None
-                self.home.write(content)
+                with suppress(OSError):  # a full disk: the pid of a process that is gone misleads nobody
+                    self.home.write(content)
 
     def _end(self) -> None:
         assert self.pid is not None
@@ -148,7 +176,7 @@ def await_ready(home: Home, child: Child, log_start: int, timeout: float) -> Non
         if child.ended(0.01):
             raise ServerError(
                 f"PostgreSQL ended at once (exit {child.returncode}). Its log {home.log_path} says:\n"
-                + tail(home.log_path, log_start)
+                + f"{tail(home.log_path, log_start)}\n{shortage(home.path)}".rstrip()
             )
         postmaster = read_postmaster(home.data)
         if postmaster and postmaster.pid == child.pid and postmaster.status == "ready":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from millstream.server.options import Options
+
 HEADER = """\
 # Written by Millstream at every start: changes here are lost. Put your own settings in local.conf beside this file;
 # they come last and win.
@@ -27,7 +29,6 @@ SETTINGS: dict[str, str] = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
     "password_encryption": "scram-sha-256",
-    "max_connections": "60",
     # Room for the locks that a client may take before the watchdog ends it, and for the notifications that it may send.
     "max_locks_per_transaction": "512",
     "max_notify_queue_pages": "131072",
@@ -74,7 +75,22 @@ SETTINGS: dict[str, str] = {
 }
 
 
-def render(port: int) -> str:
+OWNERS = 40
+"""Connections that only the owner gets: for the worker, deployments, dbt and people."""
+LOGINS = 60
+"""Connections that may be in the middle of a login, beside all that readers, writers and the owner may have."""
+
+
+def connection_settings(options: Options) -> dict[str, str]:
+    """How many connections there are: a full house of readers and writers still leaves room for logins and the owner."""
+    return {
+        "max_connections": str(options.readers + options.writers + LOGINS + OWNERS),
+        "superuser_reserved_connections": str(OWNERS),
+        "authentication_timeout": f"{options.authentication_seconds}s",
+    }
+
+
+def render(port: int, options: Options) -> str:
     """Return the text of `millstream.conf` for a server on `port`."""
-    lines = [f"{name} = '{value}'" for name, value in {**SETTINGS, "port": str(port)}.items()]
-    return HEADER + "\n".join(lines) + "\n"
+    settings = {**SETTINGS, **connection_settings(options), "port": str(port)}
+    return HEADER + "\n".join(f"{name} = '{value}'" for name, value in settings.items()) + "\n"

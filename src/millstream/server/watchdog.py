@@ -182,14 +182,18 @@ class Watchdog:
 
     def _mend_roles(self) -> None:
         assert self._connection is not None
+        assert self._server is not None
         superuser = is_superuser(self._connection)
         for kind, password in self._passwords.items():
-            wrong, verifier = roles.deviations(self._connection, kind, self._verifiers, superuser=superuser)
+            connections = self._server.options.connections(kind)
+            wrong, verifier = roles.deviations(
+                self._connection, kind, self._verifiers, connections, superuser=superuser
+            )
             if verifier is not None and "password" in wrong and roles.fits(verifier, password):
                 self._verifiers[kind] = verifier
                 wrong.remove("password")
             if wrong:
-                roles.make_role(self._connection, kind, password, self._connection.info.dbname)
+                roles.make_role(self._connection, kind, password, self._connection.info.dbname, connections)
                 log.warning(
                     "somebody changed %s of the role %s; set back (limits are set in local settings: %s)",
                     ", ".join(wrong),
