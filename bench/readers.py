@@ -68,6 +68,7 @@ async def measure(dsn: str, people: list[str], readers: int, rate: float, second
     errors: list[str] = []
     empty = 0
     async with page["make_pool"](dsn) as pool:
+        await pool.wait()
 
         async def reader(number: int) -> None:
             nonlocal empty
