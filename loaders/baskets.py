@@ -12,15 +12,11 @@ import numpy as np
 from psycopg import capabilities, sql
 from scipy.sparse import csr_array
 
-from loaders.ids import id_or_none, is_no_id, keyed_hash
+from loaders.ids import id_or_none, is_no_id
 from loaders.target import Target
 
 FETCH = 2_000
-ERASED = "select user_id from erased_users"
-VISITORS = """
-select i.anonymous_id from identities as i inner join erased_users as x on x.user_id = i.user_id
-"""
-PAST = "select anonymous_id from past_identities where person_hash = any(%s)"
+ERASED = "select id, is_erased from load_erased_ids"
 LINES = """
 select event_id, session_id, user_id, anonymous_id, item_id, occurred_at
 from {}
@@ -88,23 +84,20 @@ def read_lines(target: Target, relation: str, event_types: Sequence[str]) -> Ite
     """Read lines from a relation with the columns of `events`; `relation` may name its schema.
 
     The arrays of a model give every item the room of the longest id, so an id of more than 1,000 letters names nothing.
-    Events of erased people (under any id that the event has, also before they were known by name,
-    and when that is forgotten), of people who
-    refused consent, of bots and at no moment are left out. A visitor without a name is a person by the anonymous id.
+    Events of erased people (by the view load_erased_ids: under any id that the event has, also before they were known by
+    name, and when that is forgotten), of people who refused consent, of bots and at no moment are left out. A visitor
+    without a name is a person by the anonymous id.
     """
-    erased = {row[0] for row in target.connection.execute(ERASED)}
-    visitors = {row[0] for row in target.connection.execute(VISITORS)}
-    hashes = [keyed_hash(person) for person in erased]
-    visitors |= {row[0] for row in target.connection.execute(PAST, [hashes])}
+    left_out: dict[str, bool] = dict(target.connection.execute(ERASED))
     statement = sql.SQL(LINES).format(sql.Identifier(*relation.split(".")))
     size = FETCH if capabilities.has_stream_chunked() else 1
     with target.connection.cursor(binary=True) as cursor:
         for event_id, *ids, named, time in cursor.stream(statement, [list(event_types)], size=size):
             session, user, visitor = map(id_or_none, ("session_id", "user_id", "anonymous_id"), ids)
             item = id_or_none("item_id", named)
-            if item is None or is_no_id("event_id", event_id) or user in erased or visitor in erased:
+            if item is None or is_no_id("event_id", event_id) or left_out.get(user) or left_out.get(visitor):
                 continue
-            if user is not None or visitor not in visitors:
+            if user is not None or visitor not in left_out:
                 yield session, user or visitor, item, time
 
 

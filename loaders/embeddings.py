@@ -81,6 +81,8 @@ def embed(
                 items = len(model.item_ids)
             quality = _measure(baskets, parameters, bars) if measure_quality and is_new else None
             variants = len(_versions(target))
+    except psycopg.errors.UndefinedTable as error:
+        raise LoaderError(f"{error.diag.message_primary}: deploy the project first (dbt run)") from error
     except psycopg.OperationalError as error:
         raise LoaderError(
             f"the server went away ({str(error).strip().splitlines()[0]}); start it again and repeat the command: "

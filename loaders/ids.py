@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
-
-KEY = "MILLSTREAM_TOMBSTONE_KEY"
 IDS = ("event_id", "user_id", "anonymous_id", "session_id")
 MISSING_WORDS = frozenset(
     ("null", "(null)", "none", "nil", "undefined", "nan", "[object object]", "(not set)", "n/a")
@@ -25,10 +21,3 @@ def is_no_id(name: str, value: str) -> bool:
 def id_or_none(name: str, value: str | None) -> str | None:
     """The value as it is, or None if it names nothing."""
     return None if value is None or is_no_id(name, value) else value
-
-
-def keyed_hash(text: str) -> str:
-    """The hash of the project's macro of that name, under the key of the environment."""
-    key = os.environ.get(KEY, "") + ":"
-    inner = hashlib.sha256((key + text).encode()).hexdigest()
-    return hashlib.sha256((key + inner).encode()).hexdigest()

@@ -1,8 +1,9 @@
-{% macro keyed_hash(text) -%}
-    {%- set key = "'" ~ (env_var('MILLSTREAM_TOMBSTONE_KEY', '') | replace("'", "''")) ~ ":'" -%}
+{% macro keyed_hash(text, key) -%}
     encode(
         sha256(convert_to(
-            {{ key }} || encode(sha256(convert_to({{ key }} || {{ text }}, 'UTF8')), 'hex'), 'UTF8'
+            {{ key }} || ':' || encode(
+                sha256(convert_to({{ key }} || ':' || {{ text }}, 'UTF8')), 'hex'
+            ), 'UTF8'
         )),
         'hex'
     )

@@ -25,10 +25,10 @@ PASSWORDS = {
     MONITOR: "RISINGWAVE_MONITOR_PASSWORD",
 }
 SOURCES = frozenset({
-    "events", "events_raw", "items", "users", "inventory", "identities", "past_identities", "erased_users", "excluded_items",
+    "events", "events_raw", "items", "users", "inventory", "identities", "erased_users", "excluded_items",
     "category_rules", "embedding_neighbours", "item_vectors",
 })  # fmt: skip
-"""What the writer may write. ranking_weights is the analysts': it is changed as root."""
+"""What the writer may write. ranking_weights is the analysts', and tombstones and their keys are nobody's: root's."""
 MONITORED = frozenset({"rank_user_list", "stg_events_rejected"})
 """What the panels of deploy/grafana read."""
 KINDS: Mapping[str, LiteralString] = {"r": "TABLE", "m": "MATERIALIZED VIEW", "v": "VIEW"}
@@ -120,6 +120,8 @@ def rights_on(name: str, kind: str) -> list[tuple[str, LiteralString]]:
     if name in SOURCES and kind == "r":
         append_only = name == "events_raw"
         found.append((WRITER, "SELECT, INSERT" if append_only else "SELECT, INSERT, UPDATE, DELETE"))
+    if name.startswith("load_"):
+        found.append((WRITER, "SELECT"))
     if name.startswith("serve_"):
         found.append((READER, "SELECT"))
     if name in MONITORED:

@@ -1,6 +1,6 @@
--- Every link that identities ever had, the person as a keyed hash: an erased person's visitors stay known when it is gone.
+-- Every link that identities ever had, as keyed hashes: an erased person's visitors stay known when it is gone.
 create table {{ this }} (
-    anonymous_id varchar,
+    visitor_hash varchar,
     person_hash varchar,
-    primary key (anonymous_id, person_hash)
+    primary key (visitor_hash, person_hash)
 ) on conflict do nothing

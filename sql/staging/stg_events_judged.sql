@@ -64,9 +64,9 @@ select
             > r.received_at + interval '{{ var("future_minutes") }} minutes'
             then 'occurred_at is after received_at'
         when r.user_id is null then 'user_id and anonymous_id are missing'
-        when x.user_id is not null or v.is_erased then 'erased'
-        when v.anonymous_id is not null and r.named_user_id is null then 'erased'
+        when x.is_erased or v.is_erased then 'erased'
+        when v.id is not null and r.named_user_id is null then 'erased'
     end as reason
 from resolved as r
-left join {{ ref('erased_users') }} as x on x.user_id = r.user_id
-left join {{ ref('stg_erased_visitors') }} as v on v.anonymous_id = r.anonymous_id
+left join {{ ref('stg_erased_ids') }} as x on x.id = r.user_id
+left join {{ ref('stg_erased_ids') }} as v on v.id = r.anonymous_id

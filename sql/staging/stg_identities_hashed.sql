@@ -1,7 +1,8 @@
 {{ config(materialized='materialized_view') }}
 -- The columns of past_identities, in their order: a sink copies these rows there.
 select
-    i.anonymous_id,
-    {{ keyed_hash('i.user_id') }} as person_hash
+    v.id_hash as visitor_hash,
+    p.id_hash as person_hash
 from {{ ref('identities') }} as i
-where {{ id_or_null('i.user_id') }} is not null
+inner join {{ ref('stg_known_ids') }} as v on v.id = i.anonymous_id
+inner join {{ ref('stg_known_ids') }} as p on p.id = i.user_id

@@ -14,15 +14,26 @@ from __future__ import annotations
 import json
 from datetime import datetime, timedelta
 
+from millstream.runtime.erasure.tombstones import keyed_hash
 from tests.conformance.history import Step
 from tests.equivalence.cases import Delete, Insert, Update
 from tests.equivalence.source_model import Row
 
-ACTING = ("events", "events_raw", "identities", "past_identities", "erased_users")
+ACTING = (
+    "events",
+    "events_raw",
+    "identities",
+    "past_identities",
+    "erased_users",
+    "tombstones",
+    "tombstone_keys",
+)
 """Sources of what people do."""
 LOOKED_UP = ("items", "users", "embedding_neighbours", "ranking_weights")
 """Sources that a list looks up when its person acts."""
 
+KEY = "a key for every engine"
+"""Of the hashes of erased people; the embedded engine makes one of its own unless the environment has it."""
 VERSION = "conformance-v1"
 """A model version without a file of vectors, on every engine."""
 EDGE = timedelta(seconds=180)
@@ -117,7 +128,7 @@ def steps(start: datetime) -> tuple[Step, ...]:
         "1": "ab", "2": "ab", "3": "abc", "4": "ac", "5": "cd", "6": "cd", "7": "de", "8": "fg", "9": "fgh",
     }  # fmt: skip
     return (
-        Step("nothing is there"),
+        Step("nothing is there", (insert("tombstone_keys", *((bucket, KEY) for bucket in range(100))),)),
         Step("a catalogue, stock and rules", (
             insert("items", *(item(*row) for row in ITEMS), item("gone", "cake", "north", active=False)),
             insert("inventory", *((name, 9) for name in "abcfghijk"), ("d", 0)),
@@ -217,6 +228,8 @@ def steps(start: datetime) -> tuple[Step, ...]:
             expected={"select 1 from stg_events where user_id in ('ian', 'x4')": set()}),
         Step("what an erased person did comes late", (insert("events", event("ann", "purchase", "a"), event("bob", "view_item", "a")),),
             expected={SOURCES_OF_LISTS: {("bob", "personal")}}),
+        Step("a person is known by a tombstone alone", (insert("tombstones", (keyed_hash(KEY, "gil"), start)),),
+            expected={"select 1 from stg_events where user_id = 'gil'": set()}),
         Step("the erased person is deleted", (Delete("events", "user_id", "ann"),)),
         Step("everything people did is deleted", (Delete("events", None, None),),
             expected={name: set() for name in ("stg_events", "feat_item_pairs", "rank_user_list", "serve_recommendations", "serve_trending_now")}),

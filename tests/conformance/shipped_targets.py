@@ -157,14 +157,19 @@ class Reference(Closing):
             if name != "events":
                 self._load(name)
         self._copy_messages()
-        for name in ("events", "past_identities"):
-            self._load(name)
+        self._load("events")
+        self._compute("stg_known_ids")
+        self._copy_links()
+        self._load("past_identities")
         for node in self._computed:
             if node.name in self.tapes:
                 self._act(node.name)
             else:
-                self.duckdb.execute(f"delete from {node.name}")
-                self.duckdb.execute(f"insert into {node.name} from {node.name}__now")
+                self._compute(node.name)
+
+    def _compute(self, name: str) -> None:
+        self.duckdb.execute(f"delete from {name}")
+        self.duckdb.execute(f"insert into {name} from {name}__now")
 
     def look(self) -> None:
         """Keep what the right sides hold."""
@@ -176,10 +181,13 @@ class Reference(Closing):
         self.duckdb.load(table, source.rows.values())
 
     def _copy_messages(self) -> None:
-        """What the sinks do, of parsed messages and of links: their rows follow those of the statements."""
+        """What the sink of parsed messages does: its rows follow those of the statements."""
         parsed = set(self.duckdb.read("stg_events_raw_parsed__now").rows)
         self.sources.models["events"].insert(sorted(parsed - self._parsed, key=repr))
         self._parsed = parsed
+
+    def _copy_links(self) -> None:
+        """What the sink of links does."""
         links = set(self.duckdb.read("stg_identities_hashed__now").rows)
         self.sources.models["past_identities"].insert(sorted(links - self._links))
         self._links |= links

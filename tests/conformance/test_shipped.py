@@ -15,12 +15,13 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
+from millstream.runtime.erasure import tombstones
 from tests.conformance.invariants import OWNERS, Row, Shop, violations
 from tests.conformance.recorder import RisingWave as Recorder
 from tests.conformance.rules import violations as broken_rules
 from tests.conformance.runs import ROOT
 from tests.conformance.shipped import AS_OF, RELATIONS, Shipped
-from tests.conformance.shipped_history import ACTING, LOOKED_UP, steps
+from tests.conformance.shipped_history import ACTING, KEY, LOOKED_UP, steps
 from tests.conformance.shipped_targets import Recommender, Reference, shipped_risingwave
 from tests.conformance.targets import compare, insertion, play
 from tests.databases import Databases
@@ -35,7 +36,10 @@ DATA_TESTS = {
 
 
 @pytest.fixture
-def recommender(databases: Databases, shipped: Shipped, shipped_database: str) -> Iterator[Recommender]:
+def recommender(
+    databases: Databases, shipped: Shipped, shipped_database: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Recommender]:
+    monkeypatch.setenv(tombstones.KEY, KEY)
     name = databases.create(template=shipped_database)
     with Recommender(databases.dsn(name), shipped) as made:
         yield made

@@ -8,13 +8,18 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import yaml
+from jinja2 import Environment
 from psycopg.conninfo import make_conninfo
 
 from millstream.runtime import deploy
 from millstream.runtime.worker import Worker
 from tests.databases import Databases
 
-SOURCES = Path(__file__).parents[2] / "sql" / "sources"
+ROOT = Path(__file__).parents[2]
+SOURCES = ROOT / "sql" / "sources"
+MACROS = ("id_or_null", "hash_bucket", "keyed_hash")
+MODELS = ("stg_known_ids", "stg_identities_hashed", "stg_erased_hashed", "stg_erased_ids", "load_erased_ids")
 STAND_IN = Path(__file__).with_name("stand_in.sql")
 WRITER = "millstream_writer"
 MAKE_WRITER = f"""
@@ -38,7 +43,17 @@ def with_sources(databases: Databases) -> str:
             definition = file.read_text().replace("{{ this }}", f"public.{file.stem}")
             if "create table" in definition:
                 deploy.deploy_table(owner, file.stem, definition)
+        for model in MODELS:
+            deploy.deploy_view(owner, model, rendered(model), materialized=model.startswith("stg_"))
     return name
+
+
+def rendered(model: str) -> str:
+    """The SQL of one of the project's models of who is erased, which loaders go by."""
+    given = yaml.safe_load((ROOT / "dbt_project.yml").read_text())["vars"]
+    texts = [ROOT / f"macros/{name}.sql" for name in MACROS] + [ROOT / f"sql/staging/{model}.sql"]
+    template = Environment(autoescape=False).from_string("".join(path.read_text() for path in texts))  # noqa: S701 (SQL, not HTML)
+    return template.render(config=lambda **_: "", ref=str, var=given.__getitem__)
 
 
 @pytest.fixture

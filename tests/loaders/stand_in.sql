@@ -29,6 +29,7 @@ create table stand_in.users (
     user_id varchar primary key, segment varchar, attributes jsonb, updated_at timestamptz
 );
 create table stand_in.erased_users (user_id varchar primary key, erased_at timestamptz);
+create table stand_in.load_erased_ids (id varchar primary key, is_erased boolean);
 create table stand_in.item_vectors (
     item_id varchar primary key, model_version varchar, vector double precision[]
 );
@@ -72,6 +73,7 @@ select stand_in.relation('items', 'item_id', 'last');
 select stand_in.relation('inventory', 'item_id', 'last');
 select stand_in.relation('users', 'user_id', 'last');
 select stand_in.relation('erased_users', 'user_id', 'last');
+select stand_in.relation('load_erased_ids', 'id', 'last');
 select stand_in.relation('item_vectors', 'item_id', 'last');
 select stand_in.relation('embedding_neighbours', 'item_id', 'last');
 select stand_in.relation('ranking_weights', 'variant', 'last');

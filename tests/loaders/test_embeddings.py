@@ -15,9 +15,9 @@ from loaders.baskets import Line, gather
 from loaders.embeddings import Embedded, embed, load_model
 from loaders.errors import LoaderError
 from loaders.hit_rate import last_baskets, measure
-from loaders.ids import keyed_hash
 from loaders.item_vectors import Parameters, co_occurrences, positive_information, train, version_of
 from loaders.neighbours import nearest
+from millstream.runtime.erasure.tombstones import keyed_hash
 from tests.loaders.logs import NOON
 
 BREAKFAST = ["bread", "butter", "jam", "coffee"]
@@ -233,8 +233,11 @@ def test_erased_people_refused_consent_and_bots_are_left_out(
     owner.execute("update events set anonymous_id = 'phone' where user_id = 'sam'")
     buy(owner, [(f"w{number}", "past", good, NOON) for number in range(19) for good in ("bread", "gone")])
     owner.execute("update events set anonymous_id = user_id, user_id = null where user_id = 'past'")
-    link = "past", keyed_hash("erased")
-    owner.execute("insert into past_identities (anonymous_id, person_hash) values (%s, %s)", link)
+    [key] = owner.execute("select distinct key from tombstone_keys").fetchall()
+    hashes = [keyed_hash(key[0], name) for name in ("past", "erased", "forgotten")]
+    owner.execute("insert into past_identities values (%s, %s)", hashes[:2])
+    buy(owner, [(f"x{number}", "forgotten", good, NOON) for number in range(19) for good in ("bread", "old")])
+    owner.execute("insert into tombstones values (%s, now())", hashes[2:])
     owner.execute("insert into erased_users values ('erased', now()), ('phone', now())")
     owner.execute("update events set consent = false where user_id = 'shy'")
     quiet_embed(dsn, tmp_path)

@@ -174,7 +174,8 @@ class Shop:
 
     def refresh(self, blend_fails: bool = False) -> None:
         """Bring every materialized view up to date, in order; a blend that fails yields NULL."""
-        self.connection.execute("refresh materialized view stg_identities_hashed")
+        for name in ("stg_known_ids", "stg_identities_hashed"):
+            self.connection.execute(sql.SQL("refresh materialized view {}").format(sql.Identifier(name)))
         self.connection.execute(
             "insert into past_identities select * from stg_identities_hashed on conflict do nothing"
         )

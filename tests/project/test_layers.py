@@ -20,7 +20,7 @@ MAY_READ = {
     "serving": {"features", "candidates", "ranking", "serving"},
     "experiments": {"features", "ranking", "serving", "experiments"},
 }
-ACTS = {"events", "events_raw", "identities", "past_identities"}
+ACTS = {"events", "events_raw", "identities", "past_identities", "tombstones", "tombstone_keys"}
 REFERENCE = {
     "items",
     "inventory",
@@ -33,7 +33,7 @@ REFERENCE = {
     "embedding_neighbours",
 }
 PREFIXES = {
-    "staging": ("stg_",),
+    "staging": ("stg_", "load_"),
     "features": ("feat_",),
     "candidates": ("cand_", "i2i_"),
     "ranking": ("rank_",),

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from datetime import timedelta
 
 import pytest
 import yaml
-from jinja2 import Environment
 
 from loaders import ids
+from millstream.runtime.erasure.tombstones import keyed_hash
 from tests.project.compiled import ROOT
 from tests.project.shop import Shop
 
@@ -110,12 +109,45 @@ def test_a_link_that_is_made_after_the_erasure_makes_its_visitor_erased(shop: Sh
     assert shop.values("select user_id from stg_events") == []
 
 
+def test_a_tombstone_keeps_a_person_out_without_the_name(shop: Shop) -> None:
+    shop.rows("insert into tombstone_keys select n, 'a secret' from generate_series(0, 99) as n returning 1")
+    for name in ("ida", "watch"):
+        shop.put("tombstones", id_hash=keyed_hash("a secret", name), erased_at=shop.now)
+    shop.put(
+        "past_identities",
+        visitor_hash=keyed_hash("a secret", "phone"),
+        person_hash=keyed_hash("a secret", "ida"),
+    )
+    shop.event("ida", "view_item", "a", MINUTE)
+    shop.event(None, "view_item", "a", MINUTE, anonymous_id="phone")
+    shop.event("bob", "view_item", "a", MINUTE, anonymous_id="watch")
+    shop.event("sam", "view_item", "a", MINUTE, anonymous_id="phone")
+    shop.refresh()
+    assert shop.values("select user_id from stg_events") == ["sam"]
+    assert shop.rows("select id, is_erased from load_erased_ids order by id") == [
+        {"id": "ida", "is_erased": True},
+        {"id": "phone", "is_erased": False},
+        {"id": "watch", "is_erased": True},
+    ]
+
+
 @pytest.mark.parametrize("key", ["", "it's a secret"])
-def test_the_loaders_hash_as_the_models_do(shop: Shop, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
-    monkeypatch.setenv(ids.KEY, key)
-    text = (ROOT / "macros/keyed_hash.sql").read_text() + "{{ keyed_hash('%s::text') }}"
-    select = Environment(autoescape=False).from_string(text).render(env_var=os.environ.get)  # noqa: S701 (SQL, not HTML)
-    assert shop.values(f"select {select}", "Zoë's phone") == [ids.keyed_hash("Zoë's phone")]
+def test_the_engine_hashes_as_the_models_do(shop: Shop, key: str) -> None:
+    shop.rows("insert into tombstone_keys select n, %s from generate_series(0, 99) as n returning 1", key)
+    shop.event("Zoë's phone", "view_item", "a", MINUTE)
+    shop.refresh()
+    assert shop.values("select id_hash from stg_known_ids") == [keyed_hash(key, "Zoë's phone")]
+
+
+@pytest.mark.parametrize("nobody", ["", " ", "null", "0", "undefined"])
+def test_a_row_of_erased_users_that_names_nobody_erases_nobody(shop: Shop, nobody: str) -> None:
+    shop.put("erased_users", user_id=nobody, erased_at=shop.now)
+    shop.event(nobody, "view_item", "a", MINUTE, anonymous_id="phone")
+    shop.event("bob", "view_item", "a", MINUTE, anonymous_id=nobody)
+    shop.put("identities", anonymous_id="tablet", user_id=nobody)
+    shop.event(None, "view_item", "a", MINUTE, anonymous_id="tablet")
+    shop.refresh()
+    assert sorted(shop.values("select user_id from stg_events")) == ["bob", "phone", "tablet"]
 
 
 NO_IDS = ["", "  ", "\t", "null", "NULL", '"undefined"', "None", "(not set)", "0", "'0'", "Anonymous"]

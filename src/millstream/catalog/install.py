@@ -25,6 +25,7 @@ FUNCTIONS = (
     "set_aside.sql",
     "feeds.sql",
     "builds.sql",
+    "erasures.sql",
     "rights.sql",  # after all that make functions
 )
 INSTALL_LOCK = 0x6D696C6C  # advisory lock: 'mill'

@@ -66,9 +66,13 @@ def deploy_table(
     *,
     schema: str = "public",
     path: str | None = None,
+    private: bool = False,
     tell: Tell | None = None,
 ) -> Deployed:
-    """Deploy a source table from RisingWave's CREATE TABLE. New nullable columns may be added at the end later."""
+    """Deploy a source table from RisingWave's CREATE TABLE. New nullable columns may be added at the end later.
+
+    A `private` one is the owner's alone: the writer's role may neither read nor write it.
+    """
     check_name(schema, name, path)
     declared = parse_table(ddl, path, new=True)
 
@@ -80,12 +84,15 @@ def deploy_table(
             if existing is None or existing.kind != "table" or existing.state is None:
                 views.free_name(conn, catalogue, schema, name, "table", path)
                 create_table(conn, catalogue, schema, name, declared, ddl, path)
+                views.grant(conn, schema, name, "table", private=private)
                 return Deployed(name, "created", "source table")
             before = parse_table(existing.definition, existing.path)
             if before == declared:
+                views.grant(conn, schema, name, "table", private=private)
                 return Deployed(name, "unchanged", "source table")
             only_a_moment(conn)
             added = extend_table(conn, catalogue, existing, before, declared, ddl, path)
+            views.grant(conn, schema, name, "table", private=private)
             return Deployed(name, "replaced", f"source table, {added} columns added")
 
     with told(name, path, ddl), place_of_deployments(conn, tell):
@@ -128,7 +135,6 @@ def create_table(
     }
     store.put_state(conn, State(state, schema, name, "table", ddl, path, {}, (state,), detail))
     store.put_relation(conn, store.Deployed(schema, name, "table", state, ddl, path))
-    views.grant(conn, schema, name, "table")
     store.raise_epoch(conn)
 
 

@@ -65,7 +65,6 @@ def extend_table(
     for reader in catalogue.states.values():
         keep_columns(conn, reader, state)
     store.put_relation(conn, store.Deployed(existing.schema, existing.name, "table", state.name, ddl, path))
-    views.grant(conn, existing.schema, existing.name, "table")
     store.raise_epoch(conn)
     return len(added)
 

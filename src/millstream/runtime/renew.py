@@ -10,7 +10,7 @@ from millstream.catalog import store
 from millstream.emit.names import quote
 from millstream.runtime.locks import enter_turn, only_a_moment, patiently
 from millstream.runtime.source import source_of
-from millstream.runtime.views import is_served
+from millstream.runtime.views import has_barrier
 
 BARE = """
 select r.schema_name, r.name
@@ -32,7 +32,7 @@ def renew_at_once(conn: psycopg.Connection) -> None:
         enter_turn(conn)
         only_a_moment(conn)
         for schema, name in conn.execute(BARE).fetchall():
-            if is_served(name):
+            if has_barrier(name):
                 conn.execute(f"ALTER VIEW {quote(schema)}.{quote(name)} SET (security_barrier)".encode())
         renew_triggers(conn)
 

@@ -17,12 +17,14 @@ from millstream.catalog.install import install
 from millstream.catalog.notifications import take_notifications
 from millstream.catalog.store import setting
 from millstream.emit.fitting import model_of
-from millstream.emit.names import queue, table
+from millstream.emit.names import SEQUENCE, queue, table
 from millstream.errors import MillstreamError
 from millstream.runtime import change_log, feed
 from millstream.runtime.build import call
 from millstream.runtime.careful import CarefulForms, at_fault, suspend
 from millstream.runtime.convert_sources import convert_sources
+from millstream.runtime.erasure.carry_out import carry_out
+from millstream.runtime.erasure.carry_out import prepare as prepare_erasure
 from millstream.runtime.locks import TICK_LOCK, WORKER_LOCK, enter_turn
 from millstream.runtime.program import Program, Relation
 from millstream.runtime.rename_columns import rename_columns
@@ -163,6 +165,7 @@ class Worker:
                 raise
             build_again(self.dsn, outdated)
             self.program, catalogue = prepare(self.conn, self.faults)
+        prepare_erasure(self.conn)
         self.functions = Functions(catalogue.python())
         self.functions.load()
         self.careful = CarefulForms.of(self.conn, self.program)
@@ -314,9 +317,35 @@ class Worker:
             if time.monotonic() - housekeeping > HOUSEKEEPING_SECONDS:
                 self.housekeep()
                 housekeeping = time.monotonic()
-            if tick.rows == 0:
+                self.forget()
+            if tick.rows == 0 and not self.forget():
                 self.wait(stop)
         self.housekeep()
+
+    def forget(self) -> bool:
+        """Forget whom somebody asked to forget; returns whether there was anybody."""
+        if not carry_out(self.conn, self.catch_up):
+            return False
+        assert self.program is not None
+        tables = [name for relation in self.program.relations for name in relation.session_tables]
+        if tables:
+            self.conn.execute(f"vacuum {', '.join(tables)}".encode())
+        return True
+
+    def catch_up(self) -> None:
+        """Tick until all that is queued now is taken."""
+        (last,) = one(self.conn.execute("select last_value from millstream.queue_number"))
+        behind = True
+        while behind:
+            self.tick()
+            assert self.program is not None
+            queues = [
+                f"select 1 from {queue(r.name)} where {SEQUENCE} <= {last}" for r in self.program.sources
+            ]
+            behind = (
+                bool(queues)
+                and self.conn.execute(f"{' union all '.join(queues)} limit 1".encode()).fetchone() is not None
+            )
 
     def wait(self, stop: threading.Event) -> None:
         """Sleep until a client has written something or, on the wall clock, until time for an idle tick has come."""
@@ -337,7 +366,12 @@ class Worker:
         assert self.program is not None
         queues = [queue(relation.name) for relation in self.program.sources]
         looks = " or ".join(
-            ["c.epoch <> %s", "c.set_to is not null", *(f"exists (select from {q})" for q in queues)]
+            [
+                "c.epoch <> %s",
+                "c.set_to is not null",
+                "exists (select from millstream.erasure as e where e.done_at is null)",
+                *(f"exists (select from {q})" for q in queues),
+            ]
         )
         return bool(
             one(self.conn.execute(f"select {looks} from millstream.clock as c".encode(), [self.epoch]))[0]

@@ -72,6 +72,11 @@ SETTINGS: dict[str, str] = {
     "client_encoding": "UTF8",
     "log_line_prefix": "%m [%p] %q%u@%d ",
     "cluster_name": "millstream",
+    # No values in the log: not of statements that fail, not of parameters, not of keys in the detail of an error.
+    "log_min_error_statement": "panic",
+    "log_parameter_max_length": "0",
+    "log_parameter_max_length_on_error": "0",
+    "log_error_verbosity": "terse",
 }
 
 

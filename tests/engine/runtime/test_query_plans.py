@@ -18,18 +18,24 @@ from tests.serving.shop import recommend_statement
 
 # Statements that may read a stored table from end to end, and why: (relation, step, table).
 ALLOWED = {
-    ("stg_events@1", f"term of erased_users, {moment}", "events"): (
+    ("stg_events@1", f"term of stg_erased_ids@1, {moment}", "events"): (
         "who acted is coalesce(user_id, identity, anonymous_id), which no index on one table can hold; people are erased seldom"
     )
     for moment in ("before", "after")
+} | {
+    ("stg_known_ids@1", f"term of tombstone_keys, {moment}", "stg_known_ids@1__1"): (
+        "the key is made once, before there are ids"
+    )
+    for moment in ("before", "after")
 }
-# What is small in every shop: rules, weights, and one row per category, segment or scope.
+# What is small in every shop: rules, weights, the key of the hashes, and one row per category, segment or scope.
 SMALL = {
     "category_rules",
     "ranking_weights",
     "feat_category_popular@1",
     "feat_segment_popular@1",
     "feat_trending@1",
+    "tombstone_keys",
 }
 
 # 60,000 events of 3,000 people in 12,000 sessions of five items each, over 4,000 items in 40 categories and ten days.
@@ -64,6 +70,7 @@ insert into events_raw (payload, source_partition, source_offset, received_at)
     from generate_series(0, 3999) as n;
 insert into identities select 'a' || n, 'u' || n from generate_series(0, 999) as n;
 insert into erased_users select 'gone' || n, now() from generate_series(0, 999) as n;
+insert into tombstones select encode(sha256(convert_to('gone' || n, 'UTF8')), 'hex'), now() from generate_series(0, 999) as n;
 insert into excluded_items select 'x' || n, 'recalled' from generate_series(0, 999) as n;
 """
 

@@ -137,7 +137,12 @@ class MillstreamAdapter(PostgresAdapter):
         from millstream.runtime import deploy
 
         schema, name = self._name(relation)
-        arguments: dict[str, Any] = {"schema": schema, "path": model["original_file_path"], "tell": log.info}
+        arguments: dict[str, Any] = {
+            "schema": schema,
+            "path": model["original_file_path"],
+            "private": bool(model["config"].get("meta", {}).get("private")),
+            "tell": log.info,
+        }
         with told_in_project(model, nodes, self.project_root):
             try:
                 return self._respond((schema, name), deploy.deploy_table, name, ddl, **arguments)

@@ -1,0 +1,1 @@
+"""Forgetting people: what of them is found where, and how it is removed from relations and files."""
