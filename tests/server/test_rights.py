@@ -322,6 +322,19 @@ def test_a_client_s_own_wishes_hold_from_the_start(shop: Server) -> None:
     ]
 
 
+def test_a_start_makes_anew_what_keeps_everybody_out(made: Path) -> None:
+    with millstream.server.open(made) as server, psycopg.connect(server.dsn(), autocommit=True) as owner:
+        owner.execute(
+            "create or replace function millstream_server.begin_session() returns event_trigger language plpgsql"
+            " as 'begin raise exception ''nobody''; end'"
+        )
+        with pytest.raises(psycopg.OperationalError, match="nobody"):
+            psycopg.connect(server.dsn())
+    with millstream.server.open(made) as server:
+        for role in ("owner", "reader", "writer"):
+            psycopg.connect(server.dsn(role)).close()
+
+
 def test_the_owner_gets_in_whatever_the_session_s_beginning_does(made: Path) -> None:
     with millstream.server.open(made) as server:
         with psycopg.connect(server.dsn(), autocommit=True) as owner:

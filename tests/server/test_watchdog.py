@@ -143,6 +143,33 @@ def test_a_statement_over_a_limit_is_ended(
     assert said in caplog.text
 
 
+def test_sessions_that_together_fill_the_disk_with_temporary_files_are_ended(
+    dog: Watchdog,
+    sessions: Callable[..., psycopg.Connection],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Each stays within its own limit: a cursor keeps its rows in a file until the session ends."""
+    rows = "select repeat(n::text, 100) from generate_series(1, 60000) as a (n)"
+    hoards = [
+        sessions("reader", "set work_mem = '64kB'", f"declare c cursor with hold for {rows}")
+        for _ in range(3)
+    ]
+    modest = sessions("reader", "select 1")
+    dog.look()
+    assert dog.ended == 0
+    monkeypatch.setattr(watchdog, "TEMPORARY", 40 * 2**20)
+
+    def one_is_gone() -> bool:
+        dog.look()
+        return any(map(is_ended, hoards))
+
+    assert wait_until(one_is_gone, 20)
+    assert sum(map(is_ended, hoards)) < len(hoards)
+    assert not is_ended(modest)
+    assert "MB in temporary files" in caplog.text
+
+
 def test_a_session_with_too_many_locks_is_ended(
     dog: Watchdog,
     server: Server,

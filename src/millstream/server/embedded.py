@@ -252,7 +252,10 @@ def _make_roles(server: Server, content: ServerFile, options: Options) -> None:
     with psycopg.connect(maintenance, autocommit=True, connect_timeout=10) as connection:
         roles.make_database(connection)
         roles.make_roles(connection, content.passwords, options)
-    with psycopg.connect(server.dsn("owner"), autocommit=True, connect_timeout=10) as connection:
+    # whatever may have become of what sessions begin with: this one makes it anew
+    with psycopg.connect(
+        server.dsn("owner"), autocommit=True, connect_timeout=10, options="-c event_triggers=off"
+    ) as connection:
         rights.close(connection)
 
 

@@ -17,33 +17,36 @@ GUIDE = "docs/howto/security.md"
 # back at what they must be, as far as the client has not chosen a value of its own. Settings that only a superuser may
 # set need no care. It must never fail, or nobody gets in; to an untouched role it costs one look at a small table.
 BEGIN_SESSION = """
-declare
-    wanted constant pg_catalog.jsonb := {wanted};
-    mine pg_catalog.jsonb := wanted -> session_user::pg_catalog.text;
-    kept pg_catalog.text[];
-    pair pg_catalog.text;
 begin
-    if mine is null then
+    if session_user not in {roles} or exists (
+        select from pg_catalog.pg_db_role_setting as s
+        where s.setrole = session_user::pg_catalog.regrole
+        having count(*) = 1 and pg_catalog.bool_and(
+            s.setdatabase = 0 and s.setconfig = case session_user when {writer} then {writers}::text[] else {readers}::text[] end
+        )
+    ) then
         return;
     end if;
-    select pg_catalog.array_agg(p order by p) into kept
-    from pg_catalog.pg_db_role_setting as s cross join pg_catalog.unnest(s.setconfig) as p
-    where s.setrole = (select r.oid from pg_catalog.pg_roles as r where r.rolname = session_user)
-        and s.setdatabase in (0, (select d.oid from pg_catalog.pg_database as d where d.datname = pg_catalog.current_database()));
-    if kept = array(select m.key || '=' || m.value from pg_catalog.jsonb_each_text(mine) as m order by 1) then
-        return;
-    end if;
-    foreach pair in array kept loop
-        if not mine ? pg_catalog.split_part(pair, '=', 1) then
-            mine := mine || pg_catalog.jsonb_build_object(pg_catalog.split_part(pair, '=', 1), (
-                select s.boot_val from pg_catalog.pg_settings as s where s.name = pg_catalog.split_part(pair, '=', 1)
-            ));
-        end if;
-    end loop;
-    perform pg_catalog.set_config(m.key, coalesce(m.value, ''), false)
-    from pg_catalog.jsonb_each_text(mine) as m
-    left join pg_catalog.pg_settings as s on s.name = m.key
-    where s.name is null or s.context = 'user' and s.source <> 'client';
+    declare
+        wanted pg_catalog.jsonb := {wanted}::pg_catalog.jsonb -> session_user::pg_catalog.text;
+        pair pg_catalog.text;
+    begin
+        for pair in
+            select p from pg_catalog.pg_db_role_setting as s cross join pg_catalog.unnest(s.setconfig) as p
+            where s.setrole = session_user::pg_catalog.regrole
+        loop
+            if not wanted ? pg_catalog.split_part(pair, '=', 1) then
+                wanted := wanted || pg_catalog.jsonb_build_object(pg_catalog.split_part(pair, '=', 1), (
+                    select s.boot_val from pg_catalog.pg_settings as s
+                    where s.name = pg_catalog.split_part(pair, '=', 1)
+                ));
+            end if;
+        end loop;
+        perform pg_catalog.set_config(w.key, coalesce(w.value, ''), false)
+        from pg_catalog.jsonb_each_text(wanted) as w
+        left join pg_catalog.pg_settings as s on s.name = w.key
+        where s.name is null or s.context = 'user' and s.source <> 'client';
+    end;
 exception when others then
     return;
 end
@@ -61,11 +64,7 @@ def close(connection: psycopg.Connection) -> None:
     """
     with connection.transaction():
         connection.execute(files("millstream.server").joinpath("rights.sql").read_bytes())
-        wanted = {
-            ROLES[kind]: {name: value for name, value in roles.settings_of(kind).items()}
-            for kind in roles.LIMITS
-        }
-        body = sql.SQL(BEGIN_SESSION).format(wanted=sql.Literal(json.dumps(wanted))).as_string(connection)
+        body = sql.SQL(BEGIN_SESSION).format(**_wanted()).as_string(connection)
         connection.execute("create schema if not exists millstream_server")
         connection.execute(
             sql.SQL(
@@ -80,6 +79,20 @@ def close(connection: psycopg.Connection) -> None:
                 "create event trigger millstream_session on login"
                 " execute function millstream_server.begin_session()"
             )
+
+
+def _wanted() -> dict[str, sql.Composable]:
+    """What BEGIN_SESSION compares with: the settings of each role, as pg_db_role_setting has them, and as JSON."""
+    names = {kind: ROLES[kind] for kind in roles.LIMITS}
+    settings = {kind: roles.settings_of(kind) for kind in roles.LIMITS}
+    pairs = {kind: [f"{key}={value}" for key, value in found.items()] for kind, found in settings.items()}
+    return {
+        "roles": sql.SQL("({})").format(sql.SQL(", ").join(map(sql.Literal, names.values()))),
+        "writer": sql.Literal(names["writer"]),
+        "writers": sql.Literal(pairs["writer"]),
+        "readers": sql.Literal(pairs["reader"]),
+        "wanted": sql.Literal(json.dumps({names[kind]: found for kind, found in settings.items()})),
+    }
 
 
 DOORS = {

@@ -32,6 +32,8 @@ SETTINGS: dict[str, str] = {
     # Room for the locks that a client may take before the watchdog ends it, and for the notifications that it may send.
     "max_locks_per_transaction": "512",
     "max_notify_queue_pages": "131072",
+    # Every session begins with a function (rights.py) and writers call triggers: a millisecond each time, saved.
+    "shared_preload_libraries": "plpgsql",
     # One laptop: 2 GiB for everything.
     "shared_buffers": "512MB",
     "effective_cache_size": "1GB",

@@ -33,6 +33,7 @@ MEMORY = {
     "writer": 2 * 2**30,
 }  # bytes of a session's own, its parallel workers' included
 LOCKS = 1000  # locks that a session may hold: the server has room for so many of all sessions together
+TEMPORARY = 256 * 2**20  # bytes of temporary files of all sessions together; each has a limit of its own
 FULL_QUEUE = 0.1  # the part of the notification queue that is left alone
 
 KINDS = {name: kind for kind, name in ROLES.items() if kind in roles.LIMITS}
@@ -47,6 +48,12 @@ select
     (select count(*) from pg_locks as l where l.pid = a.pid)
 from pg_stat_activity as a
 where a.usename = any (%s) and a.backend_type in ('client backend', 'parallel worker')
+"""
+
+
+TEMPORARY_FILES = """
+select substring(name from '^pgsql_tmp([0-9]+)[.]')::integer, sum(size)::bigint from pg_ls_tmpdir()
+where name ~ '^pgsql_tmp[0-9]+[.]' group by 1
 """
 
 
@@ -216,7 +223,22 @@ class Watchdog:
             why = overstepped(session, memory[session.pid], float(queue))
             if why is not None:
                 self._end(session, why)
+        if is_superuser(self._connection):
+            self._make_room(found)
         self._told &= {(session.pid, session.started) for session in found}
+
+    def _make_room(self, found: list[Session]) -> None:
+        """End those that have most in temporary files, as long as all together have too much."""
+        assert self._connection is not None
+        sizes: dict[int, int] = dict(self._connection.execute(TEMPORARY_FILES).fetchall())
+        held = sorted(((sizes.get(session.pid, 0), session) for session in found), key=lambda pair: -pair[0])
+        left = sum(size for size, _ in held)
+        for size, session in held:
+            if left <= TEMPORARY:
+                return
+            why = f"sessions had {left / 2**20:.0f} MB in temporary files, {TEMPORARY / 2**20:.0f} MB are allowed, and it had most"
+            self._end(session, f"{why}; ask for less at once")
+            left -= size
 
     def _end(self, session: Session, why: str) -> None:
         assert self._connection is not None
