@@ -286,7 +286,7 @@ def test_it_goes_on_after_the_server_was_away(
         )
         assert wait_until(lambda: "nobody holds writer and reader" in caplog.text, 20)
         owner.execute("alter role millstream_reader set search_path = nosuch")
-        assert wait_until(lambda: "set back" in caplog.text, 20)
+        assert wait_until(lambda: "is set back" in caplog.text, 20)
     stop.set()
     thread.join(20)
     assert not thread.is_alive()

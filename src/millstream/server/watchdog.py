@@ -202,7 +202,7 @@ class Watchdog:
             if wrong:
                 roles.make_role(self._connection, kind, password, self._connection.info.dbname, connections)
                 log.warning(
-                    "somebody changed %s of the role %s; set back (limits are set in local settings: %s)",
+                    "somebody changed %s of the role %s; it is set back (%s)",
                     ", ".join(wrong),
                     ROLES[kind],
                     GUIDE,
