@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,6 +14,7 @@ from millstream.runtime.erasure.tombstones import keyed_hash
 from tests.engine.running import eventually
 from tests.erasure.shop import Shop
 from tests.erasure.traces import in_files, in_relations
+from tests.serving.project import ROOT
 
 
 @pytest.fixture
@@ -276,3 +278,23 @@ def test_the_report_is_for_people_too(shop: Shop, mark: str) -> None:
     assert "public.events: 1 rows removed" in answer.stdout
     assert "backups" in answer.stdout
     assert json.loads(shop.program("forget", "--json", mark, "--dry-run").stdout)["rows"] == {}
+
+
+def test_the_how_to_does_what_it_says(shop: Shop, mark: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(shop.home.parent)
+    (shop.home.parent / "requests.txt").write_text(f"listed-{mark}\n")
+    text = (ROOT / "docs/howto/forget-a-person.md").read_text()
+    commands = re.findall(r"^    millstream forget ?(.*?) *(?:#.*)?$", text, re.MULTILINE)
+    assert commands == ["user-1 --dry-run", "user-1", "--from requests.txt", ""]
+    people = ("user-1", f"listed-{mark}", "user-2")
+    for person in people:
+        shop.event(f"of-{person}-{mark}", person, "item-1")
+    shop.flush()
+    for arguments in commands:
+        answer = shop.program("forget", *arguments.split())
+        assert answer.returncode == 0, answer.stderr
+    [call] = re.findall(r"^    (call .*?);", text, re.MULTILINE)
+    shop.owner.execute(call)
+    assert shop.owner.execute(
+        "select count(*) from events where user_id = any(%s)", [list(people)]
+    ).fetchone() == (0,)

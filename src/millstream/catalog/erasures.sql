@@ -70,7 +70,7 @@ declare
     made bigint;
 begin
     if coalesce(cardinality(ids || visitors), 0) = 0 then
-        raise exception 'nobody is named' using hint = 'call millstream.forget(''user-1'')';
+        raise exception 'nobody is named' using hint = 'give ids of persons or visitors';
     end if;
     foreach id in array ids || visitors loop
         if millstream.is_nobody(id) then
