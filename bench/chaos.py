@@ -27,6 +27,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -187,7 +188,12 @@ class Faults:
         try:
             self._kinds[chosen]()
             self.struck[chosen] += 1
-        except (psycopg.Error, server.ServerError, OSError, IndexError):  # what was to be hit is down already
+        except (
+            psycopg.OperationalError,
+            server.ServerError,
+            OSError,
+            IndexError,
+        ):  # what was to be hit is down already
             self.struck[f"{chosen} missed"] += 1
 
     def end(self) -> None:
@@ -218,11 +224,11 @@ class Faults:
 
     def _jump(self) -> None:
         with psycopg.connect(server.connect(self.home.path).dsn("owner"), autocommit=True) as connection:
-            hours = self.random.uniform(-48, 48)
-            connection.execute(
-                "do $$ begin call millstream.set_clock((select now from millstream.clock) + make_interval(secs => "
-                f"{hours * 3600:.0f})); end $$".encode()
-            )
+            row = connection.execute("select now from millstream.clock where isfinite(now)").fetchone()
+            if row is None:  # nothing has happened yet
+                raise IndexError
+            moment = row[0] + timedelta(hours=self.random.uniform(-48, 48))
+            connection.execute("call millstream.set_clock(%s)", [moment])
 
     def _fill(self) -> None:
         assert self._place is not None
