@@ -46,7 +46,7 @@ shown as (
     inner join {{ ref('rank_available_items') }} as a on a.item_id = l.item_id
     where
         not exists (
-            select 1 from {{ ref('serve_bought_items') }} as b
+            select 1 from {{ ref('rank_bought_items') }} as b
             where b.user_id = l.user_id and b.item_id = l.item_id
         )
         and not exists (

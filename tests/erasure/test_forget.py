@@ -31,6 +31,7 @@ def test_a_person_who_left_marks_everywhere_is_nowhere(shop: Shop, mark: str) ->
     assert before > sources | engine | {"stg_events_rejected", "stg_known_ids"}, (
         "the person is not everywhere"
     )
+    shop.owner.execute("checkpoint")
     assert in_files(shop.home, mark)
     report = shop.forget(mark)
     assert report["remains"] == []

@@ -12,6 +12,7 @@ import click
 from millstream import server
 from millstream.errors import MillstreamError
 from millstream.server import Home
+from millstream.server.process import wait_until
 
 if TYPE_CHECKING:
     import psycopg
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from millstream.runtime.erasure.people import People
 
 POLL_SECONDS = 0.02
+WORKER_SECONDS = 20.0  # how long a worker may take to be there again
 LATE = "select coalesce(array_agg(id) filter (where is_erased), '{}'), coalesce(array_agg(id) filter (where not is_erased), '{}') from load_erased_ids"
 
 
@@ -82,7 +84,8 @@ def command(
         if dry_run:
             tell_plan(people, removed, as_json=as_json)
             return
-        if not worker_connected(connection):
+        # one that was killed is being started again
+        if not wait_until(lambda: worker_connected(connection), WORKER_SECONDS):
             raise MillstreamError("no worker runs, which would forget them\n  hint: millstream up")
         number = request(connection, ids, visitors, linked=linked)
         report = wait(connection, number)

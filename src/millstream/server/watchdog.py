@@ -33,7 +33,9 @@ MEMORY = {
     "writer": 2 * 2**30,
 }  # bytes of a session's own, its parallel workers' included
 LOCKS = 1000  # locks that a session may hold: the server has room for so many of all sessions together
-TEMPORARY = 256 * 2**20  # bytes of temporary files of all sessions together; each has a limit of its own
+TEMPORARY = (
+    256 * 2**20
+)  # bytes of temporary files of all readers together; each session has a limit of its own
 FULL_QUEUE = 0.1  # the part of the notification queue that is left alone
 
 KINDS = {name: kind for kind, name in ROLES.items() if kind in roles.LIMITS}
@@ -228,15 +230,18 @@ class Watchdog:
         self._told &= {(session.pid, session.started) for session in found}
 
     def _make_room(self, found: list[Session]) -> None:
-        """End those that have most in temporary files, as long as all together have too much."""
+        """End readers that have most in temporary files, as long as all together have too much."""
         assert self._connection is not None
         sizes: dict[int, int] = dict(self._connection.execute(TEMPORARY_FILES).fetchall())
-        held = sorted(((sizes.get(session.pid, 0), session) for session in found), key=lambda pair: -pair[0])
+        readers = [session for session in found if session.kind == "reader"]  # a writer's COPY may be large
+        held = sorted(
+            ((sizes.get(session.pid, 0), session) for session in readers), key=lambda pair: -pair[0]
+        )
         left = sum(size for size, _ in held)
         for size, session in held:
             if left <= TEMPORARY:
                 return
-            why = f"sessions had {left / 2**20:.0f} MB in temporary files, {TEMPORARY / 2**20:.0f} MB are allowed, and it had most"
+            why = f"readers had {left / 2**20:.0f} MB in temporary files, {TEMPORARY / 2**20:.0f} MB are allowed, and it had most"
             self._end(session, f"{why}; ask for less at once")
             left -= size
 
