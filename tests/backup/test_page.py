@@ -8,12 +8,13 @@ import sys
 from pathlib import Path
 
 import psycopg
+import pytest
 
-from millstream.runtime import deploy
-from tests.backup.conftest import connect, dsn
+from tests.backup.conftest import connect
 from tests.cli.conftest import ended
 from tests.cli.program import Program
 from tests.project.compiled import ROOT
+from tests.serving.project import deploy_project
 
 PAGE = ROOT / "docs" / "howto" / "backup.md"
 
@@ -22,11 +23,15 @@ def commands() -> list[str]:
     return re.findall(r"^```sh\n(.*?)^```$", PAGE.read_text(), re.DOTALL | re.MULTILINE)
 
 
-def test_the_page(shop: Program, tmp_path: Path) -> None:
-    with deploy.connect(dsn(shop.home)) as owner:
-        for name in ("events", "erased_users"):
-            text = (ROOT / "sql" / "sources" / f"{name}.sql").read_text()
-            deploy.deploy_table(owner, name, text.replace("{{ this }}", name))
+def test_the_page(shop: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MILLSTREAM_HOME", str(shop.home))
+    deploy_project(tmp_path / "dbt")
+    with connect(shop.home, "writer") as writer:
+        writer.execute(
+            "insert into events (event_id, event_type, user_id, item_id, occurred_at)"
+            " select 'e' || n, 'view_item', 'user-' || n % 2, 'i1', now() from generate_series(1, 10) as n"
+        )
+        writer.execute("call millstream.flush()")
     folder = tmp_path / "operator"
     folder.mkdir()
     path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
@@ -37,18 +42,23 @@ def test_the_page(shop: Program, tmp_path: Path) -> None:
         outputs[block] = shell(block, folder, environment)
     assert len(list((folder / "backups").glob("*.backup"))) == 3
     assert "is whole" in outputs[rehearsal]
-    with connect(shop.home) as owner:
-        owner.execute("insert into erased_users values ('u1', now())")
+    assert shop("forget", "user-1", "--keep-files").returncode == 0
     shell(kept, folder, environment)
     shell(back, folder, environment)
     with connect(shop.home) as owner:
         assert count(owner, "purchases") == 500
-        assert count(owner, "erased_users") == 0, "the backup was made before the erasure"
+        assert people(owner) == ["user-0", "user-1"], "the backup was made before the erasure"
     shell(again, folder, environment)
     shell(again, folder, environment)
     with connect(shop.home) as owner:
-        assert owner.execute("select user_id from erased_users").fetchall() == [("u1",)]
+        assert people(owner) == ["user-0"]
+        assert count(owner, "tombstones") == 1
     assert ended(folder / "rehearsal")
+
+
+def people(connection: psycopg.Connection) -> list[str]:
+    """Whose events are stored."""
+    return [row[0] for row in connection.execute("select distinct user_id from events order by 1")]
 
 
 def shell(block: str, folder: Path, environment: dict[str, str]) -> str:
