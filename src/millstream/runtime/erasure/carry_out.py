@@ -38,7 +38,7 @@ def carry_out(conn: psycopg.Connection, catch_up: Callable[[], None]) -> bool:
         try:
             erase(conn, number, People(set(ids), set(visitors), follow_visitors), catch_up)
             done = True
-        except (psycopg.OperationalError, MillstreamError) as error:
+        except (psycopg.Error, MillstreamError) as error:
             if conn.closed:
                 raise
             reason = str(error).splitlines()[0]
@@ -106,7 +106,8 @@ def prepare(conn: psycopg.Connection) -> None:
             return
         keep_key(conn)
         row = conn.execute(
-            "select to_regclass('past_identities') is not null and to_regclass('identities') is not null and not exists ("
+            "select to_regclass('identities') is not null and exists (select from pg_attribute where attname = 'visitor_hash'"
+            " and not attisdropped and attrelid = to_regclass('past_identities')) and not exists ("
             "select from pg_trigger where tgrelid = to_regclass('identities') and tgname = 'millstream_remember_insert')"
         ).fetchone()
         if row is not None and row[0]:
