@@ -246,6 +246,7 @@ def test_a_role_that_changed_itself_is_mended(
     before = kept(server)
     dog.look()
     assert not caplog.records
+    dog.close()  # while it looks, no role changes itself
     with psycopg.connect(server.dsn(role), autocommit=True) as conn:
         conn.execute("set default_transaction_read_only = off")
         conn.execute(statement.format(f"millstream_{role}").encode())
@@ -267,6 +268,65 @@ def test_a_role_that_the_owner_made_mighty_is_mended(dog: Watchdog, server: Serv
         owner.execute("alter role millstream_reader superuser createdb connection limit 1000")
     dog.look()
     assert kept(server) == before
+
+
+@pytest.fixture
+def watched(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watchdog]:
+    """A watchdog that looks all the time, and has the roles locked."""
+    monkeypatch.setattr(watchdog, "LOOK_SECONDS", 0.05)
+    stop, made = threading.Event(), Watchdog(lambda: server)
+    thread = threading.Thread(target=made.run, args=[stop])
+    thread.start()
+    with psycopg.connect(server.dsn(), autocommit=True) as owner:
+        held = (
+            "select count(*) = 2 from pg_locks where mode = 'ShareLock' and granted"
+            " and relation in ('pg_authid'::regclass, 'pg_db_role_setting'::regclass)"
+        )
+        assert wait_until(lambda: owner.execute(held).fetchone() == (True,), 20)
+    yield made
+    stop.set()
+    thread.join(20)
+
+
+@pytest.mark.parametrize("role", ["reader", "writer"])
+@pytest.mark.parametrize(
+    "change", ["password 'mine'", "set search_path = nosuch", "in database millstream reset all"]
+)
+def test_no_role_changes_itself_while_it_is_watched(
+    watched: Watchdog, server: Server, sessions: Callable[..., psycopg.Connection], role: str, change: str
+) -> None:
+    before = kept(server)
+    for _ in range(3):
+        conn = sessions(role)
+        with pytest.raises(psycopg.OperationalError):
+            conn.execute(f"alter role millstream_{role} {change}".encode())
+        psycopg.connect(server.dsn(role)).close()
+    assert kept(server) == before
+
+
+def test_the_owner_makes_roles_while_they_are_watched(watched: Watchdog, server: Server) -> None:
+    with psycopg.connect(server.dsn(), autocommit=True) as owner:
+        for _ in range(3):
+            owner.execute("create role analyst login")
+            owner.execute("alter role analyst set statement_timeout = '1min'")
+            owner.execute("drop role analyst")
+    assert watched.ended == 0
+
+
+def test_a_session_that_keeps_a_change_of_its_role_open_is_ended(
+    dog: Watchdog, server: Server, sessions: Callable[..., psycopg.Connection]
+) -> None:
+    """It would be in the way of mending the role, and of looking after everybody else."""
+    before = kept(server)
+    sessions("reader", "alter role millstream_reader in database millstream set application_name = 'x'")
+    conn = sessions("reader", "begin", "alter role millstream_reader password 'mine'")
+    assert looks_until_gone(dog, conn)
+    assert wait_until(lambda: (dog.look(), kept(server) == before)[1], 20)
+
+
+def test_nobody_keeps_the_settings_from_being_read(sessions: Callable[..., psycopg.Connection]) -> None:
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        sessions("reader", "begin", "lock table pg_settings in access exclusive mode")
 
 
 def test_it_goes_on_after_the_server_was_away(

@@ -46,6 +46,13 @@ begin
     ) then
         revoke usage on language plpgsql, sql from public; -- no DO, no functions
     end if;
+    -- who may update a view may lock it, and keep everybody from reading the settings
+    if exists (
+        select from pg_class as c, aclexplode(c.relacl) as a
+        where c.oid = 'pg_settings'::regclass and a.grantee = 0 and a.privilege_type = 'UPDATE'
+    ) then
+        revoke update on pg_settings from public;
+    end if;
     if has_schema_privilege('pg_monitor', 'public', 'create') then -- a role that has what PUBLIC has
         revoke create on schema public from public;
     end if;

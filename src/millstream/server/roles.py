@@ -185,7 +185,7 @@ def deviations(
         name for (name, (must, _)), is_ in zip(ATTRIBUTES.items(), attributes, strict=True) if is_ is not must
     ]
     wrong += ["connection limit"] if allowed != connections else []
-    wrong += ["password"] if superuser and verifier != known.get(kind) else []
+    wrong += ["password"] if superuser and (verifier is None or verifier != known.get(kind)) else []
     settings = dict(pair.split("=", 1) for pair in pairs or [])
     wanted = {n: value for n, value in settings_of(kind).items() if superuser or n not in SUPERUSERS}
     wrong += sorted(n for n in settings.keys() | wanted.keys() if settings.get(n) != wanted.get(n))

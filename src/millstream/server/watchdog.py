@@ -21,13 +21,14 @@ from millstream.server import roles
 from millstream.server.errors import ServerError
 from millstream.server.home import ROLES
 from millstream.server.rights import GUIDE, is_superuser
+from millstream.server.role_lock import RoleLock
 from millstream.server.server import Server
 
 log = logging.getLogger("millstream.watchdog")
 
 LOOK_SECONDS = 0.5
 SLACK_SECONDS = 1.0  # PostgreSQL is first to end what is over a limit that it knows of
-RETRY_SECONDS = 5.0  # until the next look where one failed
+RETRY_SECONDS = 1.0  # until the next look where one failed
 MEMORY = {
     "reader": 512 * 2**20,
     "writer": 2 * 2**30,
@@ -47,7 +48,13 @@ select
     extract(epoch from clock_timestamp() - a.query_start)::float8,
     extract(epoch from clock_timestamp() - a.xact_start)::float8,
     extract(epoch from clock_timestamp() - a.state_change)::float8,
-    (select count(*) from pg_locks as l where l.pid = a.pid)
+    (select count(*) from pg_locks as l where l.pid = a.pid),
+    exists (
+        select from pg_locks as l where l.pid = a.pid and l.locktype = 'relation' and (
+            l.relation = any ('{pg_authid,pg_db_role_setting}'::regclass[]) and l.mode <> 'AccessShareLock'
+            or l.relation < 16384 and l.mode in ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
+        )
+    )
 from pg_stat_activity as a
 where a.usename = any (%s) and a.backend_type in ('client backend', 'parallel worker')
 """
@@ -75,6 +82,7 @@ class Session:
     transaction: float | None
     since: float | None  # that it has been in its state
     locks: int
+    meddles: bool  # it changes a role, or keeps others from a catalogue
 
     @property
     def kind(self) -> str:
@@ -98,6 +106,10 @@ def overstepped(session: Session, memory: int, queue: float) -> str | None:
         limit = limits.get(setting)
         if limit is not None and age is not None and age > seconds(limit) + SLACK_SECONDS:
             return f"{setting} is {limit}; it set its own away, and was at {age:.0f} s"
+    if session.meddles:
+        return (
+            "it changed its role, or locked a catalogue of the server; settings of a session are set with SET"
+        )
     if memory > MEMORY[session.kind]:
         return f"it used {memory / 2**20:.0f} MB of memory, and {MEMORY[session.kind] / 2**20:.0f} MB are allowed; ask for less at once"
     if session.locks > LOCKS:
@@ -141,6 +153,7 @@ class Watchdog:
         self._server: Server | None = None
         self._connection: psycopg.Connection | None = None
         self._passwords: dict[str, str] = {}
+        self._role_lock: RoleLock | None = None  # on an embedded server
         self._verifiers: dict[str, str] = {}  # of the passwords, as they were last seen
         self._told: set[tuple[int, datetime]] = set()  # sessions that were ended and may not have gone yet
         self._failure = ""
@@ -164,28 +177,36 @@ class Watchdog:
 
     def close(self) -> None:
         """Let go of the server."""
+        if self._role_lock is not None:
+            self._role_lock.close()
+        self._role_lock = None
         if self._connection is not None:
             self._connection.close()
         self._connection = None
 
     def look(self) -> None:
-        """Look once at roles and sessions."""
+        """Look once at sessions and roles; sessions first, since one may be in the way of mending its role."""
         server = self.find()
         if server is None:
             return
         if self._connection is None or server is not self._server:
             self.close()
             self._connect(server)
-        self._mend_roles()
+        assert self._connection is not None
         self._end_sessions()
+        self._mend_roles()
+        if self._role_lock is not None:
+            self._role_lock.look(self._connection)
 
     def _connect(self, server: Server) -> None:
         self._connection = psycopg.connect(
             server.dsn("owner"), autocommit=True, connect_timeout=10, application_name="millstream watchdog"
         )
         # it reads the same few statistics for ever, and must not wait for locks that others hold
-        self._connection.execute("select set_config('lock_timeout', '2s', false)")
+        self._connection.execute("select set_config('lock_timeout', '200ms', false)")
         self._server = server
+        if not server.external:
+            self._role_lock = RoleLock(server.dsn("owner"))
         self._passwords = {kind: _password(server, kind) for kind in roles.LIMITS}
         self._verifiers = {}
 
@@ -202,7 +223,16 @@ class Watchdog:
                 self._verifiers[kind] = verifier
                 wrong.remove("password")
             if wrong:
-                roles.make_role(self._connection, kind, password, self._connection.info.dbname, connections)
+                if self._role_lock is not None:
+                    self._role_lock.release()
+                try:
+                    roles.make_role(
+                        self._connection, kind, password, self._connection.info.dbname, connections
+                    )
+                except (psycopg.errors.LockNotAvailable, psycopg.errors.InternalError_) as error:
+                    # a session that changes it at this moment is ended at the next look
+                    log.warning("the role %s is being changed: %s", ROLES[kind], str(error).splitlines()[0])
+                    continue
                 log.warning(
                     "somebody changed %s of the role %s; it is set back (%s)",
                     ", ".join(wrong),
