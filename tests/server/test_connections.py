@@ -106,6 +106,10 @@ def test_a_full_server_says_who_has_its_connections(small: Server) -> None:
     with ExitStack() as held:
         held.enter_context(psycopg.connect(small.dsn("reader")))
         held.enter_context(psycopg.connect(small.dsn("owner")))
+        pid = small.pid
+        assert wait_until(
+            lambda: connections.who(pid)["owner"] == 1, 20
+        )  # those of before take a moment to end
         answer = interpret(small.home, small, error)
     assert answer.state == "full"
     assert answer.text == "sorry, too many clients already"

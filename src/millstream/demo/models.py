@@ -15,6 +15,7 @@ from millstream.demo.steps import DemoFailed
 from millstream.server import Home
 
 SOURCES = ("run", "--select", "sources,config.materialized:table_with_connector")
+ERASED = ("run", "--select", "+load_erased_ids")  # whom the embeddings leave out
 EVERYTHING = ("build", "--exclude", "resource_type:test")
 FILES = ("dbt_project.yml", "profiles.yml", "sql/**/*", "macros/**/*", "udfs/**/*.py", "udfs/**/*.yml")
 BAD = ("error", "fail", "runtime error", "skipped")

@@ -85,6 +85,8 @@ def prepare(steps: Steps, server: Server, settings: Settings, console: Console) 
         with steps.step("set rules and weights") as step:
             history.set_rules(step, server, project)
         with steps.step("train embeddings") as step:
+            if "load_erased_ids" not in deployed(owner):
+                models.deploy(models.ERASED, project, server.home, console)
             history.embed(step, server, console.is_terminal)
         with steps.step("deploy the views") as step:
             made = deploy_views(owner, server, project, console)

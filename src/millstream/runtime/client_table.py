@@ -18,6 +18,7 @@ locks so many keys at most (millstream.begin_insertion), beyond which the second
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -76,6 +77,11 @@ class ClientTable:
                 note_model(computed, self.name)
                 found[quote(column.name)] = scalar(computed)
         return found
+
+    @property
+    def triggers_mark(self) -> str:
+        """Tells the triggers that this release makes from those of another one."""
+        return hashlib.sha256("\n".join(self.triggers()).encode()).hexdigest()[:16]
 
     def create(self) -> list[str]:
         """Create the table, its queue, and the triggers that connect them."""

@@ -132,6 +132,7 @@ def create_table(
         "queue": queue(state),
         "pending": pending(state),
         "append_only": declared.append_only,
+        "triggers": source.clients.triggers_mark,
     }
     store.put_state(conn, State(state, schema, name, "table", ddl, path, {}, (state,), detail))
     store.put_relation(conn, store.Deployed(schema, name, "table", state, ddl, path))

@@ -57,7 +57,11 @@ def extend_table(
         conn.execute(statement.encode())
     columns = views.columns_of(conn, state.name, [c.name for c in declared.columns])
     solid = {c.name for c in declared.columns if not c.nullable}
-    detail = {**state.detail, "columns": [[n, t, n not in solid] for n, t in columns]}
+    detail = {
+        **state.detail,
+        "columns": [[n, t, n not in solid] for n, t in columns],
+        "triggers": source.clients.triggers_mark,
+    }
     conn.execute(
         "update millstream.state set definition = %s, path = %s, detail = %s where name = %s",
         [ddl, path, json.dumps(detail), state.name],

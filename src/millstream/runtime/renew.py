@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import logging
 
 import psycopg
 
@@ -11,6 +11,8 @@ from millstream.emit.names import quote
 from millstream.runtime.locks import enter_turn, only_a_moment, patiently
 from millstream.runtime.source import source_of
 from millstream.runtime.views import has_barrier
+
+log = logging.getLogger("millstream.worker")
 
 BARE = """
 select r.schema_name, r.name
@@ -22,8 +24,16 @@ where r.kind in ('view', 'materialized_view') and c.relkind = 'v'
 
 
 def renew(conn: psycopg.Connection) -> None:
-    """Do what is left to do; readers and writers are waited for, and not kept waiting."""
-    patiently(conn, lambda: renew_at_once(conn))
+    """Do what is left to do; readers and writers are waited for, and not kept waiting.
+
+    Where one of them stays, that is for the next start: what an earlier release has made works with this one.
+    """
+    try:
+        patiently(conn, lambda: renew_at_once(conn))
+    except psycopg.errors.LockNotAvailable:
+        log.warning(
+            "a client keeps a table or view locked; what this release makes otherwise is made at the next start"
+        )
 
 
 def renew_at_once(conn: psycopg.Connection) -> None:
@@ -40,15 +50,13 @@ def renew_at_once(conn: psycopg.Connection) -> None:
 def renew_triggers(conn: psycopg.Connection) -> None:
     """Make the triggers of every source again, if they are others than those that were made the last time."""
     states = [state for state in store.load(conn).states.values() if state.kind == "table"]
-    made = {state.name: source_of(state).clients.triggers() for state in states}
-    for name, statements in made.items():
-        mark = hashlib.sha256("\n".join(statements).encode()).hexdigest()[:16]
-        found = conn.execute("select detail ->> 'triggers' from millstream.state where name = %s", [name])
-        if found.fetchone() == (mark,):
+    for state in states:
+        clients = source_of(state).clients
+        if state.detail.get("triggers") == clients.triggers_mark:
             continue
-        for statement in statements:
+        for statement in clients.triggers():
             conn.execute(statement.encode())
         conn.execute(
             "update millstream.state set detail = detail || jsonb_build_object('triggers', %s::text) where name = %s",
-            [mark, name],
+            [clients.triggers_mark, state.name],
         )

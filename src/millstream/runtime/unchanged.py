@@ -12,7 +12,7 @@ from typing import Any
 
 import millstream
 from millstream.catalog.store import Catalogue, State
-from millstream.runtime import views
+from millstream.runtime import upgrade, views
 from millstream.runtime.draft import Draft
 from millstream.runtime.outcome import Deployed
 
@@ -49,7 +49,13 @@ def mark(
         if found.kind == "function" and (defined := json.loads(found.definition))
     }
     said = {key: meaning(catalogue, key) for key in reads}
-    asked = [" ".join(sql.split()), [list(columns) for columns in indexes], portable, compiler()]
+    asked = [
+        " ".join(sql.split()),
+        [list(columns) for columns in indexes],
+        portable,
+        compiler(),
+        upgrade.FORMAT,
+    ]
     return hashlib.sha256(json.dumps([asked, said, functions], sort_keys=True).encode()).hexdigest()
 
 
