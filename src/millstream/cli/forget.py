@@ -175,6 +175,7 @@ def clean_files(connection: psycopg.Connection, home: Path, ids: list[str], numb
         if path not in log:
             relation = relation_of(connection, path)
             others.append(f"{path.relative_to(home)}{f' ({relation})' if relation else ''}")
+    others += cleaned.left
     if not others:
         connection.execute(
             "update millstream.erasure set cleaned_at = clock_timestamp() where number = %s", [number]
@@ -184,6 +185,7 @@ def clean_files(connection: psycopg.Connection, home: Path, ids: list[str], numb
         "logs": list(cleaned.scrubbed),
         "remains": others,
         "write_ahead_log_files": len(log),
+        "ids_too_short_for_files": cleaned.untold,
     }
 
 
@@ -220,6 +222,11 @@ def tell(report: dict[str, Any], *, as_json: bool) -> None:
         )
         for path in report["remains"]:
             click.echo(f"  {path} still has something of them: run the command again when nobody uses it")
+        if report["ids_too_short_for_files"]:
+            click.echo(
+                f"  {report['ids_too_short_for_files']} ids have fewer than 3 bytes and cannot be told apart in files:"
+                " every table was rewritten, and nothing was looked for"
+            )
         if report["write_ahead_log_files"]:
             click.echo(
                 f"  the write-ahead log has it in {report['write_ahead_log_files']} files until they are used again"
