@@ -190,6 +190,33 @@ def test_the_owner_forgets_in_sql_and_nobody_else(shop: Shop, mark: str) -> None
     assert in_relations(shop.owner, mark) == set()
 
 
+def test_files_are_cleaned_after_an_erasure_that_left_them(shop: Shop, mark: str) -> None:
+    """In SQL, nothing cleans files; nor does a command that dies on its way."""
+    shop.event(f"1-{mark}", mark, "item-1")
+    shop.flush()
+    shop.owner.execute("call millstream.forget(%s)", [mark])
+    [(number,)] = shop.owner.execute("select max(number) from millstream.erasure").fetchall()
+    shop.owner.execute("checkpoint")
+    assert in_files(shop.home, mark)
+    kept = shop.program("forget", "--keep-files")
+    assert kept.returncode == 0, kept.stderr
+    assert "left bytes in files: `millstream forget`" in kept.stderr
+    assert number in shop.forget("--dry-run")["uncleaned"]
+    assert in_files(shop.home, mark)
+    answer = shop.program("forget")
+    assert answer.returncode == 0, answer.stderr
+    assert "rewriting every table" in answer.stderr
+    assert in_files(shop.home, mark) == set()
+    row = shop.owner.execute(
+        "select cleaned_at > done_at from millstream.erasure where number = %s", [number]
+    ).fetchone()
+    assert row == (True,)
+    row = shop.owner.execute(
+        "select count(*) from millstream.erasure where done_at is not null and cleaned_at is null"
+    ).fetchone()
+    assert row == (0,)
+
+
 def test_two_at_once_forget_the_same_and_others(shop: Shop, mark: str) -> None:
     people = [mark, f"x-{mark}", f"y-{mark}"]
     for person in people:

@@ -52,8 +52,9 @@ def command(
 
     Removes every row that names them, under all ids that they ever had, from sources, raw messages and views, from
     what was set aside, from samples of errors and feeds of changes, and from files. What comes late stays out: of
-    each id a keyed hash is kept. It cannot be taken back. Without USER it forgets whom erased_users names, and
-    removes what came late of those forgotten before.
+    each id a keyed hash is kept. It cannot be taken back. Without USER it forgets whom erased_users names,
+    removes what came late of those forgotten before, and cleans files after erasures that ended before theirs were:
+    it rewrites every table then.
 
     \b
     Example:
@@ -73,16 +74,24 @@ def command(
     running = server.connect(home.path)
     with deploy.connect(running.dsn("owner")) as connection:
         visitors: list[str] = []
+        after: dict[str, Any] = {}
         if not users and listed is None:
             ids, visitors = late(connection)
+            if not ids and not count(connection, People(set(), set(visitors), linked)):
+                visitors = []  # what is left of them names somebody else
+            if not running.external:
+                after = finish(connection, change=not keep_files and not dry_run)
             if not ids and not visitors:
-                click.echo("{}" if as_json else "nobody is left to forget")
+                if not as_json and not after:
+                    click.echo("nobody is left to forget")
+                elif as_json:
+                    click.echo(json.dumps(after, indent=2))
                 return
         refuse_nobody(ids or visitors)
         people = People(set(ids), set(visitors), linked)
         removed = dict(count(connection, people))
         if dry_run:
-            tell_plan(people, removed, as_json=as_json)
+            tell_plan(people, removed, after, as_json=as_json)
             return
         # one that was killed is being started again
         if not wait_until(lambda: worker_connected(connection), WORKER_SECONDS):
@@ -91,7 +100,7 @@ def command(
         report = wait(connection, number)
         if not keep_files and not running.external:
             report |= clean_files(connection, home.path, people.everything, number)
-    report["seconds"] = round(time.monotonic() - began, 2)
+    report |= after | {"seconds": round(time.monotonic() - began, 2)}
     tell(report, as_json=as_json)
 
 
@@ -100,6 +109,25 @@ def late(connection: psycopg.Connection) -> tuple[list[str], list[str]]:
     row = connection.execute(LATE).fetchone()
     assert row is not None
     return row[0], row[1]
+
+
+def finish(connection: psycopg.Connection, *, change: bool) -> dict[str, Any]:
+    """Clean files after erasures that ended before theirs were, or only say how many there are; returns the report."""
+    from millstream.runtime.erasure.unfinished import clean_after, uncleaned
+
+    numbers = uncleaned(connection)
+    if not numbers:
+        return {}
+    many = f"{len(numbers)} {'erasure has' if len(numbers) == 1 else 'erasures have'} left bytes in files"
+    if not change:
+        click.echo(f"{many}: `millstream forget`, with nothing after it, rewrites every table", err=True)
+        return {"uncleaned": numbers}
+    click.echo(f"{many}: rewriting every table, which may take long", err=True)
+    done, left = clean_after(connection, numbers)
+    click.echo(f"{len(done)} tables rewritten", err=True)
+    for name in left:
+        click.echo(f"  {name} was in use: run the command again when nobody uses it", err=True)
+    return {"uncleaned": numbers if left else [], "tables": len(done), "in_use": left}
 
 
 def refuse_nobody(ids: list[str]) -> None:
@@ -189,11 +217,11 @@ def clean_files(connection: psycopg.Connection, home: Path, ids: list[str], numb
     }
 
 
-def tell_plan(people: People, removed: dict[str, int], *, as_json: bool) -> None:
+def tell_plan(people: People, removed: dict[str, int], after: dict[str, Any], *, as_json: bool) -> None:
     """Print what would be forgotten."""
     plan = {"ids": sorted(people.ids), "visitors": sorted(people.visitors), "rows": removed}
     if as_json:
-        click.echo(json.dumps(plan, indent=2, ensure_ascii=False))
+        click.echo(json.dumps(plan | after, indent=2, ensure_ascii=False))
         return
     click.echo(f"would forget {', '.join(plan['ids'])}")
     if people.visitors:
