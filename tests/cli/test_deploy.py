@@ -206,6 +206,40 @@ def test_a_plan_that_is_refused_changes_nothing_and_names_the_remedy(shop: Shop)
     assert shop.actions()["popular"] == "change"
 
 
+def test_a_view_that_nothing_reads_becomes_a_table(shop: Shop) -> None:
+    shop.deploy("--yes")
+    shop.click("a", "a")
+    shop.edit("serve_popular", "'view'", "'table'")
+    assert shop.plan("--dry-run")["by_name"]["serve_popular"] == ("change", "was a view")
+    shop.deploy("--yes")
+    assert shop.popular() == [("a", 2)]
+    assert "nothing to do" in shop.deploy("--yes").output
+    back = shop.plan("--rollback", "--yes", status=1)["by_name"]["serve_popular"]
+    assert back[0] == "refuse"
+    assert "change the models back" in back[1]
+
+    shop.edit("serve_popular", "'table'", "'view'")
+    action, reason = shop.plan("--dry-run", status=1)["by_name"]["serve_popular"]
+    assert action == "refuse"
+    assert "is deployed as a table, whose rows would be lost" in reason
+    assert "dbt run --full-refresh --select serve_popular+" in reason
+    dbt_run(shop, "--full-refresh", "--select", "serve_popular+")
+    assert "nothing to do" in shop.deploy("--yes").output
+
+
+def test_a_view_that_is_read_becomes_a_table_only_under_full_refresh(shop: Shop) -> None:
+    shop.deploy("--yes")
+    shop.click("a", "a")
+    shop.edit("popular", "'materialized_view'", "'table'")
+    action, reason = shop.plan("--yes", status=1)["by_name"]["popular"]
+    assert action == "refuse"
+    assert f"is deployed as a materialized_view, which {shop.schema}.serve_popular reads" in reason
+    assert "dbt run --full-refresh --select popular+" in reason
+    dbt_run(shop, "--full-refresh", "--select", "popular+")
+    assert shop.popular() == [("a", 2)]
+    assert "nothing to do" in shop.deploy("--yes").output
+
+
 def test_a_model_that_is_refused_leaves_what_runs(shop: Shop) -> None:
     shop.deploy("--yes")
     shop.click("a", "a")

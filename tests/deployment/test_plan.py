@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from millstream.deployment import risingwave
 from millstream.deployment.definition import Definition, in_order, read_manifest
 from millstream.deployment.plan import Difference, Plan, Running, make_plan
 
@@ -107,3 +108,13 @@ def test_a_manifest_is_read_in_dependency_order_through_ephemeral_models() -> No
 def test_a_cycle_ends() -> None:
     definitions = wanted(("a", "view", ("b",)), ("b", "view", ("a",)))
     assert [each.name for each in in_order(definitions)] == ["a", "b"]
+
+
+def test_on_risingwave_too_a_view_does_not_silently_stay_where_rows_are_wanted() -> None:
+    (table,) = wanted(("counts", "rows", ()))
+    compare = risingwave.compare({})
+    assert compare(
+        table, Running(table.key, "table", risingwave.Object("public", "counts", "table", {}))
+    ) == (Difference())
+    view = Running(table.key, "view", risingwave.Object("public", "counts", "view", {}))
+    assert compare(table, view).remedy == "drop it, or choose another name"

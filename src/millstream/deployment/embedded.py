@@ -12,7 +12,7 @@ from psycopg import sql
 
 from millstream.catalog import store
 from millstream.deployment.definition import Definition, in_order
-from millstream.deployment.deployed import definitions, with_reads
+from millstream.deployment.deployed import QUERIES, definitions, with_reads
 from millstream.deployment.plan import HELD, Difference, Plan, Running, Say, Step, make_plan
 from millstream.errors import MillstreamError, Refused
 from millstream.front.ddl import parse_table
@@ -49,18 +49,23 @@ def snapshot(conn: psycopg.Connection) -> list[Definition]:
 def plan(wanted: Sequence[Definition], found: Mapping[str, Running], root: Path) -> Plan:
     """What a deploy of these definitions would do."""
     asked = [each for each in wanted if each.kind not in IGNORED]
-    return make_plan(TARGET, asked, found, lambda d, r: compare(d, r, root), REBUILT, TRANSPARENT)
+
+    def compare_with_readers(definition: Definition, current: Running) -> Difference:
+        readers = [key for key, other in found.items() if current.key in other.detail.reads]
+        return compare(definition, current, root, readers)
+
+    return make_plan(TARGET, asked, found, compare_with_readers, REBUILT, TRANSPARENT)
 
 
-def compare(wanted: Definition, current: Running, root: Path | None) -> Difference:
-    """Why a definition is not what runs. With no `root` both are definitions that ran."""
+def compare(
+    wanted: Definition, current: Running, root: Path | None, readers: Sequence[str] = ()
+) -> Difference:
+    """Why a definition is not what runs, which `readers` read. With no `root` both are definitions that ran."""
     before: Definition = current.detail
-    if wanted.kind == "rows":
+    if (wanted.kind, current.kind) == ("rows", "table"):
         return Difference()
     if wanted.kind != current.kind:
-        if {wanted.kind, current.kind} <= {"view", "materialized_view"}:
-            return Difference(f"was a {current.kind}")
-        return Difference(f"is deployed as a {current.kind}", remedy="drop it, or choose another name")
+        return _compare_kinds(wanted, current, readers, back=root is None)
     match wanted.kind:
         case "table":
             return _compare_tables(wanted, before)
@@ -71,6 +76,25 @@ def compare(wanted: Definition, current: Running, root: Path | None) -> Differen
     if wanted.kind == "materialized_view" and _columns(wanted) != _columns(before):
         return Difference("its indexes changed")
     return Difference()
+
+
+def _compare_kinds(wanted: Definition, current: Running, readers: Sequence[str], *, back: bool) -> Difference:
+    """What dbt does without --full-refresh is a change: to drop what nothing reads and holds no rows of its own."""
+    if {wanted.kind, current.kind} <= set(QUERIES):
+        return Difference(f"was a {current.kind}")
+    reason = f"is deployed as a {current.kind}"
+    if "function" in (wanted.kind, current.kind):
+        return Difference(reason, remedy="drop it, or choose another name")
+    again = (
+        f"`dbt run --full-refresh --select {wanted.name}+` drops it and what reads it, and builds them again"
+    )
+    if back:
+        return Difference(reason, remedy=f"change the models back; then {again}")
+    if current.kind == "table":
+        return Difference(f"{reason}, whose rows would be lost", remedy=again)
+    if readers:
+        return Difference(f"{reason}, which {', '.join(readers)} reads", remedy=again)
+    return Difference(f"was a {current.kind}")
 
 
 def _columns(definition: Definition) -> list[list[str]]:
