@@ -37,8 +37,7 @@ class Pace:
 
     def _begin(self) -> None:
         self._end()
-        if self._target is None:
-            self._target = Target(self._dsn)
+        assert self._target is not None
         self._unseen = 0
         self._waiting = self._waiter.submit(self._target.flush)
 
@@ -48,6 +47,7 @@ class Pace:
             waiting.result()
 
     def __enter__(self) -> Self:
+        self._target = Target(self._dsn)  # before anything is sent: nothing is begun that could not end
         return self
 
     def __exit__(

@@ -25,6 +25,7 @@ MAX_PARAMETERS = 60_000
 MAX_INSERT_ROWS = 1_000
 FLUSH_TRIES = 5
 FETCH = 2_000
+FULL = ("too many connections for", "too many clients")  # in the words of a server that lets nobody in
 # SQLSTATE classes in which the server refuses a row: data exception, integrity constraint, a limit of the
 # program (a key that is too long), raised by a trigger.
 ROW_ERRORS = ("22", "23", "54", "P0")
@@ -39,6 +40,12 @@ class Target:
         try:
             self.connection = psycopg.connect(dsn, autocommit=True, application_name=application)
         except psycopg.Error as error:
+            if any(words in str(error) for words in FULL):
+                raise LoaderError(
+                    f"the writer role has no connection left ({str(error).strip()}), and a load takes three; "
+                    "`millstream status` says who has them. End some, share them through a pool, or give more: "
+                    "`millstream down`, then `millstream up --writers N`; a load that is repeated goes on from there"
+                ) from error
             raise LoaderError(
                 f"cannot connect to the server ({str(error).strip()}); start it with `millstream up`, or give the DSN "
                 "of the writer role with --dsn or MILLSTREAM_WRITER_DSN"

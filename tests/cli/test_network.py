@@ -71,6 +71,25 @@ def test_connections_are_remembered_and_changed_by_down_and_up(program: Program)
     assert (roles["millstream_reader"]["limit"], roles["millstream_writer"]["limit"]) == (7, 3)
 
 
+def test_a_role_without_a_connection_left_is_told_with_who_has_them_and_how_to_give_more(
+    program: Program, tmp_path: Path
+) -> None:
+    assert program("up", "--readers", "1", "--writers", "3").returncode == 0
+    log = tmp_path / "clicks.csv"
+    log.write_text("user,sku,event,ts\na,lamp,view,1772366400\n")
+    with (
+        psycopg.connect(program("dsn").stdout.strip()),
+        psycopg.connect(program("dsn", "--role", "writer").stdout.strip()),
+    ):
+        answer = program("recommend", "a")
+        loaded = program("load", str(log))
+    assert answer.returncode == loaded.returncode == 1
+    assert "error: no connection is free" in answer.stderr and "does not answer" not in answer.stderr
+    assert "millstream status" in answer.stderr and "--readers N" in answer.stderr
+    assert "the writer role has no connection left" in loaded.stderr
+    assert "millstream status" in loaded.stderr and "millstream up --writers N" in loaded.stderr
+
+
 def test_with_tls_applications_get_in_encrypted_on_the_port_that_they_know(program: Program) -> None:
     assert program("up").returncode == 0
     before = program("dsn").stdout.strip()
@@ -117,7 +136,7 @@ def test_a_port_that_is_taken_is_said_when_tls_is_asked_for(program: Program) ->
 
 
 def test_status_tells_a_full_server_from_a_dead_one(program: Program) -> None:
-    assert program("up", "--readers", "2", "--writers", "2").returncode == 0
+    assert program("up", "--readers", "2", "--writers", "3").returncode == 0
     held = []
     try:
         dsn = program("dsn", "--role", "owner").stdout.strip()

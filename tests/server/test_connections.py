@@ -15,10 +15,10 @@ import pytest
 import millstream.server
 from millstream.server import Home, Server, ServerError, connections
 from millstream.server.answer import interpret
-from millstream.server.options import Options, read_options, write_options
+from millstream.server.options import Options, checked, read_options, write_options
 from millstream.server.process import wait_until
 
-SMALL = Options(readers=3, writers=2)
+SMALL = Options(readers=2, writers=3)
 
 
 @contextmanager
@@ -60,6 +60,12 @@ def test_each_role_has_the_connections_that_the_home_says(small: Server) -> None
             assert gets_in(small, "owner")
 
 
+def test_fewer_writers_than_a_load_takes_are_refused() -> None:
+    with pytest.raises(ServerError, match="writers is 2; .* from 3 to .*: a load takes three connections"):
+        checked(Options(writers=2))
+    assert checked(Options(writers=3)).writers == 3
+
+
 def test_a_hundred_readers_get_in_by_default(shared: Server) -> None:
     with ExitStack() as held:
         for _ in range(100):
@@ -97,7 +103,7 @@ def test_few_logins_under_way_are_left_alone(small: Server) -> None:
 
 def test_a_full_server_says_who_has_its_connections(small: Server) -> None:
     assert small.pid is not None
-    most = 3 + 2 + 100
+    most = SMALL.readers + SMALL.writers + 100
     with ExitStack() as held, pytest.raises(psycopg.OperationalError) as refused:
         held.enter_context(psycopg.connect(small.dsn("reader")))
         for _ in range(most):
@@ -161,6 +167,6 @@ def test_a_mistake_in_the_settings_is_named_before_anything_starts(
 def test_settings_are_written_to_be_read_and_edited(home: Path) -> None:
     home.mkdir()
     write_options(home, SMALL)
-    assert json.loads((home / "settings.json").read_text())["readers"] == 3
+    assert json.loads((home / "settings.json").read_text())["readers"] == SMALL.readers
     (home / "settings.json").write_text('{"readers": 7}')
     assert read_options(home) == Options(readers=7)

@@ -12,6 +12,7 @@ import psycopg
 
 from millstream.errors import MillstreamError
 from millstream.server import Home
+from millstream.server.answer import REMEDIES, meaning
 from millstream.server.disk import explain
 
 HELP = """Real-time recommendations as streaming SQL.
@@ -39,6 +40,13 @@ class Failure(click.ClickException):
         click.echo(head + self.message, err=True)
 
 
+def no_connection(text: str) -> str:
+    """What to say where the server let nobody in, or went away; `text` is the driver's."""
+    if meaning(text) == "full":
+        return f"no connection is free: {text}\nmillstream status says who has them. {REMEDIES['full']}"
+    return f"the server does not answer: {text}\nLook with: millstream status"
+
+
 class Commands(click.Group):
     """A group whose commands may raise MillstreamError: the user sees what, where and the remedy."""
 
@@ -55,9 +63,7 @@ class Commands(click.Group):
                 raise
             raise Failure(explain(error, ctx.obj.path)) from error
         except psycopg.OperationalError as error:
-            raise Failure(
-                f"the server does not answer: {str(error).strip()}\nLook with: millstream status"
-            ) from error
+            raise Failure(no_connection(str(error).strip())) from error
 
 
 def make_group(commands: Sequence[click.Command]) -> click.Group:

@@ -240,7 +240,8 @@ def _add_connections(table: Table, found: dict[str, Any]) -> None:
         short.append(f"{found['logins']} logins that have not come to their end")
     if short:
         table.add_row(
-            "connections", f"[yellow]{', '.join(short)}[/]; share them (a pool), or millstream up --readers N"
+            "connections",
+            f"[yellow]{', '.join(short)}[/]; share them (a pool), or millstream up --readers N, --writers N",
         )
 
 

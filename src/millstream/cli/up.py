@@ -40,7 +40,9 @@ START_SECONDS = 180.0
     " Fixed at the first tick of a database. Default: the database's, at first wall.",
 )
 @click.option("--readers", type=int, help="Connections that readers may have at once. Default: 100.")
-@click.option("--writers", type=int, help="Connections that writers may have at once. Default: 20.")
+@click.option(
+    "--writers", type=int, help="Connections that writers may have at once, 3 or more. Default: 20."
+)
 @click.option(
     "--listen",
     multiple=True,

@@ -28,7 +28,7 @@ MEANINGS = (
 )
 REMEDIES = {
     "full": "Let applications share connections (docs/howto/security.md has a pool), or give them more: millstream down, "
-    "then millstream up --readers N. To end one now: select pg_terminate_backend(pid)",
+    "then millstream up --readers N or --writers N. To end one now: select pg_terminate_backend(pid)",
     "starting": "Wait: it will be ready in a moment",
     "recovering": "Wait: it replays its log after a crash, and loses nothing",
     "stopping": "Wait until it has ended, then: millstream up",
@@ -37,6 +37,11 @@ REMEDIES = {
     "down": "millstream up",
     "silent": "It runs and does not answer: see its log, then millstream down and millstream up",
 }
+
+
+def meaning(text: str) -> str:
+    """The state that the server's words mean, empty where they are of none."""
+    return next((state for words, state in MEANINGS if words in text), "")
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,7 @@ class Answer:
 def interpret(home: Home, server: Server | None, error: psycopg.Error | None) -> Answer:
     """Say what it means that `server` was not found (None), or did not let its owner in."""
     text = str(error).strip().splitlines()[-1].rpartition("FATAL:  ")[2] if error is not None else ""
-    state = next((meaning for words, meaning in MEANINGS if words in text), "")
+    state = meaning(text)
     pid = server.pid if server is not None else None
     if not state and not (server is not None and server.external):
         state, pid = _look(home)

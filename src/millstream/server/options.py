@@ -13,6 +13,8 @@ from millstream.server.files import write_whole
 FILE = "settings.json"
 SELF_SIGNED = "self-signed"
 MOST = 10_000
+LEAST = {"readers": 1, "writers": 3, "authentication_seconds": 1}
+WHY = {"writers": ": a load takes three connections at once"}
 
 
 @dataclass(frozen=True)
@@ -82,10 +84,12 @@ def checked(options: Options) -> Options:
 
 def check(options: Options) -> None:
     """Raise ValueError or TypeError, with the remedy, where the options do not make sense."""
-    for name in ("readers", "writers", "authentication_seconds"):
+    for name, least in LEAST.items():
         value = getattr(options, name)
-        if type(value) is not int or not 1 <= value <= MOST:
-            raise ValueError(f"{name} is {value!r}; it must be a number from 1 to {MOST:,}")
+        if type(value) is not int or not least <= value <= MOST:
+            raise ValueError(
+                f"{name} is {value!r}; it must be a number from {least} to {MOST:,}{WHY.get(name, '')}"
+            )
     for address in options.listen:
         try:
             ip_address(address)
