@@ -51,7 +51,7 @@ def make_items(
     """Insert the items that only events name, each with `stock` units; a row that is there is never changed.
 
     Unless that is `wanted` or not, it is done where nobody keeps a catalogue: where `items` is empty, or holds only what
-    this function would make, as after a load that was killed. Returns how many items were made.
+    this function would make, as after a load that was killed. Names that another log brought count as a catalogue. Returns how many items were made.
     """
     made = {item.item_id: _moved_item(item, offset) for item in source.items()} if wanted is not False else {}
     if wanted is None and _is_kept(target, made):

@@ -55,7 +55,7 @@ guess = click.option(
 items_from_events = click.option(
     "--items-from-events/--no-items-from-events",
     default=None,
-    help="Make items, called by their ids, of what only events name; no row of items is changed.  [if items is empty]",
+    help="Make items, called by their ids, of what only events name; no row of items is changed.  [if no item of another source has a name]",
 )
 
 

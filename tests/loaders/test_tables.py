@@ -137,6 +137,18 @@ def test_a_catalogue_is_never_changed_by_events_and_what_it_lacks_is_told(
     assert "without a row" not in ran(path).output
 
 
+def test_names_that_another_log_brought_count_as_a_catalogue(
+    ran: Ran, owner: psycopg.Connection, tmp_path: Path
+) -> None:
+    """As docs/howto/load-your-data.md says, with its remedy."""
+    header = "user,sku,product_name,event,ts\n"
+    ran(written(tmp_path / "clicks.csv", f"{header}a,lamp,LAMP,view,1772366400\n"))
+    other = written(tmp_path / "other.csv", f"{header}a,chair,CHAIR,view,1772366401\n")
+    assert "without a row in `items`: 1;" in ran(other).output
+    assert "items made of what these events name: 1;" in ran(other, "--items-from-events").output
+    assert rows(owner, "select name from items order by 1") == [("CHAIR",), ("LAMP",)]
+
+
 def test_made_items_may_be_refused(ran: Ran, owner: psycopg.Connection, tmp_path: Path) -> None:
     path = write_jsonl(tmp_path / "log.jsonl", [fields(0)])
     assert "without a row in `items`: 1;" in ran("jsonl", str(path), "--no-items-from-events").output
