@@ -106,7 +106,10 @@ def test_with_tls_applications_get_in_encrypted_on_the_port_that_they_know(progr
     assert gets_in(before)  # this machine needs no TLS
     with psycopg.connect(program("dsn", "--local").stdout.strip()) as connection:
         assert not connection.pgconn.ssl_in_use and connection.info.port != port
-    assert f"@db.example.com:{port}/" in program("dsn", "--host", "db.example.com").stdout
+    elsewhere = program("dsn", "--host", "db.example.com")
+    assert f"@db.example.com:{port}/" in elsewhere.stdout
+    assert "warning: the certificate does not name db.example.com" in elsewhere.stderr
+    assert program("dsn", "--host", "localhost").stderr == ""
     told = program("status")
     assert told.returncode == 0 and f"127.0.0.1 port {port}, certificate until 2" in told.stdout
 

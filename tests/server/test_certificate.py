@@ -121,6 +121,23 @@ def test_a_self_signed_one_names_this_machine_and_the_addresses(tmp_path: Path) 
     assert {"127.0.0.1", "10.1.2.3"} <= addresses and "0.0.0.0" not in addresses
 
 
+def test_listening_everywhere_names_the_addresses_of_the_machine_as_they_are_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = Options(certificate="self-signed", listen=("0.0.0.0",), port=1)
+    own = certificate._own()
+    path = made_for(tmp_path, options).path
+    before = path.read_bytes()
+    assert all(certificate.unnamed(path, address) == [] for address in (*own, "LOCALHOST", "::1", "0:0::1"))
+    assert "localhost" in certificate.unnamed(path, "db.example.com")
+    assert made_for(tmp_path, options).path.read_bytes() == before
+
+    monkeypatch.setattr(certificate, "_own", lambda: ["198.51.100.7"])  # as after a move to another network
+    assert made_for(tmp_path).path.read_bytes() == before
+    assert made_for(tmp_path, options).path.read_bytes() != before
+    assert certificate.unnamed(path, "198.51.100.7") == []
+
+
 def test_a_self_signed_one_is_renewed_in_time_and_copies_of_its_authority_hold(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import click
 
 from millstream import server
-from millstream.server import ROLES, Home
+from millstream.server import ROLES, Home, Server
 from millstream.server.address import FORMS
+from millstream.server.options import SELF_SIGNED
 
 
 @click.command(name="dsn")
@@ -44,4 +45,25 @@ def command(home: Home, role: str, form: str, host: str | None, local: bool) -> 
     running = server.connect(home.path)
     if local and host is not None:
         raise click.UsageError("--local is this machine, and needs no --host")
+    if host is not None:
+        warn_of_name(running, host)
     click.echo(FORMS[form](running.dsn(role) if local else running.public_dsn(role, host)))
+
+
+def warn_of_name(running: Server, host: str) -> None:
+    """Say on stderr where `verify-full` would refuse the server under this name."""
+    if running.external or running.options.certificate != SELF_SIGNED:
+        return
+    from millstream.server.certificate import FOLDER, unnamed
+
+    try:
+        names = unnamed(running.home.path / FOLDER / "server.crt", host)
+    except (OSError, ValueError):
+        return  # `status` says what is wrong with a certificate
+    if names:
+        click.echo(
+            f"warning: the certificate does not name {host}, so sslmode=verify-full refuses it. It names "
+            f"{', '.join(names)}: use one of these, or sslmode=verify-ca, or a certificate for that name "
+            "(millstream up --tls CERT KEY)",
+            err=True,
+        )

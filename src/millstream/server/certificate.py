@@ -187,13 +187,30 @@ def _lasts(certificate: x509.Certificate) -> bool:
 
 
 def _names(options: Options) -> list[x509.GeneralName]:
-    """What a self-signed certificate is for: this machine under its names, and the addresses that are listened on."""
+    """What a self-signed certificate is for: this machine under its names, and the addresses that are listened on.
+
+    Where that is all of them, the machine's own, as they are now.
+    """
     hosts = dict.fromkeys(["localhost", socket.gethostname()])
-    addresses = [ip_address(text) for text in ("127.0.0.1", "::1", *options.listen)]
+    everywhere = any(ip_address(text).is_unspecified for text in options.listen)
+    own = _own() if everywhere else []
+    addresses = [ip_address(text) for text in ("127.0.0.1", "::1", *options.listen, *own)]
     return [
         *(x509.DNSName(host) for host in hosts if host.isascii()),
         *(x509.IPAddress(address) for address in dict.fromkeys(addresses) if not address.is_unspecified),
     ]
+
+
+def _own() -> list[str]:
+    """The addresses from which this machine would speak to others; nothing is sent to find out."""
+    found = []
+    for family, other in ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")):
+        with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect(
+                (other, 9)
+            )  # an address of the documentation: of a datagram socket only the route is sought
+            found.append(str(probe.getsockname()[0]))
+    return found
 
 
 def _resolved() -> list[x509.GeneralName]:
@@ -202,6 +219,14 @@ def _resolved() -> list[x509.GeneralName]:
         found = socket.getaddrinfo(socket.gethostname(), None, type=socket.SOCK_STREAM)
         return [x509.IPAddress(ip_address(place[4][0])) for place in found if "%" not in str(place[4][0])]
     return []
+
+
+def unnamed(path: Path, host: str) -> list[str]:
+    """The names of a certificate, if `host` is none of them; empty if it is. Raises OSError and ValueError."""
+    names = _names_in(x509.load_pem_x509_certificate(path.read_bytes()))
+    with suppress(ValueError):
+        host = str(ip_address(host))
+    return [] if host.lower() in {name.lower() for name in names} else names
 
 
 def _names_in(certificate: x509.Certificate) -> list[str]:
