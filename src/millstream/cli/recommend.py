@@ -8,6 +8,7 @@ from dataclasses import asdict
 
 import click
 import psycopg
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -16,6 +17,9 @@ from millstream import server
 from millstream.serve.recommend import Recommendation, recommend
 from millstream.serve.statement import DRIVERS, statement
 from millstream.server import Home
+
+PIPED = 10_000  # characters of a line
+WHOLE = ("rank", "item", "score")  # columns that are never cut or broken
 
 
 @click.command(name="recommend")
@@ -69,23 +73,32 @@ def command(
         click.echo(json.dumps([asdict(row) for row in rows], indent=2, default=str))
         return
     console = Console(highlight=False)
-    console.print(table_of(rows))
+    if not console.is_terminal:
+        console.width = PIPED  # one line a row, whatever reads it
+    console.print(table_of(rows), crop=False)
     console.print(f"{len(rows)} rows for user {escape(user)} in {milliseconds:.1f} ms", style="dim")
 
 
 def table_of(rows: list[Recommendation]) -> Table:
-    """A list for people."""
+    """A list for people. Where it is wider than the terminal, names and reasons go on in the next line."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for column in ("rank", "item", "name", "score", "strategy", "reason", "source"):
-        table.add_column(column, no_wrap=True, justify="right" if column in ("rank", "score") else "left")
-    for row in rows:
-        table.add_row(
-            str(row.rank),
-            escape(row.item_id),
-            escape(row.name),
-            "" if row.score is None else f"{row.score:.3f}",
-            row.strategy,
-            escape(row.reason_text or ""),
-            row.source,
+    texts = {
+        "rank": [str(row.rank) for row in rows],
+        "item": [row.item_id for row in rows],
+        "name": [row.name for row in rows],
+        "score": ["" if row.score is None else f"{row.score:.3f}" for row in rows],
+        "strategy": [row.strategy for row in rows],
+        "reason": [row.reason_text or "" for row in rows],
+        "source": [row.source for row in rows],
+    }
+    for column, cells in texts.items():
+        table.add_column(
+            column,
+            justify="right" if column in ("rank", "score") else "left",
+            no_wrap=column in WHOLE,
+            min_width=max(map(cell_len, [column, *cells])) if column in WHOLE else None,
+            overflow="fold",
         )
+    for row_cells in zip(*texts.values(), strict=True):
+        table.add_row(*map(escape, row_cells))
     return table
