@@ -34,6 +34,7 @@ from loaders.mapping_options import (
     guess,
     items_from_events,
     mapped,
+    misfit,
     open_mapped,
     require_columns,
     show_guess,
@@ -45,6 +46,7 @@ from loaders.rejects import Rejects, RejectsFile, RejectsRelation
 from loaders.replay import BATCH, Schedule
 from loaders.replay import replay as replay_source
 from loaders.reports import (
+    ALL_REJECTED,
     echo,
     fail_without_rows,
     print_embedded,
@@ -134,7 +136,8 @@ def load(
     no events are kept apart with their place and the reason. With --to the events go to a Kafka topic, keyed by person;
     the catalogue goes to the server then only if --dsn says where it is.
 
-    Exit status: 0 when rows are there, or the log has none; 2 when every row was rejected; 1 when the load could not
+    Exit status: 0 when rows are there, or the log has none; 2 when every row was rejected, or left out as nothing that
+    the format reads; 1 when the load could not
     go on.
     """
     with _errors():
@@ -158,7 +161,7 @@ def load(
                     show_progress=progress,
                 )  # fmt: skip
             print_produced(produced, to, rejects, as_json=as_json)
-            fail_without_rows(produced.sent, produced.rejected)
+            _fail_without_events(source, source_format, produced.sent, produced.rejected)
             return
         if rate or partitions or properties:
             raise LoaderError("--rate, --partitions and --properties are for Kafka: give the topic with --to")
@@ -193,7 +196,7 @@ def load(
         print_load(loaded, rejects, as_json=as_json)
         if not as_json:
             echo(told_after(source))
-        fail_without_rows(loaded.sent + loaded.already_there, loaded.rejected)
+        _fail_without_events(source, source_format, loaded.sent + loaded.already_there, loaded.rejected)
 
 
 load.help = with_formats(load.help, *SUMMARIES.items(), (raw.NAME, raw.SUMMARY))
@@ -251,7 +254,7 @@ def replay(
     Events that are there already are left out, so a replay goes on after the last one, and a replay after a load starts
     where the load ended, moved by the same offset. The schedule does not wait for the server: a lag is shown, not hidden.
     Ctrl-C stops after the events that are under way. With --to the events go to a Kafka topic, from --since on.
-    The exit status is that of load: 2 when every row was rejected.
+    The exit status is that of load: 2 when every row was rejected or left out.
     """
     with _errors(), _stop_on_interrupt() as stop:
         folder = find_home(home)
@@ -266,7 +269,7 @@ def replay(
                     begin_at=shift_to, show_progress=progress,
                 )  # fmt: skip
             print_produced(produced, to, rejects, as_json=as_json)
-            fail_without_rows(produced.sent, produced.rejected)
+            _fail_without_events(source, source_format, produced.sent, produced.rejected)
             return
         if partitions or properties:
             raise LoaderError("--partitions and --properties are for Kafka: give the topic with --to")
@@ -278,7 +281,7 @@ def replay(
                 shift_to=shift_to, rejects=rejects, stop=stop, batch=batch, show_progress=progress,
             )  # fmt: skip
         print_replay(replayed, rejects, as_json=as_json)
-        fail_without_rows(replayed.sent + replayed.already_there, replayed.rejected)
+        _fail_without_events(source, source_format, replayed.sent + replayed.already_there, replayed.rejected)
 
 
 replay.help = with_formats(replay.help)
@@ -361,6 +364,13 @@ def _open(source_format: str, path: Path | None, columns: MapOptions, **bounds: 
 def _check_mapped(source: Source, source_format: str) -> None:
     require_columns(source, source_format)
     echo(told(source), err=True)
+
+
+def _fail_without_events(source: Source, source_format: str, good: int, rejected: int) -> None:
+    fail_without_rows(good, rejected)
+    if not good and (text := misfit(source, source_format)):
+        click.echo(text, err=True)
+        raise click.exceptions.Exit(ALL_REJECTED)
 
 
 def _topic(to: KafkaAddress, partitions: int | None, properties: Path | None) -> KafkaTopic:

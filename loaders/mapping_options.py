@@ -142,6 +142,20 @@ def told_after(source: Source) -> Iterator[str]:
             yield f"  {count:,} × {reason}"
 
 
+def misfit(source: Source, source_format: str) -> str | None:
+    """Say that a file of which nothing was loaded may be of another format: where all of it was left out, and it names
+    no item or person either.
+    """
+    if not isinstance(source, MappedSource) or not source.left_out:
+        return None
+    if any(next(iter(rows), None) for rows in (source.identities(), source.users(), source.items())):
+        return None
+    return (
+        f"nothing in {source.path} is what {source_format} reads, so it may be a file of another format: "
+        f"`millstream load {source.path} --guess` shows how it is understood by its own names"
+    )
+
+
 def items_told(loaded: Loaded) -> Iterator[str]:
     """Give what to say of items that only events name: that they were made, or are never shown."""
     if loaded.identities:

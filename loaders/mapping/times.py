@@ -14,6 +14,7 @@ from loaders.text import shown
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 UNITS = {"seconds": 1_000_000, "milliseconds": 1_000, "microseconds": 1}
 NANOSECONDS = "nanoseconds"
+WORDS = ("iso", "auto")
 # Unix times of the years 1973 to 5138 in seconds have at most eleven digits; so for each finer unit three more.
 LIMITS = ((10**11, "seconds"), (10**14, "milliseconds"), (10**17, "microseconds"))
 DATE_DIGITS = 8
@@ -34,7 +35,15 @@ def zone(name: str) -> tzinfo:
 
 
 def time_reader(way: str, local: tzinfo) -> Callable[[str, object], datetime]:
-    """Compile a way to read times; those without a zone are `local`. The function raises ValueError with the reason."""
+    """Compile a way to read times; those without a zone are `local`. The function raises ValueError with the reason.
+
+    Raises LoaderError for a word that names no way.
+    """
+    if not (_is_unit(way) or way in WORDS or "%" in way):
+        raise LoaderError(
+            f"there is no such way to write times: {way!r}; write one of {', '.join((*UNITS, NANOSECONDS, *WORDS))}, or a "
+            "format such as '%d/%m/%Y %H:%M'"
+        )
 
     def read(name: str, value: object) -> datetime:
         try:
@@ -48,7 +57,7 @@ def time_reader(way: str, local: tzinfo) -> Callable[[str, object], datetime]:
 def _words(way: str) -> str:
     if _is_unit(way):
         return f"Unix time in {way}"
-    if way in {"auto", "iso"}:
+    if way in WORDS:
         return "a time such as 2026-01-31T12:00:00Z" + (" or Unix time" if way == "auto" else "")
     return f"a time written {way}"
 
@@ -68,7 +77,7 @@ def _read(value: object, way: str, local: tzinfo) -> datetime:
         return _unix(text, way)
     if way == "auto" and (unit := _unit(text)):
         return _unix(text, unit)
-    found = _iso(text) if way in {"auto", "iso"} else datetime.strptime(text, way)  # noqa: DTZ007 (the zone is below)
+    found = _iso(text) if way in WORDS else datetime.strptime(text, way)  # noqa: DTZ007 (the zone is below)
     return found if found.tzinfo else found.replace(tzinfo=local)
 
 

@@ -80,6 +80,32 @@ def test_the_status_is_2_when_every_row_was_rejected(
         assert run(command, "jsonl", str(path), "--dsn", dsn, *more).exit_code == status
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "source_format"),
+    [
+        ("clicks.csv", "user,sku,event,ts\na,lamp,view,1772366400\n", "ga4"),
+        ("ga4.jsonl", '{"event_name": "view_item", "event_timestamp": "1772366400000000"}\n', "segment"),
+    ],
+)
+def test_a_file_of_which_all_was_left_out_may_be_of_another_format(
+    dsn: str, tmp_path: Path, name: str, text: str, source_format: str
+) -> None:
+    path = tmp_path / name
+    path.write_text(text)
+    result = run(load, source_format, str(path), "--dsn", dsn)
+    assert result.exit_code == 2, result.output
+    assert "left out as no events of this mapping: 1" in result.output
+    assert f"nothing in {path} is what {source_format} reads" in result.output
+    assert f"millstream load {path} --guess" in result.output
+
+
+def test_who_visitors_are_is_reason_enough_for_a_file_without_events(dsn: str, tmp_path: Path) -> None:
+    call = {"type": "identify", "messageId": "m", "anonymousId": "v", "userId": "a"}
+    path = write_jsonl(tmp_path / "segment.jsonl", [{**call, "timestamp": "2026-03-01T12:00:00Z"}])
+    for _ in range(2):
+        assert run(load, "segment", str(path), "--dsn", dsn).exit_code == 0
+
+
 def test_a_repeated_load_of_what_is_there_is_no_failure(dsn: str, tmp_path: Path) -> None:
     path = write_jsonl(tmp_path / "log.jsonl", [fields(0), "{broken"])
     for _ in range(2):

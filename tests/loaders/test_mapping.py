@@ -293,6 +293,7 @@ def test_a_wrong_mapping_is_refused_with_its_place(tmp_path: Path, text: str, wo
         (["--delimiter", "::"], "must be one character"),
         (["--header", "a,a"], "the column 'a' stands twice"),
         (["--timezone", "Mars"], "unknown time zone"),
+        (["--time", "bogus"], "no such way to write times: 'bogus'; write one of seconds"),
     ],
 )
 def test_wrong_options_are_refused_with_what_to_write(
