@@ -40,11 +40,14 @@ class CanonicalCsv(TextSource):
         header = [name.strip() for name in row.fields]
         unknown = [name for name in header if name not in EVENTS.columns]
         missing = [name for name in REQUIRED if name not in header]
-        if unknown or missing or len(set(header)) != len(header):
+        twice = [name for name in header if header.count(name) > 1]
+        if unknown or missing or twice:
             problem = (
                 f"unknown column {shown(unknown[0])}"
                 if unknown
-                else f"missing or repeated column {missing[:1]}"
+                else f"missing column {missing[0]}"
+                if missing
+                else f"the column {twice[0]} stands twice"
             )
             raise LoaderError(
                 f"{self.file}:{row.line}: {problem}; the header must name each of {', '.join(REQUIRED)} and may name "

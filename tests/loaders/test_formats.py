@@ -121,8 +121,9 @@ def test_csv_rejects_rows_and_not_the_file(tmp_path: Path) -> None:
     ("header", "words"),
     [
         ("event_id,event_type,occurred_at,colour", "unknown column 'colour'"),
+        ("event_id,event_type,occurred_at,item_id,item_id", "the column item_id stands twice"),
         ("event_id,event_type", "occurred_at"),
-        ("event_id,event_type,occurred_at,occurred_at", "repeated"),
+        ("event_id,event_type,occurred_at,occurred_at", "the column occurred_at stands twice"),
     ],
 )
 def test_csv_refuses_a_header_that_names_no_events(tmp_path: Path, header: str, words: str) -> None:

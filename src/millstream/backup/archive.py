@@ -197,6 +197,10 @@ def open_archive(path: Path) -> Iterator[Archive]:
         raise MillstreamError(
             f"{path} is not a whole backup\n  hint: it was cut off, or `millstream backup` did not make it; use another one"
         ) from None
+    except FileNotFoundError:
+        raise MillstreamError(
+            f"there is no such file: {path}\n  hint: check the path; `millstream backup` prints where it writes"
+        ) from None
     except OSError as error:
         raise MillstreamError(
             f"cannot read {path}: {error.strerror}\n  hint: backups are private: run as their owner"
