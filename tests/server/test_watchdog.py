@@ -7,6 +7,7 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -311,6 +312,27 @@ def test_the_owner_makes_roles_while_they_are_watched(watched: Watchdog, server:
             owner.execute("alter role analyst set statement_timeout = '1min'")
             owner.execute("drop role analyst")
     assert watched.ended == 0
+
+
+def test_the_lock_on_the_roles_keeps_no_snapshot(watched: Watchdog, server: Server) -> None:
+    """Vacuum could remove nothing that was deleted since."""
+    looks: set[datetime] = set()
+    with psycopg.connect(server.dsn(), autocommit=True) as owner:
+
+        def looked_often() -> bool:
+            row = owner.execute(
+                "select state_change from pg_stat_activity where application_name = 'millstream role lock'"
+            ).fetchone()
+            assert row is not None
+            looks.add(row[0])
+            return len(looks) > 10
+
+        assert wait_until(looked_often, 20)
+        snapshots = (
+            "select count(*) from pg_stat_activity where application_name = 'millstream role lock'"
+            " and state = 'idle in transaction' and (backend_xmin is not null or backend_xid is not null)"
+        )
+        assert owner.execute(snapshots).fetchone() == (0,)
 
 
 def test_a_session_that_keeps_a_change_of_its_role_open_is_ended(

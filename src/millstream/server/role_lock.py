@@ -31,6 +31,7 @@ class RoleLock:
             dsn,
             connect_timeout=10,
             application_name="millstream role lock",
+            prepare_threshold=None,  # the portal of a prepared statement would keep a snapshot, and rows from being vacuumed
             options=f"-c lock_timeout={PATIENCE}",
         )
         self.held = False
