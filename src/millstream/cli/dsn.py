@@ -7,7 +7,7 @@ import click
 from millstream import server
 from millstream.server import ROLES, Home, Server
 from millstream.server.address import FORMS
-from millstream.server.options import SELF_SIGNED
+from millstream.server.options import SELF_SIGNED, TLS_FOLDER
 
 
 @click.command(name="dsn")
@@ -54,10 +54,10 @@ def warn_of_name(running: Server, host: str) -> None:
     """Say on stderr where `verify-full` would refuse the server under this name."""
     if running.external or running.options.certificate != SELF_SIGNED:
         return
-    from millstream.server.certificate import FOLDER, unnamed
+    from millstream.server.certificate import unnamed  # slow to import
 
     try:
-        names = unnamed(running.home.path / FOLDER / "server.crt", host)
+        names = unnamed(running.home.path / TLS_FOLDER / "server.crt", host)
     except (OSError, ValueError):
         return  # `status` says what is wrong with a certificate
     if names:

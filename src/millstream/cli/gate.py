@@ -19,12 +19,11 @@ from millstream.server.certificate import Certificate, find_certificate, load, s
 from millstream.server.disk import explain
 from millstream.server.gate import Gate, listen
 from millstream.server.launch import die_with_parent
-from millstream.server.options import Options
+from millstream.server.options import Options, addresses
 from millstream.server.process import is_postmaster_of, read_postmaster
 
 log = logging.getLogger("millstream.gate")
 
-LOOPBACK = "127.0.0.1"
 LOOK_SECONDS = 60.0
 
 
@@ -58,13 +57,6 @@ def main(home: str, parent: int, tell: int | None) -> None:
         certificate.until,
     )
     asyncio.run(_run(place, options, context, certificate, listeners))
-
-
-def addresses(options: Options) -> list[str]:
-    """The addresses to listen on: the chosen ones, and this machine's own, on which all others know their way."""
-    everywhere = "0.0.0.0"  # noqa: S104 - the operator's choice
-    own = [] if everywhere in options.listen else [LOOPBACK]
-    return list(dict.fromkeys([*own, *options.listen]))
 
 
 async def _run(

@@ -14,12 +14,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from millstream import server
-from millstream.cli.gate import addresses
 from millstream.cli.supervision import is_held, read_state
 from millstream.errors import MillstreamError
 from millstream.server import Home, Server
 from millstream.server.answer import Answer, interpret
 from millstream.server.disk import room_of
+from millstream.server.options import addresses
 from millstream.server.process import is_alive
 
 NOT_RUNNING = 3  # as systemctl does

@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.markup import escape
 
 from millstream import server
-from millstream.cli.gate import addresses
 from millstream.cli.signals import stop_on_signals
 from millstream.cli.status import read_engine
 from millstream.cli.supervision import CLOCKS, AlreadyUp, is_held, read_state
@@ -21,8 +20,7 @@ from millstream.cli.tell import Listener
 from millstream.cli.wishes import Wishes, choose
 from millstream.errors import MillstreamError
 from millstream.server import Home, Server
-from millstream.server.certificate import find_certificate
-from millstream.server.options import write_options
+from millstream.server.options import addresses, write_options
 from millstream.server.process import rotate, tail, wait_until
 from millstream.server.rights import GUIDE, open_doors
 
@@ -94,7 +92,10 @@ def command(
         _already_up(home, port, clock)
         return
     home.prepare()
-    find_certificate(home.path, options)  # before the choice is kept
+    if options.tls:
+        from millstream.server.certificate import find_certificate  # slow to import
+
+        find_certificate(home.path, options)  # before the choice is kept
     write_options(home.path, options)
     if foreground:
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import socket
-from contextlib import closing
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from pathlib import Path
 
 from millstream.errors import MillstreamError
 from millstream.server import Home
-from millstream.server.options import SELF_SIGNED, Options, checked
+from millstream.server.embedded import free_port
+from millstream.server.options import EVERYWHERE, LOOPBACK, SELF_SIGNED, Options, checked
 
 OFF = "off"
 
@@ -34,7 +33,7 @@ def choose(home: Home, before: Options, wishes: Wishes) -> Options:
     if certificate is None:
         port = None
     elif wishes.port is not None or port is None:
-        port = wishes.port or home.read().port or _free_port()
+        port = wishes.port or home.read().port or free_port()
     return checked(
         replace(
             before,
@@ -68,14 +67,8 @@ def _pair(before: Options, wishes: Wishes) -> tuple[str | None, str | None]:
 def _addresses(listen: tuple[str, ...]) -> tuple[str, ...]:
     """The addresses, without this machine's own where that is all that is said: it is always there."""
     if listen == ("*",):
-        return ("0.0.0.0",)  # noqa: S104 - what the operator asks for
+        return (EVERYWHERE,)
     try:
-        return tuple(dict.fromkeys(text for text in listen if text != "127.0.0.1" and ip_address(text)))
+        return tuple(dict.fromkeys(text for text in listen if text != LOOPBACK and ip_address(text)))
     except ValueError:
         return listen  # the check says which is wrong
-
-
-def _free_port() -> int:
-    with closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

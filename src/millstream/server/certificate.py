@@ -17,11 +17,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from millstream.server.errors import ServerError
 from millstream.server.files import write_whole
-from millstream.server.options import SELF_SIGNED, Options
+from millstream.server.options import AUTHORITY, SELF_SIGNED, TLS_FOLDER, Options
 
-FOLDER = "tls"
-AUTHORITY = "ca.crt"
-"""What clients are given to trust: it outlives the certificates that it signs."""
 AUTHORITY_VALID = timedelta(days=3650)
 VALID = timedelta(days=730)
 RENEWED = timedelta(days=60)  # before the end
@@ -47,7 +44,7 @@ def find_certificate(home: Path, options: Options) -> Certificate | None:
     if options.certificate != SELF_SIGNED:
         assert options.key is not None
         return check_pair(Path(options.certificate), Path(options.key))
-    path, key = home / FOLDER / "server.crt", home / FOLDER / "server.key"
+    path, key = home / TLS_FOLDER / "server.crt", home / TLS_FOLDER / "server.key"
     names = _names(options)
     with suppress(FileNotFoundError, ValueError, ServerError):  # a pair that was made by half is made again
         found = x509.load_pem_x509_certificate(path.read_bytes())

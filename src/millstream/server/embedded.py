@@ -12,7 +12,6 @@ import psycopg
 
 from millstream.server import cluster, rights, roles
 from millstream.server.binaries import Binaries, find_binaries
-from millstream.server.certificate import find_certificate
 from millstream.server.disk import explain, shortage
 from millstream.server.errors import ServerError
 from millstream.server.external import attach, look
@@ -152,7 +151,10 @@ def _start(home: Home, port: int | None, timeout: float) -> Server:
     major = cluster.made_by(home.data)
     binaries, identity = _programs(home, major)
     content, options = home.read(), home.options()
-    find_certificate(home.path, options)  # what is wrong with it is said before anything is started
+    if options.tls:
+        from millstream.server.certificate import find_certificate  # slow to import
+
+        find_certificate(home.path, options)  # what is wrong with it is said before anything is started
     lost = major is not None and "owner" not in content.passwords
     missing = [kind for kind in ROLES if kind not in content.passwords]
     if missing:
@@ -223,7 +225,7 @@ def _start_on_a_port(
         raise ServerError(
             f"port {asked} on {HOST} is taken by another program. Choose another port, or leave it out to get a free one."
         )
-    port = asked or _last_port(content, options) or _free_port()
+    port = asked or _last_port(content, options) or free_port()
     for _ in range(PORT_TRIES):
         cluster.configure(home.data, port, options, identity)
         log_start = home.log_path.stat().st_size if home.log_path.exists() else 0
@@ -233,7 +235,7 @@ def _start_on_a_port(
         except ServerError:
             if asked is not None or _is_free(port):
                 raise
-            port = _free_port()  # somebody took it between our look and PostgreSQL's
+            port = free_port()  # somebody took it between our look and PostgreSQL's
             continue
         return child, port
     raise ServerError(f"no free port was found on {HOST} in {PORT_TRIES} tries. Name one with --port.")
@@ -271,7 +273,8 @@ def _is_free(port: int) -> bool:
         return True
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of loopback that nobody uses at this moment."""
     with contextlib.closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])

@@ -12,6 +12,11 @@ from millstream.server.files import write_whole
 
 FILE = "settings.json"
 SELF_SIGNED = "self-signed"
+LOOPBACK = "127.0.0.1"
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - the operator's choice
+TLS_FOLDER = "tls"
+AUTHORITY = "ca.crt"
+"""What clients of a self-signed certificate are given to trust: it outlives the certificates that it signs."""
 MOST = 10_000
 LEAST = {"readers": 1, "writers": 3, "authentication_seconds": 1}
 WHY = {"writers": ": a load takes three connections at once"}
@@ -112,6 +117,12 @@ def check(options: Options) -> None:
             f"{', '.join(outside)} can be reached from other machines, and without TLS anybody in between reads along. "
             "Add --tls CERT KEY, or --tls self-signed"
         )
+
+
+def addresses(options: Options) -> list[str]:
+    """The addresses to listen on: the chosen ones, and this machine's own, on which all others know their way."""
+    own = [] if EVERYWHERE in options.listen else [LOOPBACK]
+    return list(dict.fromkeys([*own, *options.listen]))
 
 
 def outside_addresses(options: Options) -> list[str]:

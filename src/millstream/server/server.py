@@ -12,11 +12,10 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import quote, urlencode, urlsplit
 
-from millstream.server.certificate import AUTHORITY, FOLDER
 from millstream.server.disk import shortage
 from millstream.server.errors import ServerError
 from millstream.server.home import DATABASE, ROLES, Home
-from millstream.server.options import SELF_SIGNED, Options
+from millstream.server.options import AUTHORITY, SELF_SIGNED, TLS_FOLDER, Options
 from millstream.server.process import (
     Child,
     end_leftovers,
@@ -93,7 +92,7 @@ class Server:
         place = f"[{host}]" if ":" in host else host
         trust = {"sslmode": "require"}
         if self.options.certificate == SELF_SIGNED:
-            trust = {"sslmode": "verify-full", "sslrootcert": str(self.home.path / FOLDER / AUTHORITY)}
+            trust = {"sslmode": "verify-full", "sslrootcert": str(self.home.path / TLS_FOLDER / AUTHORITY)}
         return parts._replace(
             netloc=f"{parts.username}:{parts.password}@{place}:{self.options.port}",
             query=urlencode(trust, safe="/"),
