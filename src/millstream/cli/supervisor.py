@@ -17,11 +17,11 @@ from millstream import server
 from millstream.cli.backoff import Backoff
 from millstream.cli.gatekeeper import Gatekeeper
 from millstream.cli.supervision import State, StateFile, hold
-from millstream.cli.tell import Listener
+from millstream.cli.tell import start_telling
 from millstream.errors import MillstreamError
 from millstream.server import Home, Server
 from millstream.server.disk import explain
-from millstream.server.process import Child, rotate, send, tail
+from millstream.server.process import Child, rotate, send
 from millstream.server.watchdog import Watchdog
 
 log = logging.getLogger("millstream.supervise")
@@ -68,7 +68,9 @@ class Supervisor:
                 threading.Thread(
                     target=self._watchdog.run, args=[self._watching_ends], name="watchdog", daemon=True
                 ).start()
-                self._start_first_worker()
+                start_telling(
+                    self._start_worker, self.home.logs / "worker.log", WORKER_START_SECONDS, "the worker"
+                )
                 self._gatekeeper.open(self._server)
                 self.state.ready = True
                 self._state_file.write()
@@ -90,7 +92,7 @@ class Supervisor:
             self._state_file.write()
         self._state_file.catch_up()
         self._tidy()
-        self._gatekeeper.look(self._server)
+        self._gatekeeper.look()
         if self._server is not None and not self._server.is_alive():
             delay = self._server_backoff.died()
             log.warning("PostgreSQL ended; it is started again in %.1f s; see %s", delay, self.home.log_path)
@@ -140,22 +142,6 @@ class Supervisor:
         self.state.server_restarts += 1
         self._state_file.write()
         log.info("PostgreSQL runs again, process %s", self._server.pid)
-
-    def _start_first_worker(self) -> None:
-        log_path = self.home.logs / "worker.log"
-        log_start = log_path.stat().st_size if log_path.exists() else 0
-        listener = Listener()
-        try:
-            self._start_worker(listener.writing)
-        finally:
-            listener.close_writing()
-        answer = listener.listen(WORKER_START_SECONDS)
-        if answer is None:
-            raise MillstreamError(
-                f"the worker does not start. Its log {log_path} says:\n{tail(log_path, log_start)}"
-            )
-        if "error" in answer:
-            raise MillstreamError(answer["error"])
 
     def _start_worker(self, tell: int | None = None) -> None:
         log_path = self.home.logs / "worker.log"

@@ -5,7 +5,12 @@ from __future__ import annotations
 import json
 import os
 import select
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+
+from millstream.errors import MillstreamError
+from millstream.server.process import tail
 
 
 class Teller:
@@ -39,3 +44,25 @@ class Listener:
             return dict(json.loads(text)) if text else None
         finally:
             os.close(self._reading)
+
+
+def start_telling(
+    start: Callable[[int], object], log_path: Path, timeout: float, what: str
+) -> dict[str, Any]:
+    """Start a process with `start`, which is given the descriptor for its answer; return what it told.
+
+    Raises MillstreamError with its error, or with the lines of its log where it ended, or `timeout` seconds passed,
+    without a word.
+    """
+    log_start = log_path.stat().st_size if log_path.exists() else 0
+    listener = Listener()
+    try:
+        start(listener.writing)
+    finally:
+        listener.close_writing()
+    answer = listener.listen(timeout)
+    if answer is None:
+        raise MillstreamError(f"{what} does not start. Its log {log_path} says:\n{tail(log_path, log_start)}")
+    if "error" in answer:
+        raise MillstreamError(answer["error"])
+    return answer

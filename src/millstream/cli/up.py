@@ -16,12 +16,12 @@ from millstream.cli.signals import stop_on_signals
 from millstream.cli.status import read_engine
 from millstream.cli.supervision import CLOCKS, AlreadyUp, is_held, read_state
 from millstream.cli.supervisor import Supervisor
-from millstream.cli.tell import Listener
+from millstream.cli.tell import start_telling
 from millstream.cli.wishes import Wishes, choose
 from millstream.errors import MillstreamError
 from millstream.server import Home, Server
 from millstream.server.options import addresses, write_options
-from millstream.server.process import rotate, tail, wait_until
+from millstream.server.process import rotate, wait_until
 from millstream.server.rights import GUIDE, open_doors
 
 START_SECONDS = 180.0
@@ -109,34 +109,25 @@ def _detached(home: Home, port: int | None, clock: str | None) -> None:
     home.prepare()
     log_path = home.logs / "supervisor.log"
     rotate(log_path)
-    log_start = log_path.stat().st_size if log_path.exists() else 0
-    listener = Listener()
-    argv = [sys.executable, "-m", "millstream.cli.supervise", "--home", str(home.path)]
-    for option, value in (("--port", port), ("--clock", clock), ("--tell", listener.writing)):
-        if value is not None:
-            argv += [option, str(value)]
-    try:
+
+    def start(writing: int) -> None:
+        argv = [sys.executable, "-m", "millstream.cli.supervise", "--home", str(home.path)]
+        for option, value in (("--port", port), ("--clock", clock), ("--tell", writing)):
+            if value is not None:
+                argv += [option, str(value)]
         with log_path.open("ab") as log:
             subprocess.Popen(
                 argv,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                pass_fds=[listener.writing],
+                pass_fds=[writing],
                 start_new_session=True,
             )
-    finally:
-        listener.close_writing()
-    answer = listener.listen(START_SECONDS)
-    if answer is None:
-        raise MillstreamError(
-            f"the supervisor does not start. Its log {log_path} says:\n{tail(log_path, log_start)}"
-        )
-    if "already" in answer:  # another `up` was faster
-        _already_up(home, port, clock)
+
+    if "already" in start_telling(start, log_path, START_SECONDS, "the supervisor"):
+        _already_up(home, port, clock)  # another `up` was faster
         return
-    if "error" in answer:
-        raise MillstreamError(answer["error"])
     _announce(server.connect(home.path), "millstream down")
 
 

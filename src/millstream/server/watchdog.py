@@ -1,7 +1,8 @@
 """Holds writer and reader to their limits, whatever their sessions have set for themselves (decision 10).
 
 A role may change most of its settings for a session, and its settings and password for all sessions to come. So somebody
-else looks, twice a second: sessions that are over a limit are ended, and a role that is not as it must be is mended.
+else looks, twice a second: sessions that are over a limit are ended, logins too that take slots and never come to their end,
+and a role that is not as it must be is mended.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from millstream.server import roles
+from millstream.server.connections import end_half_open
 from millstream.server.errors import ServerError
 from millstream.server.home import ROLES
 from millstream.server.rights import GUIDE, is_superuser
@@ -193,9 +195,11 @@ class Watchdog:
             self.close()
             self._connect(server)
         assert self._connection is not None
+        self._keep_slots_free(server)
         self._end_sessions()
         self._mend_roles()
-        if self._role_lock is not None:
+        if not server.external:
+            self._role_lock = self._role_lock or RoleLock(server.dsn("owner"))
             self._role_lock.look(self._connection)
 
     def _connect(self, server: Server) -> None:
@@ -205,10 +209,16 @@ class Watchdog:
         # it reads the same few statistics for ever, and must not wait for locks that others hold
         self._connection.execute("select set_config('lock_timeout', '200ms', false)")
         self._server = server
-        if not server.external:
-            self._role_lock = RoleLock(server.dsn("owner"))
         self._passwords = {kind: _password(server, kind) for kind in roles.LIMITS}
         self._verifiers = {}
+
+    def _keep_slots_free(self, server: Server) -> None:
+        """End logins that stopped in the middle; the connection is kept, since it is too late to make one when slots are short."""
+        assert self._connection is not None
+        if server.pid is not None and (ended := end_half_open(self._connection, server.pid)):
+            log.warning(
+                "%s logins that stopped in the middle were ended, as they took the last free slots", ended
+            )
 
     def _mend_roles(self) -> None:
         assert self._connection is not None
