@@ -6,7 +6,6 @@ Members: `database.dump` (pg_dump, custom format), `roles.sql` (pg_dumpall), `ho
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -18,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from millstream.errors import MillstreamError
+from millstream.server.files import sync_folder, try_lock
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -96,12 +96,10 @@ def writing(path: Path) -> Iterator[Writer]:
             f"cannot write {part}: {error.strerror}\n  hint: name a file in a folder that you may write"
         ) from error
     with os.fdopen(descriptor, "r+b") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not try_lock(descriptor):
             raise MillstreamError(
                 f"another backup is writing {path}\n  hint: wait for it, or name another file"
-            ) from None
+            )
         file.truncate()  # what a killed backup left
         try:
             with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
@@ -123,11 +121,8 @@ def clear_unfinished(folder: Path, pattern: str) -> None:
     """Remove what killed backups left in a folder under the names of `pattern`; one that is being written is locked."""
     for part in folder.glob(pattern + UNFINISHED):
         with part.open("rb") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                continue
-            part.unlink(missing_ok=True)
+            if try_lock(file.fileno()):
+                part.unlink(missing_ok=True)
 
 
 def _refuse_to_overwrite(path: Path) -> None:
@@ -222,12 +217,3 @@ def _manifest(path: Path, file: zipfile.ZipFile) -> Manifest:
         raise MillstreamError(
             f"{path} is not a backup of Millstream, or is damaged ({MANIFEST}: {error!r})\n  hint: use another one"
         ) from error
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a new name in a folder last."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

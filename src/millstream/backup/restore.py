@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import shutil
@@ -14,13 +13,14 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 from millstream import server
-from millstream.backup.archive import DUMP, ROLES_SCRIPT, Archive, Manifest, open_archive, sync_folder
+from millstream.backup.archive import DUMP, ROLES_SCRIPT, Archive, Manifest, open_archive
 from millstream.backup.files import SETTINGS
 from millstream.backup.programs import programs_of, write_to
 from millstream.backup.take import refuse_external
 from millstream.catalog.install import VERSION
 from millstream.errors import MillstreamError
 from millstream.server import ROLES, Home, Server, find_binaries
+from millstream.server.files import sync_folder, try_lock
 from millstream.server.process import end_leftovers
 
 Tell = Callable[[str], None]
@@ -97,12 +97,10 @@ def _place(home: Home) -> Iterator[Path]:
             f"cannot write {place}: {error.strerror}\n  hint: name a home where you may write"
         ) from error
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not try_lock(descriptor):
             raise MillstreamError(
                 f"another restore is making {home.path}\n  hint: wait for it, or name another home"
-            ) from None
+            )
         try:
             _empty(place)
             yield place

@@ -15,7 +15,7 @@ from typing import Literal, get_args
 from millstream.errors import MillstreamError
 from millstream.server import Home
 from millstream.server.disk import explain
-from millstream.server.files import write_whole
+from millstream.server.files import try_lock, write_whole
 from millstream.server.process import wait_until
 
 log = logging.getLogger("millstream.supervise")
@@ -63,7 +63,7 @@ def hold(home: Home) -> Iterator[Callable[[], bool]]:
 
     try:
         # `is_held` takes the lock for a moment, so one refusal proves nothing.
-        if not wait_until(lambda: _try(descriptor, fcntl.LOCK_EX), 1.0):
+        if not wait_until(lambda: try_lock(descriptor), 1.0):
             raise AlreadyUp(f"Millstream is already up in {home.path}. Look with: millstream status")
         yield is_still_ours
     finally:
@@ -79,17 +79,9 @@ def is_held(home: Home) -> bool:
     except OSError as error:
         raise MillstreamError(f"cannot look at the home: {explain(error, home.path)}") from error
     try:
-        return not _try(descriptor, fcntl.LOCK_SH)
+        return not try_lock(descriptor, fcntl.LOCK_SH)
     finally:
         os.close(descriptor)
-
-
-def _try(descriptor: int, kind: int) -> bool:
-    try:
-        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def write_state(home: Home, state: State) -> None:

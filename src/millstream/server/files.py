@@ -1,7 +1,8 @@
-"""Small files that are there whole or not at all, whatever the disk says."""
+"""Small files that are there whole or not at all, whatever the disk says, and locks on files."""
 
 from __future__ import annotations
 
+import fcntl
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -37,3 +38,12 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def try_lock(descriptor: int, kind: int = fcntl.LOCK_EX) -> bool:
+    """Lock an open file, alone unless `kind` is LOCK_SH, if nobody else has; the kernel frees it if we die."""
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -11,7 +11,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import secrets
@@ -24,7 +23,7 @@ from pathlib import Path
 
 from millstream.server.disk import explain
 from millstream.server.errors import ServerError
-from millstream.server.files import write_whole
+from millstream.server.files import try_lock, write_whole
 from millstream.server.options import Options, read_options
 
 ROLES = {"owner": "millstream", "writer": "millstream_writer", "reader": "millstream_reader"}
@@ -108,7 +107,7 @@ class Home:
             raise ServerError(f"cannot hold the home: {explain(error, self.path)}") from error
         try:
             deadline = time.monotonic() + timeout
-            while not _try_lock(descriptor):
+            while not try_lock(descriptor):
                 if time.monotonic() > deadline:
                     holder = os.pread(descriptor, 32, 0).decode() or "unknown"
                     raise ServerError(
@@ -155,11 +154,3 @@ class Home:
     def write(self, content: ServerFile) -> None:
         """Replace `server.json` in one step; it is never readable for others, not even for a moment."""
         write_whole(self.server_file, json.dumps(asdict(content), indent=2) + "\n")
-
-
-def _try_lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
