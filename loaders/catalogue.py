@@ -31,7 +31,7 @@ def load_items(
         changed = _changed(target, ITEMS, chunk)
         _send(target, ITEMS, changed, pace)
         written += len(changed)
-        _stock(target, chunk, stock, pace)
+        give_stock(target, chunk, stock, pace)
         total += len(chunk)
         sent(len(chunk))
     pace.catch_up()
@@ -61,7 +61,7 @@ def make_items(
         there = target.rows(ITEMS, [item.item_id for item in chunk])
         missing = [item for item in chunk if item.item_id not in there]
         _send(target, ITEMS, missing, pace)
-        _stock(target, chunk, stock, pace)
+        give_stock(target, chunk, stock, pace)
         written += len(missing)
         sent(len(chunk))
     pace.catch_up()
@@ -111,7 +111,7 @@ def _is_kept(target: Target, made: dict[str, Item]) -> bool:
     return False
 
 
-def _stock(target: Target, items: Sequence[Item], stock: int, pace: Pace) -> None:
+def give_stock(target: Target, items: Sequence[Item], stock: int, pace: Pace) -> None:
     """Give those items that have no stock row `stock` units, inactive ones none."""
     stocked = target.rows(INVENTORY, [item.item_id for item in items])
     missing = [item for item in items if item.item_id not in stocked]

@@ -35,10 +35,9 @@ def print_load(loaded: Loaded, rejects: Rejects | None, *, as_json: bool) -> Non
     if as_json:
         print_json(loaded, rejects)
         return
-    rate = loaded.read / loaded.seconds if loaded.seconds else 0.0
     click.echo(
         f"{loaded.sent:,} events loaded, {loaded.already_there:,} were already there "
-        f"({loaded.seconds:,.1f} s, {rate:,.0f} rows/s)"
+        + _pace(loaded.read, "rows", loaded.seconds)
     )
     if loaded.items or loaded.users:
         click.echo(f"{loaded.items:,} items and {loaded.users:,} users were new or changed")
@@ -52,10 +51,9 @@ def print_raw(became: raw.LoadedRaw, *, as_json: bool) -> None:
     if as_json:
         print_json(became)
         return
-    rate = became.read / became.seconds if became.seconds else 0.0
     click.echo(
         f"{became.sent:,} messages sent to {EVENTS_RAW.name}, {became.already_there:,} were already there "
-        f"({became.seconds:,.1f} s, {rate:,.0f} messages/s)"
+        + _pace(became.read, "messages", became.seconds)
     )
     if became.broken:
         click.echo(became.broken)
@@ -82,10 +80,9 @@ def print_table(loaded: LoadedTable, rejects: Rejects, *, as_json: bool) -> None
     if as_json:
         print_json(loaded, rejects)
         return
-    rate = loaded.read / loaded.seconds if loaded.seconds else 0.0
     click.echo(
         f"{loaded.sent:,} rows of {loaded.relation} were new or changed, of {loaded.read:,} read "
-        f"({loaded.seconds:,.1f} s, {rate:,.0f} rows/s)"
+        + _pace(loaded.read, "rows", loaded.seconds)
     )
     _print_rejected(loaded.rejected, loaded.reasons, rejects)
 
@@ -95,10 +92,9 @@ def print_replay(replayed: Replayed, rejects: Rejects | None, *, as_json: bool) 
     if as_json:
         print_json(replayed, rejects)
         return
-    rate = replayed.sent / replayed.seconds if replayed.seconds else 0.0
     click.echo(
         f"{replayed.sent:,} events replayed{' until stopped' if replayed.stopped else ''}, "
-        f"{replayed.already_there:,} were already there ({replayed.seconds:,.1f} s, {rate:,.1f} events/s)"
+        f"{replayed.already_there:,} were already there {_pace(replayed.sent, 'events', replayed.seconds, digits=1)}"
     )
     if replayed.sent:
         click.echo(
@@ -114,13 +110,16 @@ def print_produced(produced: Produced, to: KafkaAddress, rejects: Rejects, *, as
     if as_json:
         print_json(produced, rejects)
         return
-    rate = produced.sent / produced.seconds if produced.seconds else 0.0
     until = " until stopped" if produced.stopped else ""
     click.echo(
-        f"{produced.sent:,} events sent to {to}{until} ({produced.seconds:,.1f} s, {rate:,.0f} events/s)"
+        f"{produced.sent:,} events sent to {to}{until} {_pace(produced.sent, 'events', produced.seconds)}"
     )
     _print_moved(produced.offset)
     _print_rejected(produced.rejected, produced.reasons, rejects)
+
+
+def _pace(count: int, what: str, seconds: float, digits: int = 0) -> str:
+    return f"({seconds:,.1f} s, {count / seconds if seconds else 0.0:,.{digits}f} {what}/s)"
 
 
 def _print_moved(offset: timedelta) -> None:

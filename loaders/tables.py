@@ -9,14 +9,14 @@ from typing import Any
 
 import psycopg
 
-from loaders.catalogue import batched
+from loaders.catalogue import batched, give_stock
 from loaders.load import FLUSH_EVERY, STOCK
 from loaders.mapping.source import MappedSource
 from loaders.pace import Pace
 from loaders.progress import progress_bars
 from loaders.rejects import Rejects
 from loaders.relations import IDENTITIES, INVENTORY, ITEMS, USERS, Relation
-from loaders.rows import Rejected
+from loaders.rows import Item, Rejected
 from loaders.target import Target, gone
 
 TABLES: dict[str, Relation] = {relation.name: relation for relation in (ITEMS, USERS, INVENTORY, IDENTITIES)}
@@ -75,7 +75,7 @@ def load_table(
                     loaded.sent += len(changed)
                     pace.sent(len(changed))
                 if relation == ITEMS:
-                    _stock(target, changed, stock)
+                    give_stock(target, [Item._make(row) for row in changed], stock, pace)
                 bars.update(
                     task, completed=source.position, rows=loaded.read, note=f"{loaded.sent:,} changed"
                 )
@@ -120,11 +120,3 @@ def _changed(target: Target, relation: Relation, rows: dict[str, dict[str, Any]]
 def _new(relation: Relation, key: str) -> dict[str, Any]:
     row: dict[str, Any] = dict.fromkeys(relation.columns)
     return row | {"name": f"Item {key}", "is_active": True} if relation == ITEMS else row
-
-
-def _stock(target: Target, items: list[tuple[Any, ...]], stock: int) -> None:
-    active = list(ITEMS.columns).index("is_active")
-    stocked = target.rows(INVENTORY, [item[0] for item in items])
-    missing = [(item[0], stock if item[active] else 0) for item in items if item[0] not in stocked]
-    if missing:
-        target.copy(INVENTORY, missing)
