@@ -19,9 +19,9 @@ from millstream.server import Home
 def command(home: Home, target: Path, as_json: bool) -> None:
     """Write the home into one file, while it is in use.
 
-    FOLDER gets a new file with the moment in its name. Writes and ticks go on. The file is there when it is complete, and not before; nothing is overwritten. It holds all data, the passwords of
-    the roles, models and settings, so keep it as private as the home. Deployments wait for the time of it. A home that
-    is down is started for it.
+    FOLDER gets a new file with the moment in its name. Writes and ticks go on. The file is there when it is complete,
+    and not before; nothing is overwritten. It holds all data, the passwords of the roles, models and settings, so keep
+    it as private as the home. Deployments wait for the time of it. A home that is down is started for it.
 
     \b
     Example:

@@ -26,7 +26,8 @@ from millstream.server import Home
 def command(home: Home, file: Path, place: Path | None, only_check: bool, as_json: bool) -> None:
     """Make a home of the backup FILE.
 
-    It is complete or not there at all, and stopped: start it with `millstream up`. Applications connect with the passwords that they had. What was written after the backup is not in it.
+    It is complete or not there at all, and stopped: start it with `millstream up`. Applications connect with the
+    passwords that they had. What was written after the backup is not in it.
 
     \b
     Example:

@@ -77,26 +77,28 @@ def deploy_table(
     declared = parse_table(ddl, path, new=True)
 
     def declare() -> Deployed:
+        catalogue = begin(conn)
+        check_types(conn, declared, path)
+        existing = catalogue.named(schema, name)
+        if existing is None or existing.kind != "table" or existing.state is None:
+            views.free_name(conn, catalogue, schema, name, "table", path)
+            create_table(conn, catalogue, schema, name, declared, ddl, path)
+            return Deployed(name, "created", "source table")
+        before = parse_table(existing.definition, existing.path)
+        if before == declared:
+            return Deployed(name, "unchanged", "source table")
+        only_a_moment(conn)
+        added = extend_table(conn, catalogue, existing, before, declared, ddl, path)
+        return Deployed(name, "replaced", f"source table, {added} columns added")
+
+    def declare_and_grant() -> Deployed:
         with conn.transaction():
-            catalogue = begin(conn)
-            check_types(conn, declared, path)
-            existing = catalogue.named(schema, name)
-            if existing is None or existing.kind != "table" or existing.state is None:
-                views.free_name(conn, catalogue, schema, name, "table", path)
-                create_table(conn, catalogue, schema, name, declared, ddl, path)
-                views.grant(conn, schema, name, "table", private=private)
-                return Deployed(name, "created", "source table")
-            before = parse_table(existing.definition, existing.path)
-            if before == declared:
-                views.grant(conn, schema, name, "table", private=private)
-                return Deployed(name, "unchanged", "source table")
-            only_a_moment(conn)
-            added = extend_table(conn, catalogue, existing, before, declared, ddl, path)
+            deployed = declare()
             views.grant(conn, schema, name, "table", private=private)
-            return Deployed(name, "replaced", f"source table, {added} columns added")
+            return deployed
 
     with told(name, path, ddl), place_of_deployments(conn, tell):
-        deployed = patiently(conn, declare)
+        deployed = patiently(conn, declare_and_grant)
         if deployed.action != "replaced":
             return deployed
 

@@ -26,7 +26,12 @@ class Holder:
     @property
     def plain(self) -> str:
         """The name for people."""
-        return self.name.replace('"', "")
+        return plain(self.name)
+
+
+def plain(name: str) -> str:
+    """A quoted name as people read it."""
+    return name.replace('"', "")
 
 
 def holders(conn: psycopg.Connection) -> list[Holder]:

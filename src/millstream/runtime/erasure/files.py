@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psycopg
 
+from millstream.runtime.erasure.columns import plain
 from millstream.runtime.erasure.rewriting import await_older, of_people, relations_of, rewrite, rewrite_all
 from millstream.runtime.erasure.traces import renew_statistics
 
@@ -173,7 +174,7 @@ def remaining(conn: psycopg.Connection, home: Path, ids: list[str], often: Colle
         found.update(search(home, short, without=home / "data"), search(home / "data" / WAL, short))
         for path in search_database(conn, home, short):
             tables, indexes = relations_of(conn, [path])
-            if not any(name.replace('"', "") in often for name in tables | indexes):
+            if not any(plain(name) in often for name in tables | indexes):
                 found.add(path)
     return sorted(found)
 

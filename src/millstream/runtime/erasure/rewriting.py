@@ -10,6 +10,7 @@ from pathlib import Path
 import psycopg
 
 from millstream.emit.names import quote
+from millstream.runtime.erasure.columns import plain
 
 POLL_SECONDS = 0.05
 OLDER = """
@@ -86,13 +87,8 @@ def rewrite(conn: psycopg.Connection, found: Iterable[Path], often: Collection[s
     done = []
     for verb, names in (("vacuum full", tables), ("reindex index", indexes)):
         for name in sorted(names):
-            if name.replace('"', "") in often:
-                continue
-            try:
-                conn.execute(f"{verb} {name}".encode())
-            except (psycopg.errors.LockNotAvailable, psycopg.errors.UndefinedTable):
-                continue
-            done.append(name.replace('"', ""))
+            if plain(name) not in often and done_if_free(conn, f"{verb} {name}"):
+                done.append(plain(name))
     return done
 
 
@@ -104,15 +100,18 @@ def rewrite_all(conn: psycopg.Connection, deadline: float) -> tuple[list[str], l
     """
     tables = [f"{quote(schema)}.{quote(name)}" for schema, name in conn.execute(TABLES).fetchall()]
     if not await_older(conn, deadline):
-        return [], [name.replace('"', "") for name in tables]
-    done, left = [], []
-    for name in tables:
-        try:
-            conn.execute(f"vacuum full {name}".encode())
-        except psycopg.errors.UndefinedTable:
-            continue
-        except psycopg.errors.LockNotAvailable:
-            left.append(name.replace('"', ""))
-        else:
-            done.append(name.replace('"', ""))
-    return done, left
+        return [], list(map(plain, tables))
+    outcomes = {name: done_if_free(conn, f"vacuum full {name}") for name in tables}
+    done = [plain(name) for name, outcome in outcomes.items() if outcome]
+    return done, [plain(name) for name, outcome in outcomes.items() if outcome is False]
+
+
+def done_if_free(conn: psycopg.Connection, statement: str) -> bool | None:
+    """Run a statement about one relation; False where that is in use for too long, None where it is gone meanwhile."""
+    try:
+        conn.execute(statement.encode())
+    except psycopg.errors.UndefinedTable:
+        return None
+    except psycopg.errors.LockNotAvailable:
+        return False
+    return True
