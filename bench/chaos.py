@@ -38,9 +38,9 @@ from bench.recomputed import differences
 from bench.report import ROOT, Report
 from bench.shop import opened
 from millstream import server
-from millstream.cli.supervision import read_state
 from millstream.server import Home
 from millstream.server.process import children, is_alive, read_postmaster, send
+from millstream.supervisor.supervision import read_state
 
 WRITERS = 4
 QUIET_SECONDS = 900.0

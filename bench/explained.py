@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import psycopg
 
-from millstream.runtime.program import Program
+from millstream.engine.tick.program import Program
 
 MESSAGE = re.compile(r"duration: ([0-9.]+) ms\s+plan:\nQuery Text: (.*?)\n(?=\S[^\n]*\(cost=)(.*)", re.DOTALL)
 SETTINGS = {

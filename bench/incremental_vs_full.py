@@ -19,11 +19,11 @@ from bench.shop import lines_after, opened
 from bench.tick_profile import WARM_TICKS, at_rate, run
 from loaders.rows import Event
 from loaders.target import Target
-from millstream.emit.names import table as stored
-from millstream.emit.statements import NodeSql
-from millstream.runtime.build import fill
-from millstream.runtime.compile import describer
-from millstream.runtime.worker import Worker
+from millstream.compiler.postgres.names import table as stored
+from millstream.compiler.postgres.statements import NodeSql
+from millstream.engine.state.compile import describer
+from millstream.engine.state.fill import fill
+from millstream.engine.tick.worker import Worker
 
 
 def main() -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import psycopg
 from psycopg import sql
 
-from millstream.catalog import store
-from millstream.catalog.store import Catalogue
-from millstream.runtime.compile import compile_view
-from millstream.runtime.upgrade import Outdated, build_again
+from millstream.engine.catalog import store
+from millstream.engine.catalog.store import Catalogue
+from millstream.engine.deploy.upgrade import Outdated, build_again
+from millstream.engine.state.compile import compile_view
 
 DECIMALS = 6
 

@@ -28,8 +28,8 @@ from loaders.rows import Event
 from loaders.shift import shifted
 from loaders.target import Target
 from millstream.demo.history import RULES
-from millstream.runtime.status import worker_connected
-from millstream.runtime.worker import Worker
+from millstream.engine.inspect.status import worker_connected
+from millstream.engine.tick.worker import Worker
 
 SINKS = ("events_from_raw", "past_identities_from_identities")
 SOURCES = ("path:sql/sources", "--exclude", *SINKS, "resource_type:test")
@@ -113,7 +113,7 @@ class Shop:
         command = [
             sys.executable,
             "-m",
-            "millstream.cli.work",
+            "millstream.supervisor.work",
             "--home",
             str(self.home),
             "--parent",

@@ -22,7 +22,7 @@ from bench.report import Report
 from bench.shop import insert, lines_after, opened
 from loaders.rows import Event
 from loaders.target import Target
-from millstream.runtime.worker import Worker
+from millstream.engine.tick.worker import Worker
 
 SIZES = (1, 10, 50, 200, 1000)
 WARM_TICKS = 8  # PL/pgSQL decides for a generic plan after five runs

@@ -1,6 +1,6 @@
 """Orders one user's candidates: what SQL says of them, how close they are to the user, and variety.
 
-The file stands alone, because two servers load it: the embedded engine in its worker, and `udfs/server` for
+The file stands alone, because two servers load it: the embedded engine in its worker, and `src/udf_server` for
 RisingWave. A change that alters answers belongs in a `blend_v2`, as RisingWave never replaces a function.
 """
 

@@ -220,7 +220,7 @@ CATALOGUE: dict[str, tuple[str, str, str]] = {
         "the body is put in place of every call, so it is one expression over the parameters",
         "write  CREATE FUNCTION f(a int) RETURNS int LANGUAGE sql AS $$ SELECT a + 1 $$",
     ),
-    # What this engine keeps and RisingWave does not (front/portable.py); dbt's models are held to both.
+    # What this engine keeps and RisingWave does not (compiler/portable/rules.py); dbt's models are held to both.
     "MS060": (
         "window function {detail} over all rows",
         "RisingWave refuses an empty PARTITION BY, unless a filter on row_number or rank makes it a top-N",
@@ -294,7 +294,7 @@ CATALOGUE: dict[str, tuple[str, str, str]] = {
         "RisingWave takes it for NOT EXISTS; in SQL a NULL among the values ends it, and so does one on its left side",
         "write  NOT EXISTS (SELECT 1 FROM … WHERE a = x), or leave NULL out on both sides (WHERE x IS NOT NULL)",
     ),
-    # Functions, types and operators that only one of the engines has (front/lacking.py, front/portable_calls.py).
+    # Functions, types and operators that only one of the engines has (compiler/binder/lacking.py, compiler/portable/calls.py).
     "MS072": (
         "function {detail}",
         "RisingWave has no function of that name that takes these arguments",

@@ -47,8 +47,8 @@ from dbt.tests.fixtures.project import (
 )
 
 import millstream.server
-from millstream.runtime import deploy
-from millstream.runtime.worker import Worker
+from millstream.engine.deploy import deploy
+from millstream.engine.tick.worker import Worker
 
 # dbt's fixtures are imported by name: a conftest.py below the root may not load them as a plugin.
 __all__ = [

@@ -9,8 +9,8 @@ import psycopg
 import pytest
 from dbt.tests.util import run_dbt
 
-from millstream.catalog import store
-from millstream.runtime.unchanged import mark
+from millstream.engine.catalog import store
+from millstream.engine.deploy.unchanged import mark
 
 MODELS = {
     "sales.sql": """

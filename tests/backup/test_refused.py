@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from millstream.catalog.install import VERSION
+from millstream.engine.catalog.install import VERSION
 from tests.backup.conftest import no_settings  # noqa: F401 - used by every test here
 from tests.cli.conftest import program_on
 from tests.cli.program import Program

@@ -7,7 +7,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from millstream.serve.statement import statement
+from millstream.recommend.statement import statement
 from tests.cli.program import Program
 
 ROLES = {"owner": "millstream", "writer": "millstream_writer", "reader": "millstream_reader"}

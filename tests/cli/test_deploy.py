@@ -269,7 +269,7 @@ def test_without_a_terminal_it_wants_to_be_told_yes(shop: Shop) -> None:
 
 
 def test_two_deploys_at_once_are_one(shop: Shop) -> None:
-    from millstream.deployment import embedded
+    from millstream.rollout.embedded import target as embedded
 
     embedded.lock(shop.connection)
     assert "another `millstream deploy` is at work" in shop.deploy("--yes", status=1).output
@@ -293,7 +293,7 @@ def test_a_deploy_that_is_killed_leaves_views_serving_and_is_gone_on_with(shop: 
             env=shop.program.environment(),
             cwd=shop.root,
         )
-        waits = "select 1 from millstream.deployment where finished_at is null"
+        waits = "select 1 from millstream.rollout where finished_at is null"
         replaced = "select state from millstream.relation where name = 'counts' and state like %s"
         assert wait_until(lambda: shop.connection.execute(waits).fetchone() is not None, 30)
         assert wait_until(

@@ -13,9 +13,9 @@ import psycopg
 import pytest
 
 import millstream.server
-from millstream.cli.supervision import State, StateFile
 from millstream.server import Home, process
 from millstream.server.process import Child, is_alive, wait_until
+from millstream.supervisor.supervision import State, StateFile
 from tests.cli.conftest import program_on
 from tests.cli.program import Program
 from tests.cli.test_up_down import until

@@ -11,7 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 import millstream.cli
-from millstream.cli import COMMANDS, main, supervise, work
+from millstream.cli import COMMANDS, main
+from millstream.supervisor import supervise, work
 
 
 def defined(command: click.Command) -> click.Command:

@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from millstream.cli.status import read_engine
-from millstream.runtime.metrics import EngineCollector, HostCollector
+from millstream.engine.inspect.metrics import EngineCollector, HostCollector
 from millstream.server.process import wait_until
 from tests.cli.program import Program
 from tests.databases import Databases

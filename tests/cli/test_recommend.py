@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from millstream.cli.recommend import PIPED, table_of
-from millstream.serve.recommend import Recommendation
+from millstream.recommend.lists import Recommendation
 
 REASON = "Because you looked at the large oak dining table with six chairs"
 ITEMS = ["1228", "6f9619ff-8b86-d011-b42d-00c04fc964ff", "sku[red]-7"]

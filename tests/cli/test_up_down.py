@@ -15,9 +15,9 @@ import psycopg
 import pytest
 
 import millstream.server
-from millstream.cli.supervisor import Backoff
-from millstream.runtime import deploy
+from millstream.engine.deploy import deploy
 from millstream.server.process import is_alive, leftovers, wait_until
+from millstream.supervisor.supervisor import Backoff
 from tests.cli.conftest import ended
 from tests.cli.program import Program
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from millstream.runtime import deploy
-from millstream.runtime.worker import Worker
+from millstream.engine.deploy import deploy
+from millstream.engine.tick.worker import Worker
 from tests.conformance.recorder import RisingWave
 from tests.conformance.runs import ROOT, Project
 from tests.conformance.shipped import Shipped

@@ -1,6 +1,6 @@
 """What RisingWave refuses or does silently, as rules about one statement; from its documentation, tests and source (3.0).
 
-A query that a streaming job keeps is also given to the embedded compiler, which refuses the rest (front/portable.py and
+A query that a streaming job keeps is also given to the embedded compiler, which refuses the rest (compiler/portable/rules.py and
 diagnostics MS0xx): `test_shipped.py` does that. Here is what only statements have, or what PostgreSQL accepts.
 """
 
@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 import sqlglot
 from sqlglot import exp
 
-from millstream.dialect import DIALECT, write
-from millstream.front.ddl import without_comments
+from millstream.compiler.binder.ddl import without_comments
+from millstream.compiler.dialect import DIALECT, write
 
 NAME = r'(?:"[^"]+"|\w+)(?:\.(?:"[^"]+"|\w+))*'
 KINDS = r"materialized view|view|table|source|sink|subscription|index|function"

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 from datetime import datetime, timedelta
 
-from millstream.runtime.erasure.tombstones import keyed_hash
+from millstream.engine.erasure.tombstones import keyed_hash
 from tests.conformance.history import Step
 from tests.equivalence.cases import Delete, Insert, Update
 from tests.equivalence.source_model import Row

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
-from millstream.runtime.erasure import tombstones
+from millstream.engine.erasure import tombstones
 from tests.conformance.invariants import OWNERS, Row, Shop, violations
 from tests.conformance.recorder import RisingWave as Recorder
 from tests.conformance.rules import violations as broken_rules

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from millstream.runtime import deploy
-from millstream.runtime.worker import Worker
+from millstream.engine.deploy import deploy
+from millstream.engine.tick.worker import Worker
 from tests.databases import Databases
 from tests.engine.engine import Engine
 

@@ -11,9 +11,9 @@ from typing import Any, Self
 
 import psycopg
 
-from millstream.runtime import deploy
-from millstream.runtime.deploy import Deployed
-from millstream.runtime.worker import Tick, Worker
+from millstream.engine.deploy import deploy
+from millstream.engine.deploy.deploy import Deployed
+from millstream.engine.tick.worker import Tick, Worker
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
 NAME = r"(?:(?P<schema>\w+)\.)?(?P<name>\w+)"

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from millstream.runtime.worker import Worker
+from millstream.engine.tick.worker import Worker
 
 PATIENCE = 30.0  # seconds within which anything that must happen has happened, even on a busy machine
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import psycopg
 
-from millstream.catalog.install import resource
-from millstream.delta.node import HASH
-from millstream.emit.names import changes, quote, table
-from millstream.plan.expression import WEIGHT
-from tests.engine.catalogue import ELSEWHERE, RELATIONS
+from millstream.compiler.algebra.expression import WEIGHT
+from millstream.compiler.incremental.node import HASH
+from millstream.compiler.postgres.names import changes, quote, table
+from millstream.engine.catalog.install import resource
+from tests.compiler.catalogue import ELSEWHERE, RELATIONS
 
 ROWS = {
     "events": [

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from millstream.diagnostics import CATALOGUE, DEPLOYMENT
+from millstream.engine.deploy.functions import deploy_sql_function
 from millstream.errors import Refused
-from millstream.runtime.sql_functions import deploy_sql_function
-from millstream.support.construct import FUNCTION, PYTHON, TABLES, Construct, compiled
-from millstream.support.listing import GROUPS
-from millstream.support.page import page
+from support.construct import FUNCTION, PYTHON, TABLES, Construct, compiled
+from support.listing import GROUPS
+from support.page import page
 from tests.databases import Databases
 from tests.engine.engine import Engine, minute
 from tests.equivalence.compare import difference
@@ -131,7 +131,7 @@ def test_a_refused_example_is_refused_with_its_code_at_a_place(construct: Constr
 
 
 def test_the_page_is_current() -> None:
-    assert PAGE.read_text() == page(), "python -m millstream.support > docs/sql-support.md"
+    assert PAGE.read_text() == page(), "python -m support > docs/sql-support.md"
 
 
 def test_names_are_unique() -> None:

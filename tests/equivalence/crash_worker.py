@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 
-from millstream.runtime.worker import Worker
+from millstream.engine.tick.worker import Worker
 
 
 def main() -> None:

@@ -12,10 +12,10 @@ from typing import Any
 
 import psycopg
 
-from millstream.emit.names import changes, table
-from millstream.plan.expression import WEIGHT
-from millstream.runtime.program import Relation
-from millstream.runtime.worker import Worker
+from millstream.compiler.algebra.expression import WEIGHT
+from millstream.compiler.postgres.names import changes, table
+from millstream.engine.tick.program import Relation
+from millstream.engine.tick.worker import Worker
 
 Rows = Counter[tuple[Any, ...]]
 

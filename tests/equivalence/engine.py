@@ -13,10 +13,10 @@ from unittest.mock import patch
 import psycopg
 from psycopg import sql
 
-from millstream.runtime import beside, deploy
-from millstream.runtime.beside import Steps
-from millstream.runtime.outcome import Deployed
-from millstream.runtime.worker import Worker
+from millstream.engine.deploy import beside, deploy
+from millstream.engine.deploy.beside import Steps
+from millstream.engine.deploy.outcome import Deployed
+from millstream.engine.tick.worker import Worker
 from tests.equivalence.act_cases import ActView
 from tests.equivalence.cases import Change, Delete, Insert, Update, View
 from tests.equivalence.delta_watch import DeltaWatch

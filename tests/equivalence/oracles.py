@@ -18,7 +18,7 @@ import duckdb
 import psycopg
 import sqlglot
 
-from millstream.emit.names import quote
+from millstream.compiler.postgres.names import quote
 from tests.equivalence import lenient
 from tests.equivalence.source_model import Row
 

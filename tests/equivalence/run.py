@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from millstream.delta.node import Node
-from millstream.emit.fitting import model_of
+from millstream.compiler.incremental.node import Node
+from millstream.compiler.postgres.fitting import model_of
 from tests.equivalence.act_cases import ActView
 from tests.equivalence.cases import Advance, Begin, Case, Deploy, Finish, Tick, View, apply
 from tests.equivalence.compare import difference

@@ -17,8 +17,8 @@ from typing import Any, TypeAlias
 import psycopg
 from hypothesis import strategies as st
 
-from millstream.runtime import deploy
-from millstream.runtime.worker import Worker
+from millstream.engine.deploy import deploy
+from millstream.engine.tick.worker import Worker
 from tests.databases import Databases
 from tests.equivalence.cases import rows
 from tests.equivalence.schema import CONFLICTS, Column, Table

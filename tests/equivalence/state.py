@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from millstream.delta.node import Rule
-from millstream.emit.names import quote, table
+from millstream.compiler.incremental.node import Rule
+from millstream.compiler.postgres.names import quote, table
 from tests.equivalence.compare import difference
 from tests.equivalence.engine import Engine
 

@@ -6,8 +6,8 @@ import random
 
 import pytest
 
-from millstream.front.portable import refuse_unportable
-from millstream.runtime import deploy
+from millstream.compiler.portable.rules import refuse_unportable
+from millstream.engine.deploy import deploy
 from tests.databases import Databases
 from tests.equivalence.benchmarks import CH, TPCH, Benchmark, Shop
 from tests.equivalence.compare import difference

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from millstream.runtime.worker import Worker
+from millstream.engine.tick.worker import Worker
 from tests.databases import Databases
 from tests.equivalence import scenario
 from tests.equivalence.engine import Engine

@@ -12,8 +12,8 @@ import psycopg
 import pytest
 from hypothesis import given
 
-from millstream.runtime import deploy
-from millstream.runtime.worker import Worker
+from millstream.engine.deploy import deploy
+from millstream.engine.tick.worker import Worker
 from tests.databases import Databases
 from tests.equivalence.schema import Table
 from tests.equivalence.source_history import History, histories, run

@@ -8,8 +8,8 @@ from typing import Any
 import yaml
 
 from loaders import ids
-from millstream.runtime.erasure.columns import ID_COLUMNS, MESSAGE_COLUMNS
-from millstream.runtime.erasure.nobody import AROUND, WORDS
+from millstream.engine.erasure.columns import ID_COLUMNS, MESSAGE_COLUMNS
+from millstream.engine.erasure.nobody import AROUND, WORDS
 from tests.serving.project import ROOT
 
 NAMES_PEOPLE = re.compile(
@@ -70,6 +70,6 @@ def test_nobody_is_nobody_everywhere() -> None:
     assert set(WORDS) == {"", *given["missing_words"], *given["nobody_ids"]}
     assert set(WORDS) == {"", *ids.MISSING_WORDS, *ids.NOBODY_IDS}
     assert AROUND == ids.AROUND
-    text = (ROOT / "src/millstream/catalog/erasures.sql").read_text()
+    text = (ROOT / "src/millstream/engine/catalog/erasures.sql").read_text()
     [listed] = re.findall(r"chr\(13\)\)\) in \((.*?)\);", text, re.S)
     assert set(re.findall(r"'(.*?)'", listed)) == set(WORDS)

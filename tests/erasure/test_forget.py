@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 import pytest
 
-from millstream.runtime.erasure.tombstones import keyed_hash
+from millstream.engine.erasure.tombstones import keyed_hash
 from tests.engine.running import eventually
 from tests.erasure.shop import Shop
 from tests.erasure.traces import in_files, in_relations

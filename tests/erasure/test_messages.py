@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from millstream.runtime.erasure.messages import is_of
+from millstream.engine.erasure.messages import is_of
 
 
 @pytest.mark.parametrize(

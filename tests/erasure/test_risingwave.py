@@ -7,9 +7,9 @@ from typing import Any
 import psycopg
 import pytest
 
+from millstream.engine.erasure.people import People
+from millstream.engine.erasure.risingwave import forget
 from millstream.errors import MillstreamError
-from millstream.runtime.erasure.people import People
-from millstream.runtime.erasure.risingwave import forget
 from tests.erasure.shop import Shop
 from tests.erasure.test_forget import mark
 

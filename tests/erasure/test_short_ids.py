@@ -6,7 +6,7 @@ import secrets
 
 import pytest
 
-from millstream.runtime.erasure.files import patterns
+from millstream.engine.erasure.files import patterns
 from tests.erasure.shop import Shop
 from tests.erasure.traces import in_files
 

@@ -12,9 +12,9 @@ import pytest
 import yaml
 from jinja2 import Environment
 
+from millstream.engine.deploy import deploy
 from millstream.ingest import consumer
 from millstream.ingest.offsets import install_partitions
-from millstream.runtime import deploy
 from tests.databases import Databases
 from tests.kafka.broker import Broker
 from tests.kafka.shop import Shop

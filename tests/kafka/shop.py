@@ -17,11 +17,11 @@ from typing import Any, Self
 import psycopg
 from psycopg.rows import dict_row
 
+from millstream.engine.state.locks import WORKER_LOCK
+from millstream.engine.tick.worker import Worker
 from millstream.ingest.client import Settings
 from millstream.ingest.consumer import Consumed, Consumer
 from millstream.ingest.report import Report
-from millstream.runtime.locks import WORKER_LOCK
-from millstream.runtime.worker import Worker
 from millstream.server.process import wait_until
 from tests.kafka.broker import Broker
 

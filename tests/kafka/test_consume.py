@@ -10,10 +10,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from millstream.engine.inspect import status
+from millstream.engine.inspect.metrics import EngineCollector
 from millstream.errors import MillstreamError
 from millstream.ingest.client import Settings, read_properties
-from millstream.runtime import status
-from millstream.runtime.metrics import EngineCollector
 from millstream.server.process import wait_until
 from tests.engine.running import running
 from tests.kafka import LEFT_BY_KAFKA_PYTHON

@@ -9,10 +9,10 @@ import threading
 
 import pytest
 
+from millstream.engine.deploy import deploy
 from millstream.ingest import assignment
 from millstream.ingest.assignment import Lost
 from millstream.ingest.offsets import Offsets, Partition
-from millstream.runtime import deploy
 from millstream.server.process import wait_until
 from tests.kafka import LEFT_BY_KAFKA_PYTHON
 from tests.kafka.broker import Broker
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.filterwarnings(LEFT_BY_KAFKA_PYTHON)
 
 WORKER = """
 import sys, threading
-from millstream.runtime.worker import Worker
+from millstream.engine.tick.worker import Worker
 
 with Worker(sys.argv[1]) as worker:
     worker.run(threading.Event())

@@ -12,8 +12,8 @@ import yaml
 from jinja2 import Environment
 from psycopg.conninfo import make_conninfo
 
-from millstream.runtime import deploy
-from millstream.runtime.worker import Worker
+from millstream.engine.deploy import deploy
+from millstream.engine.tick.worker import Worker
 from tests.databases import Databases
 
 ROOT = Path(__file__).parents[2]

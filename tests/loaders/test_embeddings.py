@@ -17,7 +17,7 @@ from loaders.errors import LoaderError
 from loaders.hit_rate import last_baskets, measure
 from loaders.item_vectors import Parameters, co_occurrences, positive_information, train, version_of
 from loaders.neighbours import nearest
-from millstream.runtime.erasure.tombstones import keyed_hash
+from millstream.engine.erasure.tombstones import keyed_hash
 from tests.loaders.logs import NOON
 
 BREAKFAST = ["bread", "butter", "jam", "coffee"]

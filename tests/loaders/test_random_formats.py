@@ -23,7 +23,7 @@ from loaders.formats import open_source
 from loaders.mapping.arguments import MapOptions
 from loaders.mapping.document import FOLDER
 from loaders.rows import Event
-from tests.engine import golden
+from tests.compiler import golden
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SNOWPLOW = yaml.safe_load((FOLDER / "snowplow.yml").read_text())["file"]["header"]

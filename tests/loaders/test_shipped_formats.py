@@ -14,7 +14,7 @@ from loaders.formats import open_source
 from loaders.mapping.document import FOLDER, shipped
 from loaders.mapping.source import MappedSource
 from loaders.rows import Rejected
-from tests.engine import golden
+from tests.compiler import golden
 
 GOLDEN = Path(__file__).with_name("formats.golden")
 CASES = {case.title: case for case in golden.read(GOLDEN)}

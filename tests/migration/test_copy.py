@@ -10,8 +10,8 @@ from unittest import mock
 import psycopg
 import pytest
 
+from millstream.compiler.binder.ddl import parse_table
 from millstream.errors import MillstreamError
-from millstream.front.ddl import parse_table
 from millstream.migration import copy
 from millstream.migration.migrate import Migration
 from millstream.migration.source import SourceTable, open_snapshot

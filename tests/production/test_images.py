@@ -102,7 +102,7 @@ def test_what_its_code_imports_is_installed(image: str) -> None:
 
 
 def test_the_ports_of_the_image_are_those_of_the_program() -> None:
-    from udfs.server.command import command
+    from udf_server.command import command
 
     defaults = {option.name: option.default for option in command.params}
     (exposed,) = [arguments for name, arguments in instructions("udf-server") if name == "EXPOSE"]

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from loaders import ids
-from millstream.runtime.erasure.tombstones import keyed_hash
+from millstream.engine.erasure.tombstones import keyed_hash
 from tests.project.compiled import ROOT
 from tests.project.shop import Shop
 

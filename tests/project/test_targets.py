@@ -21,7 +21,7 @@ def test_both_targets_compile_to_the_same_sql_without_a_server(project: Project,
 
 def test_the_function_is_declared_as_it_is_served(project: Project) -> None:
     """The types that RisingWave compares when it creates the function."""
-    from udfs.server.declarations import read_functions
+    from udf_server.declarations import read_functions
 
     arrow = {
         "varchar": "string",

@@ -12,7 +12,7 @@ import pytest
 
 import millstream.server
 from millstream.server import Server, rights
-from tests.engine.golden import REFRESH
+from tests.compiler.golden import REFRESH
 from tests.server.rights import rights_of
 from tests.serving.project import deploy_project
 

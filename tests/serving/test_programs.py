@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from millstream.serve.statement import statement
+from millstream.recommend.statement import statement
 from millstream.server.address import jdbc, sqlalchemy, url
 from tests.clients.fetch import HERE, JARS, NODE
 from tests.project.compiled import ROOT, Project, compile_project

@@ -12,7 +12,7 @@ import psycopg2
 import pytest
 import sqlalchemy as sa
 
-from millstream.serve.statement import DRIVERS, FILTERS, PARAMETERS, statement
+from millstream.recommend.statement import DRIVERS, FILTERS, PARAMETERS, statement
 from millstream.server.address import jdbc, sqlalchemy, url
 from tests.serving.shop import Shop
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from millstream.runtime import status
+from millstream.engine.inspect import status
 from tests.engine.running import running
 from tests.serving.shop import DAY, Shop
 

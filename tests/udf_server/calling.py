@@ -25,7 +25,7 @@ READY = re.compile(r"serving .* on \S+:(\d+); metrics on \S+:(\d+)")
 
 
 class Process:
-    """`python -m udfs.server` with free ports; `log` holds what it said until it was ready."""
+    """`python -m udf_server` with free ports; `log` holds what it said until it was ready."""
 
     def __init__(self, *arguments: str, home: Path, port: int = 0, project: Path | None = None) -> None:
         self.log = ""
@@ -88,7 +88,7 @@ def start(*arguments: str, home: Path) -> subprocess.Popen[str]:
     """The server's process, with one output."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("MILLSTREAM_")}
     return subprocess.Popen(
-        [sys.executable, "-m", "udfs.server", "--metrics-port", "0", *arguments],
+        [sys.executable, "-m", "udf_server", "--metrics-port", "0", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

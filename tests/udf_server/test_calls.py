@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from millstream.runtime.udf import Functions, literal
+from millstream.engine.state.udf import Functions, literal
 from tests.udf_server.calling import ROOT, Client, Process
 
 RETURNS = "struct<item_id varchar, score double precision, strategy varchar, reason_item_id varchar>[]"

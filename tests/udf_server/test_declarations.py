@@ -9,9 +9,9 @@ import pytest
 
 from tests.udf_server.calling import ROOT
 from tests.udf_server.conftest import declare, write_project
-from udfs.server.arrow_types import arrow_type, same
-from udfs.server.declarations import read_functions
-from udfs.server.errors import ServerError
+from udf_server.arrow_types import arrow_type, same
+from udf_server.declarations import read_functions
+from udf_server.errors import ServerError
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from millstream.catalog import store
-from millstream.runtime import deploy
-from millstream.runtime.worker import Worker
+from millstream.engine.catalog import store
+from millstream.engine.deploy import deploy
+from millstream.engine.tick.worker import Worker
 from tests.databases import Databases
 
 HERE = Path(__file__).parent

@@ -17,7 +17,7 @@ from millstream.backup.archive import DUMP, ROLES_SCRIPT, Archive, Manifest, ope
 from millstream.backup.files import SETTINGS
 from millstream.backup.programs import programs_of, write_to
 from millstream.backup.take import refuse_external
-from millstream.catalog.install import VERSION
+from millstream.engine.catalog.install import VERSION
 from millstream.errors import MillstreamError
 from millstream.server import ROLES, Home, Server, find_binaries
 from millstream.server.files import sync_folder, try_lock

@@ -24,8 +24,8 @@ from millstream.backup.archive import (
 )
 from millstream.backup.files import travelling
 from millstream.backup.programs import programs_of, read_from
+from millstream.engine.state.locks import place_of_deployments
 from millstream.errors import MillstreamError
-from millstream.runtime.locks import place_of_deployments
 from millstream.server import DATABASE, Binaries, Home, Server
 
 Tell = Callable[[str], None]

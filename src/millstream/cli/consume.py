@@ -11,8 +11,8 @@ import click
 import psycopg
 
 from millstream import server
-from millstream.cli.signals import stop_on_signals
 from millstream.server import Home
+from millstream.supervisor.signals import stop_on_signals
 
 BATCH = 5_000
 MAX_QUEUED = 100_000

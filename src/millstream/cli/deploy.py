@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
-from millstream.deployment.plan import Plan, Say
+from millstream.rollout.plan import Plan, Say
 from millstream.server import Home
 
 CHANGES = 2  # exit status of --detailed-exitcode where there is something to deploy
@@ -74,8 +74,8 @@ def command(
       millstream deploy --target risingwave --yes
       millstream deploy --rollback
     """
-    from millstream.deployment import session  # dbt and the SQL parser are not needed for --help
     from millstream.project import find_project
+    from millstream.rollout import session  # dbt and the SQL parser are not needed for --help
 
     console = Console(highlight=False, stderr=as_json, soft_wrap=True)
     with session.open_session(target, home, find_project()) as opened:

@@ -17,7 +17,7 @@ from millstream import server
 from millstream.server import Home
 
 if TYPE_CHECKING:
-    from millstream.runtime.explain import Explained, NodeExplained, Operator
+    from millstream.engine.inspect.explain import Explained, NodeExplained, Operator
 
 
 @click.command(name="explain")
@@ -38,9 +38,9 @@ def command(home: Home, model: str, schema: str, wide: bool, as_json: bool) -> N
       millstream explain rank_user_list
       millstream explain feat_trending --json | jq '.nodes[].cost'
     """
-    from millstream.runtime.explain import (
-        explain,
-    )  # the engine is slow to import, and --help needs none of it
+    from millstream.engine.inspect.explain import (
+        explain,  # the engine is slow to import, and --help needs none of it
+    )
 
     with psycopg.connect(server.connect(home.path).dsn("owner"), autocommit=True) as connection:
         found = explain(connection, model, schema=schema)

@@ -17,7 +17,7 @@ from millstream.server.process import wait_until
 if TYPE_CHECKING:
     import psycopg
 
-    from millstream.runtime.erasure.people import People
+    from millstream.engine.erasure.people import People
 
 POLL_SECONDS = 0.02
 WORKER_SECONDS = 20.0  # how long a worker may take to be there again
@@ -65,10 +65,10 @@ def command(
     if target is not None:
         tell(forget_there(ids, linked=linked, dry_run=dry_run), as_json=as_json)
         return
-    from millstream.runtime import deploy  # the engine is slow to import, and --help needs none of it
-    from millstream.runtime.erasure.carry_out import count
-    from millstream.runtime.erasure.people import People
-    from millstream.runtime.status import worker_connected
+    from millstream.engine.deploy import deploy  # the engine is slow to import, and --help needs none of it
+    from millstream.engine.erasure.carry_out import count
+    from millstream.engine.erasure.people import People
+    from millstream.engine.inspect.status import worker_connected
 
     began = time.monotonic()
     running = server.connect(home.path)
@@ -113,7 +113,7 @@ def late(connection: psycopg.Connection) -> tuple[list[str], list[str]]:
 
 def finish(connection: psycopg.Connection, *, change: bool) -> dict[str, Any]:
     """Clean files after erasures that ended before theirs were, or only say how many there are; returns the report."""
-    from millstream.runtime.erasure.unfinished import clean_after, uncleaned
+    from millstream.engine.erasure.unfinished import clean_after, uncleaned
 
     numbers = uncleaned(connection)
     if not numbers:
@@ -132,7 +132,7 @@ def finish(connection: psycopg.Connection, *, change: bool) -> dict[str, Any]:
 
 def refuse_nobody(ids: list[str]) -> None:
     """Refuse ids that name nobody: they would take the rows of all whom nobody knows."""
-    from millstream.runtime.erasure.nobody import is_nobody
+    from millstream.engine.erasure.nobody import is_nobody
 
     wrong = [repr(each) for each in ids if is_nobody(each)]
     if wrong or not ids:
@@ -142,10 +142,10 @@ def refuse_nobody(ids: list[str]) -> None:
 
 def forget_there(ids: list[str], *, linked: bool, dry_run: bool) -> dict[str, Any]:
     """Forget people on RisingWave; returns the report."""
+    from millstream.engine.erasure.people import People
+    from millstream.engine.erasure.risingwave import forget
     from millstream.migration.target import open_risingwave
     from millstream.project import find_project
-    from millstream.runtime.erasure.people import People
-    from millstream.runtime.erasure.risingwave import forget
 
     if dry_run:
         raise click.UsageError(
@@ -194,7 +194,7 @@ def wait(connection: psycopg.Connection, number: int, seconds: float = 300.0) ->
 
 def clean_files(connection: psycopg.Connection, home: Path, ids: list[str], number: int) -> dict[str, Any]:
     """Rewrite the files that have the bytes of deleted rows; says what is left where."""
-    from millstream.runtime.erasure.files import WAL, clean, relation_of
+    from millstream.engine.erasure.files import WAL, clean, relation_of
 
     cleaned = clean(connection, home, ids)
     log = [path for path in cleaned.remains if WAL in path.parts]

@@ -6,10 +6,10 @@ import click
 import psycopg
 
 from millstream import server
-from millstream.cli.signals import stop_on_signals
 from millstream.cli.status import read_engine, tls
 from millstream.server import Home
 from millstream.server.disk import room_of
+from millstream.supervisor.signals import stop_on_signals
 
 
 @click.command(name="metrics")
@@ -30,7 +30,7 @@ def command(home: Home, port: int | None, host: str) -> None:
     """
     from prometheus_client import CollectorRegistry, generate_latest, start_http_server
 
-    from millstream.runtime.metrics import EngineCollector, HostCollector, State
+    from millstream.engine.inspect.metrics import EngineCollector, HostCollector, State
 
     def read() -> State | None:
         running = server.find(home.path)

@@ -14,8 +14,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from millstream import server
-from millstream.serve.recommend import Recommendation, recommend
-from millstream.serve.statement import DRIVERS, statement
+from millstream.recommend.lists import Recommendation, recommend
+from millstream.recommend.statement import DRIVERS, statement
 from millstream.server import Home
 
 PIPED = 10_000  # characters of a line

@@ -47,8 +47,8 @@ def command(home: Home, active: timedelta | None, as_json: bool) -> None:
     Example:
       millstream rerank --active 24h
     """
-    from millstream.runtime import deploy  # the engine is slow to import, and --help needs none of it
-    from millstream.runtime.rerank import rerank
+    from millstream.engine.deploy import deploy  # the engine is slow to import, and --help needs none of it
+    from millstream.engine.rerank import rerank
 
     os.environ["MILLSTREAM_HOME"] = str(home.path)  # where Python functions find the embedding files
     console = Console(stderr=True)

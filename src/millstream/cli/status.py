@@ -14,13 +14,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from millstream import server
-from millstream.cli.supervision import is_held, read_state
 from millstream.errors import MillstreamError
 from millstream.server import Home, Server
 from millstream.server.answer import Answer, interpret
 from millstream.server.disk import room_of
 from millstream.server.options import addresses
 from millstream.server.process import is_alive
+from millstream.supervisor.supervision import is_held, read_state
 
 NOT_RUNNING = 3  # as systemctl does
 ALIVE = ("ready", "full", "password", "memory")  # states of a server whose process is well
@@ -133,7 +133,7 @@ def disk(home: Home) -> dict[str, Any]:
 def read_engine(dsn: str) -> dict[str, Any] | None:
     """Return what the catalogue says, or None where none is installed yet."""
     # Here and not above: the engine is slow to import, and --help needs none of it.
-    from millstream.runtime import status as catalogue
+    from millstream.engine.inspect import status as catalogue
 
     with psycopg.connect(dsn, connect_timeout=10) as connection:
         found = catalogue.read(connection)

@@ -9,12 +9,12 @@ from millstream.project import import_part
 
 
 class ServerCommand(LoaderCommand):
-    """The command that the project's `udfs/server` defines; it needs packages that the embedded engine does not."""
+    """The command that the project's `src/udf_server` defines; it needs packages that the embedded engine does not."""
 
     def defined(self) -> click.Command:
         """The command as the server defines it."""
         module = import_part(
-            "udfs.server.command", "serve functions to RisingWave", "'millstream[risingwave]'"
+            "udf_server.command", "serve functions to RisingWave", "'millstream[risingwave]'"
         )
         command = module.command
         assert isinstance(command, click.Command)

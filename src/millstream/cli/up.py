@@ -12,17 +12,17 @@ from rich.console import Console
 from rich.markup import escape
 
 from millstream import server
-from millstream.cli.signals import stop_on_signals
 from millstream.cli.status import read_engine
-from millstream.cli.supervision import CLOCKS, AlreadyUp, is_held, read_state
-from millstream.cli.supervisor import Supervisor
-from millstream.cli.tell import start_telling
 from millstream.cli.wishes import Wishes, choose
 from millstream.errors import MillstreamError
 from millstream.server import Home, Server
 from millstream.server.options import addresses, write_options
 from millstream.server.process import rotate, wait_until
 from millstream.server.rights import GUIDE, open_doors
+from millstream.supervisor.signals import stop_on_signals
+from millstream.supervisor.supervision import CLOCKS, AlreadyUp, is_held, read_state
+from millstream.supervisor.supervisor import Supervisor
+from millstream.supervisor.tell import start_telling
 
 START_SECONDS = 180.0
 
@@ -111,7 +111,7 @@ def _detached(home: Home, port: int | None, clock: str | None) -> None:
     rotate(log_path)
 
     def start(writing: int) -> None:
-        argv = [sys.executable, "-m", "millstream.cli.supervise", "--home", str(home.path)]
+        argv = [sys.executable, "-m", "millstream.supervisor.supervise", "--home", str(home.path)]
         for option, value in (("--port", port), ("--clock", clock), ("--tell", writing)):
             if value is not None:
                 argv += [option, str(value)]

@@ -14,11 +14,11 @@ from click.core import ParameterSource
 
 from millstream import server
 from millstream.cli.rerank import span
-from millstream.cli.signals import stop_on_signals
 from millstream.server import Home
+from millstream.supervisor.signals import stop_on_signals
 
 if TYPE_CHECKING:
-    from millstream.serve.watch import Batch, Say
+    from millstream.feeds.embedded import Batch, Say
 
 ANEW = {"tick": None, "time": None, "op": "anew", "row": None}
 
@@ -75,7 +75,7 @@ def command(
       millstream watch feat_user_recent --json --from 4711 | python send_reminders.py
       millstream watch rank_user_list --target risingwave --snapshot --json | python fill_cache.py
     """
-    from millstream.serve import watch
+    from millstream.feeds import embedded
 
     if snapshot and after is not None:
         raise click.UsageError("--snapshot begins anew and --from goes on: give one of them")
@@ -85,7 +85,7 @@ def command(
             "config says. Change it there and deploy"
         )
     stop = stop_on_signals()
-    line = watch.as_json if as_json else watch.as_text
+    line = embedded.as_json if as_json else embedded.as_text
     if target == "risingwave":
         found = on_risingwave(model, after, snapshot, stop, tell)
     else:
@@ -109,9 +109,9 @@ def on_embedded(
     say: Say,
 ) -> Iterator[Batch]:
     """The feed of the embedded engine."""
-    from millstream.serve import watch
+    from millstream.feeds import embedded
 
-    return watch.batches(
+    return embedded.batches(
         lambda: server.connect(home.path).dsn("owner"),
         model,
         after=after,
@@ -126,9 +126,9 @@ def on_risingwave(
     model: str, after: int | None, snapshot: bool, stop: threading.Event, say: Say
 ) -> Iterator[Batch]:
     """The subscription, at the place that profiles.yml says for target risingwave."""
-    from millstream.deployment.risingwave import conninfo, profile_alone
+    from millstream.feeds import subscription
     from millstream.project import find_project
-    from millstream.serve import subscription
+    from millstream.rollout.risingwave.target import conninfo, profile_alone
 
     given = profile_alone(find_project())
     return subscription.batches(

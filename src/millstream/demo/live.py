@@ -15,7 +15,7 @@ from rich.markup import escape
 from millstream.demo.settings import LOG, Settings
 from millstream.demo.steps import Step
 from millstream.project import import_loaders
-from millstream.serve.recommend import recommend
+from millstream.recommend.lists import recommend
 from millstream.server import Server
 
 LOOK_SECONDS = 5.0

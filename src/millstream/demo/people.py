@@ -13,7 +13,7 @@ from rich.text import Text
 
 from millstream.demo.settings import HOUSEHOLDS, LIST_ROWS
 from millstream.demo.steps import Step
-from millstream.serve.recommend import Recommendation, recommend
+from millstream.recommend.lists import Recommendation, recommend
 
 # The households of known age and size that bought most before the live replay begins, one of each segment.
 CHOICE = """

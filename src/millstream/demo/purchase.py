@@ -10,7 +10,7 @@ import psycopg
 
 from millstream.demo.settings import LIST_ROWS
 from millstream.demo.steps import Step
-from millstream.serve.recommend import Recommendation, recommend
+from millstream.recommend.lists import Recommendation, recommend
 
 FULL_LIST = 50
 MIN_NEIGHBOURS = 5  # so that the purchase has something to say about other products

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import psycopg
 
-from millstream.emit.names import beside_values
+from millstream.compiler.postgres.names import beside_values
 from millstream.ingest.routes import Route
 
 LOOK_SECONDS = 0.2

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import psycopg
 
-from millstream.catalog.install import INSTALL_LOCK, install
+from millstream.engine.catalog.install import INSTALL_LOCK, install
 
 
 class Partition(NamedTuple):

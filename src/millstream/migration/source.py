@@ -12,14 +12,14 @@ import psycopg
 from psycopg import sql
 from psycopg.types.json import set_json_loads
 
-from millstream.catalog import store
-from millstream.catalog.store import Catalogue
-from millstream.emit.names import table
+from millstream.compiler.binder.ddl import Table, parse_table
+from millstream.compiler.postgres.names import table
+from millstream.engine.catalog import store
+from millstream.engine.catalog.store import Catalogue
+from millstream.engine.inspect.status import queued
+from millstream.engine.state.compile import compile_view
 from millstream.errors import MillstreamError
-from millstream.front.ddl import Table, parse_table
 from millstream.migration.literal import json_text
-from millstream.runtime.compile import compile_view
-from millstream.runtime.status import queued
 
 ON_ACT = "it depends on when people acted"
 CLOCK = "it reads now()"

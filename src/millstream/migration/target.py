@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 from psycopg.types.json import set_json_loads
 
-from millstream.emit.names import quote
+from millstream.compiler.postgres.names import quote
 from millstream.errors import MillstreamError
 from millstream.migration.literal import json_text, literal
 
@@ -106,7 +106,7 @@ def delete_statement(relation: str, key: Sequence[tuple[str, str]], rows: Iterab
 @contextmanager
 def open_risingwave(root: Path) -> Iterator[Target]:
     """Connect as profiles.yml says for target risingwave. Raises MillstreamError where nothing answers."""
-    from millstream.deployment.risingwave import conninfo, profile_alone
+    from millstream.rollout.risingwave.target import conninfo, profile_alone
 
     given = profile_alone(root)
     try:

@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
-from millstream.emit.catch_up import CatchUpSql
-from millstream.emit.names import log
-from millstream.plan.nodes import Scan, Side, inputs, with_inputs
-from millstream.runtime.beside import Beside
-from millstream.runtime.catch_up import CatchUp
-from millstream.runtime.change_log import Log, Logs
+from millstream.compiler.algebra.operators import Scan, Side, inputs, with_inputs
+from millstream.compiler.postgres.catch_up import CatchUpSql
+from millstream.compiler.postgres.names import log
+from millstream.engine.deploy.beside import Beside
+from millstream.engine.deploy.catch_up import CatchUp
+from millstream.engine.deploy.change_log import Log, Logs
 from tests.equivalence.mutations.fault import Fault, Original, edited, wrapped
 
 

@@ -8,17 +8,17 @@ from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
-from millstream.delta import differentiate as differentiation
-from millstream.delta import segment as segmentation
-from millstream.emit import accumulate as accumulation
-from millstream.emit import once
-from millstream.emit import render as rendering
-from millstream.emit import statements as writing
-from millstream.emit.names import table
-from millstream.emit.statements import NodeSql
-from millstream.plan import first
-from millstream.plan.expression import WEIGHT
-from millstream.plan.nodes import scans
+from millstream.compiler.algebra import first
+from millstream.compiler.algebra.expression import WEIGHT
+from millstream.compiler.algebra.operators import scans
+from millstream.compiler.incremental import differentiate as differentiation
+from millstream.compiler.incremental import segment as segmentation
+from millstream.compiler.postgres import accumulate as accumulation
+from millstream.compiler.postgres import once
+from millstream.compiler.postgres import render as rendering
+from millstream.compiler.postgres import statements as writing
+from millstream.compiler.postgres.names import table
+from millstream.compiler.postgres.statements import NodeSql
 from tests.equivalence import values
 from tests.equivalence.mutations.fault import (
     Fault,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from unittest.mock import patch
 
-from millstream.delta.node import Node
+from millstream.compiler.incremental.node import Node
 from tests.equivalence.values import LOOSE, SCALAR_TYPES
 
 Patch = Callable[[], AbstractContextManager[object]]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 from unittest.mock import patch
 
-from millstream.delta import segment as segmentation
-from millstream.emit import names as naming
-from millstream.front import identifiers, tables
-from millstream.front.scope import Name, Scope
-from millstream.plan.expression import Names
+from millstream.compiler.algebra.expression import Names
+from millstream.compiler.binder import identifiers, tables
+from millstream.compiler.binder.scope import Name, Scope
+from millstream.compiler.incremental import segment as segmentation
+from millstream.compiler.postgres import names as naming
 from tests.equivalence.mutations.fault import Fault, Original, all_of, having_property, wrapped
 
 

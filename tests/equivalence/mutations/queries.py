@@ -8,14 +8,14 @@ from unittest.mock import patch
 
 from sqlglot import exp
 
-from millstream.emit import render as rendering
-from millstream.front import connect as connection
-from millstream.front import joins as joining
-from millstream.front import lateral, subqueries, table_functions, windows
-from millstream.plan import conditions, depend, pull, same
-from millstream.plan.expression import column, equalities
-from millstream.plan.lineage import replace_node
-from millstream.plan.nodes import Join, Window
+from millstream.compiler.algebra import conditions, depend, pull, same
+from millstream.compiler.algebra.expression import column, equalities
+from millstream.compiler.algebra.lineage import replace_node
+from millstream.compiler.algebra.operators import Join, Window
+from millstream.compiler.binder import connect as connection
+from millstream.compiler.binder import joins as joining
+from millstream.compiler.binder import lateral, subqueries, table_functions, windows
+from millstream.compiler.postgres import render as rendering
 from tests.equivalence.mutations.fault import Fault, Original, all_of, answering, edited, wrapped
 
 

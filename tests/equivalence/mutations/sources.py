@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from millstream.plan.expression import WEIGHT
-from millstream.runtime import session as sessions
-from millstream.runtime.client_table import ClientTable
-from millstream.runtime.source import Source
+from millstream.compiler.algebra.expression import WEIGHT
+from millstream.engine.state.client_table import ClientTable
+from millstream.engine.state.source import Source
+from millstream.engine.tick import session as sessions
 from tests.equivalence.mutations.fault import Fault, Original, Patch, edited, wrapped
 
 

@@ -10,10 +10,10 @@ from unittest.mock import patch
 from sqlglot import exp
 from sqlglot.parsers.risingwave import RisingWaveParser
 
-from millstream.dialect import Millstream, spelling
-from millstream.dialect.reading import Reader
-from millstream.dialect.writing import Writer
-from millstream.front import where
+from millstream.compiler.binder import where
+from millstream.compiler.dialect import Millstream, spelling
+from millstream.compiler.dialect.reading import Reader
+from millstream.compiler.dialect.writing import Writer
 from tests.equivalence.mutations.fault import Fault, Original, Patch, answering, wrapped
 
 

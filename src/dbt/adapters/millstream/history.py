@@ -10,7 +10,7 @@ from dbt_common.invocation import get_invocation_id
 if TYPE_CHECKING:
     import psycopg
 
-    from millstream.deployment.definition import Definition
+    from millstream.rollout.definition import Definition
 
 
 class History:
@@ -23,9 +23,9 @@ class History:
 
     def look(self, conn: psycopg.Connection[Any]) -> None:
         """See what runs, if nothing was deployed in this invocation yet."""
-        from millstream.catalog import store
-        from millstream.deployment import records
-        from millstream.deployment.deployed import definitions
+        from millstream.engine.catalog import store
+        from millstream.rollout.embedded import records
+        from millstream.rollout.embedded.deployed import definitions
 
         if self.invocation != get_invocation_id():
             self.invocation = get_invocation_id()
@@ -33,7 +33,7 @@ class History:
 
     def changed(self, conn: psycopg.Connection[Any]) -> None:
         """Write down what ran before, once in an invocation."""
-        from millstream.deployment import records
+        from millstream.rollout.embedded import records
 
         if self.before is not None:
             records.remember(conn, f"dbt {self.command}", self.before)

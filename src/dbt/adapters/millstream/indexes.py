@@ -8,8 +8,8 @@ from typing import Any
 
 from dbt_common.exceptions import DbtRuntimeError
 
-from millstream.front.identifiers import named
-from millstream.plan.quoting import quote
+from millstream.compiler.algebra.quoting import quote
+from millstream.compiler.binder.identifiers import named
 
 Node = Mapping[str, Any]
 

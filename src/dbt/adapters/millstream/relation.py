@@ -11,7 +11,7 @@ from dbt.adapters.utils import classproperty
 from dbt_common.dataclass_schema import StrEnum
 from dbt_common.exceptions import DbtRuntimeError
 
-from millstream.plan.quoting import MOST_BYTES, too_long
+from millstream.compiler.algebra.quoting import MOST_BYTES, too_long
 
 
 class MillstreamRelationType(StrEnum):

@@ -1,0 +1,1 @@
+"""Deploying: compare a definition with what runs, build what is new beside it, and swap."""

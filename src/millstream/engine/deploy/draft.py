@@ -1,0 +1,268 @@
+"""What a change of definitions has to build: new versions of views, in order, with names that mean them already.
+
+A draft compiles, creates empty tables and remembers the versions in the catalogue, where no name stands for them yet. It is
+filled by build.py, all at once or beside what runs (beside.py); publishing it lets the names stand for the new versions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+import psycopg
+
+from millstream.compiler.algebra.operators import Relation
+from millstream.compiler.incremental.node import Node
+from millstream.compiler.postgres.indexes import Index, needed
+from millstream.compiler.postgres.names import quote, table
+from millstream.compiler.postgres.statements import NodeSql
+from millstream.engine.catalog import store
+from millstream.engine.catalog.store import Catalogue, State
+from millstream.engine.deploy import views
+from millstream.engine.deploy.faults import told
+from millstream.engine.deploy.naming import next_version
+from millstream.engine.deploy.outcome import Deployed
+from millstream.engine.deploy.rehearsal import rehearse
+from millstream.engine.deploy.upgrade import signature
+from millstream.engine.state import feed
+from millstream.engine.state.compile import compile_view, describer, fingerprint
+from millstream.engine.state.indexes import check_columns, make_index
+from millstream.engine.state.locks import only_a_moment
+from millstream.engine.state.types import check_stored_types
+from millstream.engine.state.udf import Functions
+from millstream.errors import Diagnostic, Refused
+
+ON_OLD = "{} (stays on the old version until it is deployed again)"
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version of a materialized view that is to be built, and the indexes that its model asks for."""
+
+    state: State
+    nodes: tuple[NodeSql, ...]
+    indexes: tuple[Index, ...]
+
+
+@dataclass
+class Draft:
+    """One change. `catalogue` is as if it were published; `names` and `swaps` are what publishing does."""
+
+    conn: psycopg.Connection
+    catalogue: Catalogue
+    versions: list[Version] = field(default_factory=list)
+    names: dict[tuple[str, str], store.Deployed] = field(default_factory=dict)
+    swaps: list[Callable[[], None]] = field(default_factory=list)
+    rebuilt: list[str] = field(default_factory=list)
+    rows: dict[str, int] = field(default_factory=dict)  # of each node that is filled
+
+    def __post_init__(self) -> None:
+        self.functions = Functions(self.catalogue.python())
+
+    # ---- what the change is --------------------------------------------------------------------------------------
+
+    def name(self, new: store.Deployed) -> None:
+        """Let a name stand for something new, within the draft."""
+        self.names[new.schema, new.name] = self.catalogue.relations[new.schema, new.name] = new
+
+    def add(
+        self,
+        schema: str,
+        name: str,
+        sql: str,
+        path: str | None,
+        indexes: Sequence[Sequence[str]] = (),
+        *,
+        force: bool = False,
+    ) -> Deployed:
+        """Compile a materialized view and create its tables, unless it is deployed as it is."""
+        catalogue = self.catalogue
+        existing = catalogue.named(schema, name)
+        if existing is None:
+            views.free_name(self.conn, catalogue, schema, name, "materialized_view", path)
+        elif existing.kind not in ("materialized_view", "view"):
+            raise Refused(taken(existing, path))
+        state_name = next_version(catalogue, schema, name)
+        compiled = compile_view(catalogue, state_name, sql, path)
+        nodes = signature(compiled.nodes, state_name)
+        print_ = fingerprint(sql + repr(list(indexes)) + nodes, compiled.reads)
+        current = catalogue.states.get(existing.state or "") if existing is not None else None
+        if (
+            not force
+            and current is not None
+            and current.kind == "materialized_view"
+            and current.detail.get("fingerprint") == print_
+            and views.is_shown(self.conn, schema, name)
+        ):
+            return Deployed(name, "unchanged", str(current.detail.get("summary", "")))
+        asked = check_columns(indexes, compiled.nodes[-1].visible, name, path)
+        written = self.create(compiled.nodes, asked)
+        check_stored_types(self.conn, compiled.nodes, path)
+        rehearse(self.conn, written)
+        top = written[-1].node
+        nullable = {stored: a.nullable for stored, a in top.outputs}
+        detail = {
+            "columns": [
+                [n, t, nullable[n]] for n, t in views.columns_of(self.conn, state_name, list(top.visible))
+            ],
+            "key": list(top.relation.key),
+            "guard": top.relation.guard,
+            "single": top.relation.single,
+            "fingerprint": print_,
+            "nodes": nodes,
+            "indexes": [list(c) for c in indexes],
+        }
+        tables = tuple(node.name for node in compiled.nodes)
+        kind = "materialized_view"
+        state = State(state_name, schema, name, kind, sql, path, compiled.reads, tables, detail)
+        store.put_state(self.conn, state)
+        catalogue.states[state.name] = state
+        own = tuple(Index(top.name, tuple(map(quote, columns))) for columns in asked)
+        self.versions.append(Version(state, tuple(written), own))
+        self.name(store.Deployed(schema, name, kind, state.name, sql, path))
+        shown = list(top.visible)
+        self.swaps.append(lambda: views.show(self.conn, self.catalogue, schema, name, top.relation, shown))
+        return Deployed(name, "replaced" if existing is not None else "created")
+
+    def create(self, nodes: Sequence[Node], indexes: Sequence[Sequence[str]]) -> list[NodeSql]:
+        """Create the empty tables of a view; the last node's has the model's own indexes."""
+        written: list[NodeSql] = []
+        describe = describer(self.conn)
+        for node in nodes:
+            written.append(NodeSql(node, describe, indexes=indexes if node is nodes[-1] else ()))
+            for statement in written[-1].create():
+                self.conn.execute(statement.encode())
+        return written
+
+    def add_readers(self, schema: str, name: str, later: Collection[tuple[str, str]] = ()) -> None:
+        """Add, in order, every materialized view that read the old version of this one, directly or not.
+
+        Those that are deployed `later` in any case, and what reads only them, are left to that. So is one that cannot be
+        compiled over the new version; what happened to each is in `rebuilt`.
+        """
+        changed = {f"{schema}.{name}"}
+        while True:
+            relations = self.catalogue.relations
+            waiting = [
+                state
+                for state in self.catalogue.states.values()
+                if state.kind == "materialized_view"
+                and set(state.reads) & changed
+                and f"{state.schema}.{state.relation}" not in changed
+                and (state.schema, state.relation) not in later
+                and (state.schema, state.relation) in relations
+                and relations[state.schema, state.relation].state == state.name
+            ]
+            if not waiting:
+                return
+            state = waiting[0]
+            changed.add(f"{state.schema}.{state.relation}")
+            self.rebuilt += self.add_reader(state)
+
+    def add_reader(self, state: State) -> list[str]:
+        """Add one reader of what changed; returns what to tell of it."""
+        before = replace(self, versions=list(self.versions), names=dict(self.names), swaps=list(self.swaps))
+        known = dict(self.catalogue.relations), dict(self.catalogue.states)
+        try:
+            reads = partial(store.load, self.conn)
+            with told(state.relation, state.path, state.definition, reads), self.conn.transaction():
+                result = self.add(state.schema, state.relation, state.definition, state.path, state.indexes)
+        except Refused:
+            self.versions, self.names, self.swaps = before.versions, before.names, before.swaps
+            self.catalogue.relations, self.catalogue.states = known
+            return [ON_OLD.format(state.relation)]
+        return [state.relation] if result.action != "unchanged" else []
+
+    # ---- what it reads and builds --------------------------------------------------------------------------------
+
+    @property
+    def nodes(self) -> list[NodeSql]:
+        """Everything to fill, in order."""
+        return [sql for version in self.versions for sql in version.nodes]
+
+    @property
+    def outside(self) -> dict[str, Relation]:
+        """The relations that the new versions read and that are not among them."""
+        inside = {sql.node.name for sql in self.nodes}
+        scans = [scan for sql in self.nodes for scan in (*sql.node.leaves, *sql.node.looked_up)]
+        return {scan.relation.name: scan.relation for scan in scans if scan.relation.name not in inside}
+
+    @property
+    def followed(self) -> dict[str, Relation]:
+        """Those among them whose changes change the new versions."""
+        leaves = {scan.relation.name for sql in self.nodes for scan in sql.node.leaves}
+        return {name: relation for name, relation in self.outside.items() if name in leaves}
+
+    def indexes_outside(self) -> list[Index]:
+        """The indexes that the new versions need on what is there already."""
+        outside = self.outside
+        return [index for sql in self.nodes for index in needed(sql.compiled) if index.relation in outside]
+
+    def prepare_inputs(self, sql: NodeSql) -> None:
+        """Make the indexes that a node needs on what was filled before it: filling looks the nearest row up by them."""
+        outside = self.outside
+        for index in needed(sql.compiled):
+            if index.relation not in outside:
+                make_index(self.conn, index)
+
+    def finish(self, sql: NodeSql, rows: int) -> None:
+        """Note that a node is filled; a model's own indexes come when it is."""
+        self.rows[sql.node.name] = rows
+        self.conn.execute(f"ANALYZE {table(sql.node.name)}".encode())
+        for version in self.versions:
+            if version.state.name == sql.node.name:
+                for index in version.indexes:
+                    make_index(self.conn, index, whole=True)
+
+    # ---- publishing ----------------------------------------------------------------------------------------------
+
+    def publish(self) -> None:
+        """Let names stand for what was built, all at once; the caller's transaction has the turn."""
+        for version in self.versions:
+            self.conn.execute(
+                "update millstream.state set detail = detail || jsonb_build_object('summary', %s::text) where name = %s",
+                [self.summary(version), version.state.name],
+            )
+        for new in self.names.values():
+            store.put_relation(self.conn, new)
+        views.repoint_sinks(self.conn)
+        feed.follow(self.conn)
+        only_a_moment(self.conn)
+        for show in self.swaps:
+            show()
+        store.raise_epoch(self.conn)
+
+    def rehearse(self) -> None:
+        """Publish and undo it, so that what PostgreSQL will refuse is refused before anything is built.
+
+        Where a reader is in the way nothing is learnt, and that is no error.
+        """
+        try:
+            with self.conn.transaction():
+                only_a_moment(self.conn)
+                for show in self.swaps:
+                    show()
+                raise psycopg.Rollback
+        except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
+            pass
+
+    def summary(self, version: Version) -> str:
+        """One line about how a view is kept."""
+        nodes = [sql.node for sql in version.nodes]
+        rules = [node.rule.value if not node.on_act else "on act" for node in nodes]
+        if any(node.udf is not None for node in nodes):
+            rules[-1] += ", python"
+        return f"incremental ({' + '.join(dict.fromkeys(rules))}; {self.rows[nodes[-1].name]:,} rows)"
+
+    def outcome(self, deployed: Deployed) -> Deployed:
+        """What was done: with how the view of that name is kept, and what was rebuilt with it."""
+        asked = [v for v in self.versions if v.state.relation == deployed.name]
+        detail = deployed.detail or (self.summary(asked[0]) if asked else "")
+        return replace(deployed, detail=detail, rebuilt=tuple(self.rebuilt))
+
+
+def taken(existing: store.Deployed, path: str | None) -> Diagnostic:
+    """Why a view cannot have a name."""
+    why = f"a {existing.kind} of that name is deployed"
+    return Diagnostic("MS032", existing.name, why, views.NAME_IN_USE, path)

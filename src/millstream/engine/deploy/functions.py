@@ -1,0 +1,108 @@
+"""Deploy SQL functions: models have their body put in, and PostgreSQL gets the function for queries and plain views."""
+
+from __future__ import annotations
+
+import json
+
+import psycopg
+import sqlglot
+
+from millstream.compiler.binder.functions import parse_function
+from millstream.compiler.binder.scope import SqlFunction
+from millstream.compiler.dialect import DIALECT, explicit, respell, write
+from millstream.compiler.postgres.names import dollars, quote
+from millstream.diagnostics import refuse
+from millstream.engine.catalog import store
+from millstream.engine.catalog.store import sql_definition
+from millstream.engine.deploy.beside import carry_out
+from millstream.engine.deploy.draft import Draft
+from millstream.engine.deploy.faults import told
+from millstream.engine.deploy.naming import check_name
+from millstream.engine.deploy.outcome import Deployed
+from millstream.engine.state.functions import translate
+from millstream.engine.state.locks import Tell
+from millstream.errors import Diagnostic, Refused
+
+
+def deploy_sql_function(
+    conn: psycopg.Connection,
+    ddl: str,
+    *,
+    schema: str = "public",
+    path: str | None = None,
+    tell: Tell | None = None,
+) -> Deployed:
+    """Deploy CREATE FUNCTION … LANGUAGE sql. A changed body rebuilds the models that call it.
+
+    RisingWave replaces no function: there, and where the signature changes, a changed function needs a new name.
+    """
+    function = parse_function(ddl, path)
+    schema, name = function.schema or schema, function.name
+    check_name(schema, name, path)
+    definition = sql_definition(function)
+
+    def prepare(draft: Draft) -> Deployed:
+        existing = draft.catalogue.named(schema, name)
+        if existing is not None and existing.kind == "function" and existing.definition == definition:
+            return Deployed(name, "unchanged", "sql function")
+        if existing is not None:
+            refuse_replacing(existing, function, path)
+        draft.name(store.Deployed(schema, name, "function", None, definition, path))
+
+        def declare() -> None:
+            conn.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}".encode())
+            conn.execute(declaration(function, schema).encode())
+
+        draft.swaps.append(declare)
+        draft.add_readers(schema, name)
+        return Deployed(name, "replaced" if existing is not None else "created", "sql function")
+
+    with told(name, path, ddl):
+        return carry_out(conn, prepare, tell)
+
+
+def refuse_replacing(existing: store.Deployed, function: SqlFunction, path: str | None) -> None:
+    """Refuse to put a function in the place of something else, or of a function with another signature."""
+    if existing.kind != "function":
+        raise Refused(
+            Diagnostic(
+                "MS032",
+                function.name,
+                f"a {existing.kind} of that name is deployed",
+                "drop it or choose another name",
+                path,
+            )
+        )
+    before, after = json.loads(existing.definition), json.loads(sql_definition(function))
+    signature = ("language", "parameters", "returns")
+    if any(before.get(part) != after[part] for part in signature):
+        raise Refused(
+            Diagnostic(
+                "MS033",
+                f"function {function.name}",
+                "its signature changed, and RisingWave never replaces a function",
+                "give it a new name with a higher version and change the models that call it",
+                path,
+            )
+        )
+
+
+def translated(type_: str, function: str) -> str:
+    """PostgreSQL's type for a parameter or result of a SQL function."""
+    text, made = translate(type_, "", "")
+    if made:
+        raise refuse("MS059", None, f"{function} with a struct", None)
+    return text
+
+
+def declaration(function: SqlFunction, schema: str) -> str:
+    """The function as PostgreSQL's."""
+    listed = ", ".join(
+        f"{quote(name)} {translated(type_, function.name)}" if name else translated(type_, function.name)
+        for name, type_ in function.parameters
+    )
+    body = write(respell(explicit(sqlglot.parse_one(function.body, dialect=DIALECT))))
+    returns = translated(function.returns, function.name)
+    target = f"{quote(schema)}.{quote(function.name)}"
+    text = dollars(f" SELECT {body} ")
+    return f"CREATE OR REPLACE FUNCTION {target}({listed}) RETURNS {returns} LANGUAGE sql AS {text}"

@@ -1,0 +1,73 @@
+"""Names in the database: which may be deployed, and what the things are called that are stored for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain, count
+
+from millstream.compiler.algebra.quoting import MOST_BYTES, too_long
+from millstream.compiler.postgres.names import DATA
+from millstream.engine.catalog.store import Catalogue
+from millstream.errors import Diagnostic, Refused
+
+TAKEN = frozenset(
+    ("millstream", DATA, "information_schema", "rw_catalog")
+)  # schemas of the engine and of databases
+
+
+def check_name(schema: str, name: str, path: str | None) -> None:
+    """Refuse to deploy something under a name that PostgreSQL would cut, or that belongs to somebody else."""
+    for part in (schema, name):
+        if too_long(part):
+            raise Refused(
+                Diagnostic(
+                    "MS007",
+                    f"name {part}: {len(part.encode())} bytes",
+                    f"PostgreSQL cuts names at {MOST_BYTES} bytes, and two that differ behind the cut would become one",
+                    f"choose a name of at most {MOST_BYTES} bytes; letters outside ASCII take two to four each",
+                    path,
+                )
+            )
+    if schema in TAKEN or schema.startswith("pg_") or "." in schema or not schema or not name:
+        raise Refused(
+            Diagnostic(
+                "MS037",
+                f"name {schema}.{name}",
+                "schemas of the engine and of the database are theirs, and a schema's name has letters and no dot",
+                "deploy it into a schema of your own, such as public",
+                path,
+            )
+        )
+
+
+def table_state(catalogue: Catalogue, schema: str, name: str) -> str:
+    """Name what is stored of a source table."""
+    return next(each for each in stored_names(schema, name) if is_free(catalogue, each))
+
+
+def next_version(catalogue: Catalogue, schema: str, name: str) -> str:
+    """Name the next version of a materialized view."""
+    numbers = [
+        int(state.name.rsplit("@", 1)[1])
+        for state in catalogue.states.values()
+        if state.schema == schema and state.relation == name and "@" in state.name
+    ]
+    number = max(numbers, default=0) + 1
+    wanted = (f"{prefix}@{number}" for prefix in stored_names(schema, name))
+    return next(each for each in wanted if is_free(catalogue, each))
+
+
+def stored_names(schema: str, name: str) -> Iterator[str]:
+    """What may stand for a name in what is stored: the first that differs from the beginning of all others is taken."""
+    if schema == "public":
+        yield name
+    yield f"{schema}.{name}"
+    yield from (f"{number}~{schema}.{name}" for number in count(2))
+
+
+def is_free(catalogue: Catalogue, wanted: str) -> bool:
+    """Tell whether nothing is stored under a name, nor under one that is made of it: its nodes, a table's queue."""
+    used = chain.from_iterable((state.name, *state.tables) for state in catalogue.states.values())
+    return not any(
+        wanted == each or wanted.startswith(f"{each}__") or each.startswith(f"{wanted}__") for each in used
+    )

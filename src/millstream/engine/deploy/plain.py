@@ -1,0 +1,63 @@
+"""Deploy plain views: PostgreSQL keeps them for readers, the catalogue for the views that read them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from sqlglot import exp
+
+from millstream.compiler.binder.parse import parse
+from millstream.compiler.postgres.names import quote
+from millstream.engine.catalog import store
+from millstream.engine.deploy import views
+from millstream.engine.deploy.draft import Draft
+from millstream.engine.deploy.outcome import Deployed
+from millstream.errors import Diagnostic, Refused
+
+
+def add_plain(
+    draft: Draft,
+    schema: str,
+    name: str,
+    sql: str,
+    path: str | None,
+    later: Collection[tuple[str, str]] = (),
+) -> Deployed:
+    """Let a name stand for a plain view, and add the materialized views that have its text in them."""
+    conn, catalogue = draft.conn, draft.catalogue
+    existing = catalogue.named(schema, name)
+    if (
+        existing is not None
+        and existing.kind == "view"
+        and " ".join(existing.definition.split()) == " ".join(sql.split())
+        and views.is_shown(conn, schema, name)
+    ):
+        return Deployed(name, "unchanged", "view")
+    refuse_memory(sql, path)
+    if existing is None or existing.kind not in ("view", "materialized_view"):
+        views.free_name(conn, catalogue, schema, name, "view", path)
+    draft.name(store.Deployed(schema, name, "view", None, sql, path))
+
+    def show() -> None:
+        conn.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}".encode())
+        views.replace_view(conn, catalogue, schema, name, views.shown_text(catalogue, sql, path))
+        views.grant(conn, schema, name, "view")
+
+    draft.swaps.append(show)
+    if existing is not None:
+        draft.add_readers(schema, name, later)
+    return Deployed(name, "replaced" if existing is not None else "created", "view")
+
+
+def refuse_memory(sql: str, path: str | None) -> None:
+    """Refuse a plain view that would have to remember what it met."""
+    if any(node.args.get("version") is not None for node in parse(sql, path).find_all(exp.Table)):
+        raise Refused(
+            Diagnostic(
+                "MS016",
+                "FOR SYSTEM_TIME AS OF PROCTIME() in a plain view",
+                "a process-time join remembers what it met, and a plain view has no memory",
+                "materialize the model as materialized_view or ephemeral",
+                path,
+            )
+        )

@@ -1,0 +1,250 @@
+"""Fill a node's table from what its inputs hold now."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import psycopg
+
+from millstream.compiler.algebra.expression import WEIGHT
+from millstream.compiler.incremental.node import Node, Rule
+from millstream.compiler.postgres.by_key import body, create_keys
+from millstream.compiler.postgres.careful import Tries
+from millstream.compiler.postgres.fitting import model_of
+from millstream.compiler.postgres.names import arguments, changes, dollars, quote, results, table
+from millstream.compiler.postgres.render import listing, render
+from millstream.compiler.postgres.rewrite import udf_calls
+from millstream.compiler.postgres.statements import ByKey, NodeSql
+from millstream.engine.state.compile import describer
+from millstream.engine.state.udf import Functions
+
+CHUNK = 500  # rows per round trip around Python
+OF_VALUES = ("0A", "21", "22", "23", "54", "P0", "XX")  # classes of SQLSTATE that a value can cause
+
+log = logging.getLogger("millstream.build")
+
+
+def fill(conn: psycopg.Connection, sql: NodeSql, functions: Functions) -> int:
+    """Store a node's first rows in its empty table, all in the caller's transaction; return how many.
+
+    What some row makes fail is computed again in the careful form.
+    """
+    try:
+        with conn.transaction():
+            return compute(conn, sql, functions)
+    except psycopg.Error as error:
+        if not is_of_values(error):
+            raise
+        note_careful(sql, error)
+        return fill_carefully(conn, sql, functions)
+
+
+def is_of_values(error: psycopg.Error) -> bool:
+    """Tell whether a value can have caused an error, so that the careful form may go on."""
+    return (error.sqlstate or "22")[:2] in OF_VALUES
+
+
+def note_careful(sql: NodeSql, error: psycopg.Error) -> None:
+    """Say in the log why a node is computed in its slower form."""
+    first = str(error).splitlines()[0]
+    log.warning("building %s failed, and is done carefully: %s", sql.node.name, first)
+
+
+def compute(conn: psycopg.Connection, sql: NodeSql, functions: Functions, *, careful: bool = False) -> int:
+    """Store what a node's SELECT gives, and what Python gives for it."""
+    if sql.node.udf is None:
+        return store(conn, sql)
+    gather(conn, sql)
+    call_all(conn, sql, functions, careful=careful)
+    rows = store(conn, sql)
+    drop_session_tables(conn, sql)
+    return rows
+
+
+def gather(conn: psycopg.Connection, sql: NodeSql) -> None:
+    """Put the arguments of the node's Python calls into its session table, for every row of its input."""
+    udf = sql.node.udf
+    assert udf is not None
+    for statement in sql.temporary():
+        conn.execute(statement.encode())
+    inputs = listing([quote(a.name) for a in udf.input.columns])
+    conn.execute(
+        f"INSERT INTO {arguments(sql.node.name)} SELECT row_number() OVER (), {inputs} "
+        f"FROM ({sql.rows(udf.input)}) AS s".encode()
+    )
+
+
+def store(conn: psycopg.Connection, sql: NodeSql) -> int:
+    """Store a node's first rows, where it calls Python those that were computed; return how many."""
+    if sql.node.udf is None:
+        return insert(conn, sql, sql.result())
+    return insert(conn, sql, sql.with_hidden(sql.named(render(sql.after_udf(), {-1: sql.called()}))))
+
+
+def fill_carefully(conn: psycopg.Connection, filled: NodeSql, functions: Functions) -> int:
+    """Store a node's rows with NULL for what fails on a value, and without the keys that cannot be computed."""
+    node = filled.compiled
+    tries = tries_of(node)
+    sql = NodeSql(node, describer(conn), tries, filled.asked)
+    if node.rule is not Rule.KEYED:
+        if node.udf is None:
+            sql.result()  # which tells what values are to be tried
+        with session_functions(conn, tries):
+            return compute(conn, sql, functions, careful=True)
+    with session_functions(conn, tries):
+        for statement in sql.temporary():
+            conn.execute(statement.encode())
+        statements = sql.from_all_keys()
+        if statements.prepare_by is not None:
+            compute_keys(conn, sql, statements.prepare_by)
+            call_all(conn, sql, functions, careful=True)
+        assert statements.derive_by is not None
+        compute_keys(conn, sql, statements.derive_by)
+    rows = insert(conn, sql, f"SELECT * FROM {changes(node.name)} WHERE {WEIGHT} > 0")
+    drop_session_tables(conn, sql)
+    return rows
+
+
+def tries_of(node: Node) -> Tries:
+    """What the functions that try a node's operations are called in the session that builds it."""
+    mark = hashlib.md5(node.name.encode(), usedforsecurity=False).hexdigest()[:12]
+    return Tries(f"millstream_build_{mark}", model_of(node))
+
+
+def compute_keys(conn: psycopg.Connection, sql: NodeSql, by: ByKey) -> int:
+    """Run a statement for all keys, and for each of them where that fails; return how many rows it made."""
+    assert sql.tries is not None
+    listed, function = f"{sql.tries.prefix}_keys", f"pg_temp.{sql.tries.prefix}"
+    conn.execute(create_keys(listed, by).encode())
+    text = body(sql, by, model_of(sql.node), f"pg_temp.{listed}")
+    conn.execute(f"CREATE FUNCTION {function}() RETURNS bigint LANGUAGE plpgsql AS {dollars(text)}".encode())
+    row = conn.execute(f"SELECT {function}()".encode()).fetchone()
+    conn.execute(f"DROP FUNCTION {function}; DROP TABLE pg_temp.{listed}".encode())
+    return int(row[0]) if row is not None else 0
+
+
+@contextmanager
+def session_functions(conn: psycopg.Connection, tries: Tries) -> Iterator[None]:
+    """The functions that try operations, while they are needed."""
+    for statement in tries.statements():
+        conn.execute(statement.encode())
+    yield
+    for name in tries.found.values():
+        conn.execute(f"DROP FUNCTION {name}".encode())
+
+
+def insert(conn: psycopg.Connection, sql: NodeSql, rows: str) -> int:
+    """Store rows."""
+    columns = listing(sql.all_columns())
+    into = f"INSERT INTO {table(sql.node.name)} ({columns}) SELECT {columns} FROM ({rows}) AS s"
+    return conn.execute(into.encode()).rowcount
+
+
+def drop_session_tables(conn: psycopg.Connection, sql: NodeSql) -> None:
+    """Drop what `temporary` has made."""
+    for name in sql.session_tables():
+        conn.execute(f"DROP TABLE IF EXISTS {name}".encode())
+
+
+def call_all(
+    conn: psycopg.Connection,
+    sql: NodeSql,
+    functions: Functions,
+    tell: Callable[[int, int], None] | None = None,
+    *,
+    careful: bool = False,
+) -> None:
+    """Call the node's Python functions for every row of arguments that waits; `tell` hears how many of how many are done."""
+    node = sql.node
+    assert node.udf is not None
+    row = conn.execute(f"SELECT coalesce(max(_r), 0) FROM {arguments(node.name)}".encode()).fetchone()
+    last = int(row[0]) if row else 0
+    conn.execute(f"CREATE INDEX ON {arguments(node.name)} (_r)".encode())
+    conn.execute(f"ANALYZE {arguments(node.name)}".encode())
+    calls = udf_calls(node.udf)
+    for start in range(0, last, CHUNK):
+        which = f"_r > {start} AND _r <= {start + CHUNK}"
+        call(conn, node.name, calls, functions, which, careful=careful)
+        if tell is not None:
+            tell(min(start + CHUNK, last), last)
+
+
+def call(
+    conn: psycopg.Connection,
+    node: str,
+    calls: Sequence[tuple[str, str]],
+    functions: Functions,
+    which: str = "true",
+    *,
+    careful: bool = False,
+) -> int:
+    """Call a node's Python functions, each with the SELECT list of its arguments, for waiting rows; return how many.
+
+    Where `careful`, a row whose arguments Python cannot hold, or whose result is not of the declared type, has none.
+    """
+    numbers: list[int] = []
+    computed: list[list[str | None]] = []
+    for place, (name, select) in enumerate(calls, 1):
+        query = f"SELECT _r, {select} FROM {arguments(node)} WHERE {which} ORDER BY _r"
+        with psycopg.RawCursor(conn) as raw:
+            found = raw.execute(query.encode(), binary=True)
+            if careful:
+                numbers, texts = called_one_by_one(found, name, functions)
+                texts = of_the_type(conn, node, place, name, texts, functions)
+            else:
+                rows = found.fetchall()
+                numbers = [int(row[0]) for row in rows]
+                texts = functions.call(name, (row[1:] for row in rows))
+        computed.append(texts)
+    if numbers:
+        with conn.cursor() as cursor, cursor.copy(f"COPY {results(node)} FROM STDIN".encode()) as copy:
+            for number, *values in zip(numbers, *computed, strict=True):
+                copy.write_row([number, *values])
+    return len(numbers)
+
+
+def called_one_by_one(
+    found: psycopg.RawCursor[tuple[object, ...]], name: str, functions: Functions
+) -> tuple[list[int], list[str | None]]:
+    """The numbers of rows and what a function gives for each, whose arguments may be such as Python has not."""
+    numbers: list[int] = []
+    texts: list[str | None] = []
+    first = found.pgresult
+    assert first is not None
+    for place in range(found.rowcount):
+        numbers.append(int.from_bytes(first.get_value(place, 0) or b"", "big"))
+        found.scroll(place, mode="absolute")
+        try:
+            row = found.fetchone()
+        except psycopg.DataError as error:
+            functions.failed(name, f"arguments that Python cannot hold: {error}")
+            texts.append(None)
+            continue
+        assert row is not None
+        texts += functions.call(name, [row[1:]])
+    return numbers, texts
+
+
+def of_the_type(
+    conn: psycopg.Connection,
+    node: str,
+    place: int,
+    name: str,
+    texts: list[str | None],
+    functions: Functions,
+) -> list[str | None]:
+    """What a function gave, without what is no value of the type that it was declared to return."""
+    checked = conn.execute(
+        "select array_agg(pg_input_is_valid(u.text, format_type(a.atttypid, a.atttypmod)) order by u.n)"
+        " from unnest(%s::text[]) with ordinality as u(text, n) join pg_attribute as a"
+        " on a.attrelid = %s::regclass and a.attnum = %s",
+        [texts, results(node), place + 1],
+    ).fetchone()
+    valid = checked[0] if checked is not None and checked[0] is not None else []
+    for text, is_valid in zip(texts, valid, strict=True):
+        if is_valid is False:
+            functions.failed(name, f"a result that is not of the declared type: {str(text)[:100]}")
+    return [text if is_valid else None for text, is_valid in zip(texts, valid, strict=True)]

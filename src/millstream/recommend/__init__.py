@@ -1,0 +1,1 @@
+"""The documented statement that answers for one person, for every driver."""

@@ -1,0 +1,1 @@
+"""Rolling a project out to RisingWave."""

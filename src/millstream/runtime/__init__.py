@@ -1,1 +1,0 @@
-"""Deploying models and keeping them: everything that talks to the database."""

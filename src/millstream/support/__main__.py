@@ -1,9 +1,0 @@
-"""Print the page."""
-
-from __future__ import annotations
-
-import sys
-
-from millstream.support.page import page
-
-sys.stdout.write(page())

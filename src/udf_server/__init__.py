@@ -1,0 +1,9 @@
+"""Serves the functions of this folder to RisingWave over Arrow Flight: `millstream udf-server`, `python -m udf_server`.
+
+declarations   udfs/ddl/*.yml and udfs/*.py → functions with Arrow types
+evaluation     a chunk of rows → a column, each row on its own
+flight         the Arrow Flight service that RisingWave calls
+models         reading embeddings of a new version while calls go on
+observed       what is counted, and /metrics and /healthz
+command        the command line; starts and stops all of it
+"""

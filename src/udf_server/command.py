@@ -1,0 +1,128 @@
+"""The command line: start the server, tell that it is ready, and stop it when asked to."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from pathlib import Path
+
+import click
+
+from udf_server.errors import ServerError
+
+log = logging.getLogger("udf_server")
+
+PROJECT = Path.cwd()
+GRACE = 8.0
+"""Seconds that calls under way have to finish in; RisingWave gives up on a call after 5."""
+
+SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+
+
+@click.command(name="udf-server", epilog="Example: millstream udf-server --host 0.0.0.0 --threads 4")
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 is every one."
+)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8815,
+    show_default=True,
+    help="Port that RisingWave calls.",
+)
+@click.option(
+    "--metrics-port",
+    type=click.IntRange(0, 65535),
+    default=8816,
+    show_default=True,
+    help="Port of /metrics and /healthz.",
+)
+@click.option(
+    "--threads",
+    type=click.IntRange(1, 256),
+    default=4,
+    show_default=True,
+    help="Threads that evaluate rows; more of them help functions that wait, not those that compute.",
+)
+@click.option(
+    "--batch",
+    type=click.IntRange(1),
+    default=64,
+    show_default=True,
+    help="Rows that a thread evaluates before another call has its turn.",
+)
+@click.option(
+    "--watch",
+    type=click.FloatRange(min=0),
+    default=5.0,
+    show_default=True,
+    help="Seconds between looks for new model files; 0: only on SIGHUP.",
+)
+@click.option(
+    "--project",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=PROJECT,
+    help="Directory with udfs/ in it.  [this one]",
+)
+def command(
+    host: str, port: int, metrics_port: int, threads: int, batch: int, watch: float, project: Path
+) -> None:
+    """Serve the Python functions to RisingWave over Arrow Flight.
+
+    Serves what udfs/ddl declares, with the code that the embedded engine runs. A row that fails is NULL and counted;
+    the rest of its chunk is not touched. Embeddings come from MILLSTREAM_HOME/models: a new version is read when its
+    file appears, all are read again on SIGHUP. SIGTERM ends it after the calls that are under way.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    try:
+        run(host, port, metrics_port, threads=threads, batch=batch, watch=watch, project=project)
+    except ServerError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def run(
+    host: str, port: int, metrics_port: int, *, threads: int, batch: int, watch: float, project: Path
+) -> None:
+    """Serve until SIGTERM or SIGINT, then end the process. Raises ServerError where that cannot begin."""
+    # Waited for below, in one place, and blocked before the imports: they start threads, which must not take them.
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+
+    from udf_server.declarations import read_functions  # pyarrow is slow, and --help needs none of it
+    from udf_server.flight import FlightServer, answers
+    from udf_server.models import Models
+    from udf_server.observed import Metrics, ObservedServer
+
+    stopping = threading.Event()
+    functions = read_functions(project)
+    metrics = Metrics([function.name for function in functions])
+    models = Models([function.module for function in functions], metrics, watch)
+    served = FlightServer(functions, metrics, host=host, port=port, threads=threads, batch=batch)
+
+    def health() -> str | None:
+        return "the server is stopping" if stopping.is_set() else answers(host, served.port)
+
+    try:
+        observed = ObservedServer(host, metrics_port, metrics, models.show, health)
+    except ServerError:
+        served.close()
+        raise
+    names = ", ".join(function.name for function in functions)
+    log.info("serving %s on %s:%d; metrics on %s:%d", names, host, served.port, host, observed.port)
+    while signal.sigwait(SIGNALS) == signal.SIGHUP:
+        models.reload()
+    stopping.set()
+    log.info("stopping after the calls that are under way")
+    closing = threading.Thread(target=served.close, daemon=True)
+    closing.start()
+    closing.join(GRACE)
+    if closing.is_alive():
+        log.warning("a call did not end within %.0f seconds and is cut off", GRACE)
+    else:
+        models.close()
+        observed.close()
+        log.info("stopped")
+    # Everything is closed. Taking the interpreter apart around gRPC's threads can hang, so it ends here.
+    logging.shutdown()
+    os._exit(0)
