@@ -13,7 +13,7 @@ import psycopg
 
 from bench.report import Report
 from bench.shop import opened
-from millstream.engine.deploy import deploy
+from millstream.engine import deploy
 
 EVENTS = "create table bench_events (k bigint primary key, person integer, item integer, at timestamptz)"
 COUNTS = "select item, count(*) as n from bench_events group by item"

@@ -22,8 +22,8 @@ from bench.report import Report
 from bench.shop import lines_after, opened
 from bench.tick_profile import WARM_TICKS, at_rate, ticks_of
 from loaders.rows import Event
-from millstream.engine.deploy.deploy import connect, deploy_table, deploy_view
-from millstream.engine.tick.session import SETTINGS
+from millstream.engine.deploy import connect, deploy_table, deploy_view
+from millstream.engine.state.settings import SETTINGS
 from millstream.engine.tick.worker import Worker
 
 SIZES = (1, 10, 50, 200, 1000)

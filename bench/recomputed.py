@@ -7,8 +7,9 @@ from psycopg import sql
 
 from millstream.engine.catalog import store
 from millstream.engine.catalog.store import Catalogue
-from millstream.engine.deploy.upgrade import Outdated, build_again
+from millstream.engine.deploy.upgrade import build_again
 from millstream.engine.state.compile import compile_view
+from millstream.engine.state.versions import Outdated
 
 DECIMALS = 6
 

@@ -47,7 +47,7 @@ from dbt.tests.fixtures.project import (
 )
 
 import millstream.server
-from millstream.engine.deploy import deploy
+from millstream.engine import deploy
 from millstream.engine.tick.worker import Worker
 
 # dbt's fixtures are imported by name: a conftest.py below the root may not load them as a plugin.

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 import millstream.server
-from millstream.engine.deploy import deploy
+from millstream.engine import deploy
 from tests.cli.conftest import program_on
 from tests.cli.program import Program
 

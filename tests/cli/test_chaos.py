@@ -13,7 +13,7 @@ import millstream.server
 from bench.chaos import Faults, let_loose
 from bench.recomputed import differences
 from millstream.compiler.postgres.names import table
-from millstream.engine.deploy import deploy
+from millstream.engine import deploy
 from tests.cli.conftest import program_on
 from tests.cli.program import Program
 from tests.disks import small_disk

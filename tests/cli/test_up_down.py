@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 import millstream.server
-from millstream.engine.deploy import deploy
+from millstream.engine import deploy
 from millstream.server.process import is_alive, leftovers, wait_until
 from millstream.supervisor.supervisor import Backoff
 from tests.cli.conftest import ended

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from millstream.engine.deploy import deploy
+from millstream.engine import deploy
 from millstream.engine.tick.worker import Worker
 from tests.conformance.recorder import RisingWave
 from tests.conformance.runs import ROOT, Project

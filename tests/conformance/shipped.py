@@ -9,7 +9,7 @@ from typing import Literal, cast
 
 import psycopg
 
-from millstream.engine.deploy import deploy
+from millstream.engine import deploy
 from tests.conformance.runs import ROOT
 from tests.equivalence.schema import Column, Table
 

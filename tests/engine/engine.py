@@ -11,8 +11,8 @@ from typing import Any, Self
 
 import psycopg
 
-from millstream.engine.deploy import deploy
-from millstream.engine.deploy.deploy import Deployed
+from millstream.engine import deploy
+from millstream.engine.deploy import Deployed
 from millstream.engine.tick.worker import Tick, Worker
 
 START = datetime(2030, 1, 1, tzinfo=UTC)

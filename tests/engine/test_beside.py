@@ -10,7 +10,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from millstream.engine.deploy import beside, deploy
+from millstream.engine import deploy
+from millstream.engine.deploy import beside
 from millstream.engine.deploy.beside import Steps
 from millstream.engine.deploy.outcome import Deployed
 from millstream.engine.inspect import status

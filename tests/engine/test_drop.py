@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from millstream.engine.deploy import deploy
+from millstream.engine import deploy
 from millstream.errors import MillstreamError
 from tests.engine.engine import Engine
 

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from millstream.compiler.binder import query
-from millstream.engine.deploy import deploy
+from millstream.engine import deploy
 from millstream.errors import Refused
 from tests.engine.engine import Engine
 

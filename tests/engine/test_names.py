@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from millstream.compiler.postgres.names import quote
-from millstream.engine.deploy import deploy
+from millstream.engine import deploy
 from millstream.errors import MillstreamError, Refused
 from tests.engine.engine import Engine
 
@@ -187,7 +187,7 @@ def test_functions_are_called_in_any_letters(engine: Engine, tmp_path: Path) -> 
     engine.deploy_python(
         tmp_path / "code.py", "twice", "k integer", "integer", "def twice(k):\n    return 2 * k\n"
     )
-    from millstream.engine.deploy.functions import deploy_sql_function
+    from millstream.engine.deploy import deploy_sql_function
 
     deploy_sql_function(
         engine.owner, "create function NextOne(K int) returns int language sql as $$ select k + 1 $$"

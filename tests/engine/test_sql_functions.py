@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from millstream.engine.deploy.functions import deploy_sql_function
+from millstream.engine.deploy import deploy_sql_function
 from millstream.errors import Refused
 from tests.engine.engine import Engine
 

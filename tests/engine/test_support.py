@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from millstream.diagnostics import CATALOGUE, DEPLOYMENT
-from millstream.engine.deploy.functions import deploy_sql_function
+from millstream.engine.deploy import deploy_sql_function
 from millstream.errors import Refused
 from support.construct import FUNCTION, PYTHON, TABLES, Construct, compiled
 from support.listing import GROUPS

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from millstream.engine.deploy import deploy, upgrade
+from millstream.engine import deploy
+from millstream.engine.state import versions
 from tests.engine.engine import Engine
 
 T = "create table t (k integer primary key, g varchar, v integer)"
@@ -17,7 +18,7 @@ ROWS = "insert into t values (1, 'a', 10), (2, 'a', 5), (3, 'b', 1)"
 def old(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Engine:
     """Views that an older version stored under other column names than this one would."""
     with monkeypatch.context() as patch:
-        patch.setattr(upgrade, "FORMAT", 0)
+        patch.setattr(versions, "FORMAT", 0)
         engine.deploy_all(T, V, ON_V)
         engine.write(ROWS)
         engine.release()
@@ -48,9 +49,9 @@ def test_a_worker_that_already_runs_says_that_it_must_be_restarted(
     engine.deploy_all(T, V)
     engine.write(ROWS)
     with monkeypatch.context() as patch:
-        patch.setattr(upgrade, "FORMAT", upgrade.FORMAT + 1)
+        patch.setattr(versions, "FORMAT", versions.FORMAT + 1)
         engine.deploy(ON_V)
-    with pytest.raises(upgrade.Outdated, match=r"another version of Millstream deployed public\.top"):
+    with pytest.raises(versions.Outdated, match=r"another version of Millstream deployed public\.top"):
         engine.tick()
 
 

@@ -13,7 +13,8 @@ from unittest.mock import patch
 import psycopg
 from psycopg import sql
 
-from millstream.engine.deploy import beside, deploy
+from millstream.engine import deploy
+from millstream.engine.deploy import beside
 from millstream.engine.deploy.beside import Steps
 from millstream.engine.deploy.outcome import Deployed
 from millstream.engine.tick.worker import Worker

@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 import psycopg
 from hypothesis import strategies as st
 
-from millstream.engine.deploy import deploy
+from millstream.engine import deploy
 from millstream.engine.tick.worker import Worker
 from tests.databases import Databases
 from tests.equivalence.cases import rows

@@ -7,7 +7,8 @@ import random
 import pytest
 
 from millstream.compiler.portable.rules import refuse_unportable
-from millstream.engine.deploy import deploy
+from millstream.engine import deploy
+from millstream.engine.deploy.transaction import begin
 from tests.databases import Databases
 from tests.equivalence.benchmarks import CH, TPCH, Benchmark, Shop
 from tests.equivalence.compare import difference
@@ -47,6 +48,6 @@ def test_risingwave_would_keep_every_query(benchmark: Benchmark, databases: Data
         for name, declaration in benchmark.declarations.items():
             deploy.deploy_table(connection, name, declaration)
         with connection.transaction():
-            catalogue = deploy.begin(connection)
+            catalogue = begin(connection)
             for query in benchmark.queries.values():
                 refuse_unportable(query, catalogue, None)

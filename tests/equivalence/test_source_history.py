@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from hypothesis import given
 
-from millstream.engine.deploy import deploy
+from millstream.engine import deploy
 from millstream.engine.tick.worker import Worker
 from tests.databases import Databases
 from tests.equivalence.schema import Table

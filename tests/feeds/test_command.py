@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 import millstream.server
-from millstream.engine.deploy import deploy
+from millstream.engine import deploy
 from tests.cli.conftest import no_settings, program_on, template  # noqa: F401 - fixtures
 from tests.cli.program import Program
 from tests.engine.running import eventually

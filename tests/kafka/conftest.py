@@ -12,7 +12,7 @@ import pytest
 import yaml
 from jinja2 import Environment
 
-from millstream.engine.deploy import deploy
+from millstream.engine import deploy
 from millstream.ingest import consumer
 from millstream.ingest.offsets import install_partitions
 from tests.databases import Databases

@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from millstream.engine.deploy import deploy
+from millstream.engine import deploy
 from millstream.ingest import assignment
 from millstream.ingest.assignment import Lost
 from millstream.ingest.offsets import Offsets, Partition

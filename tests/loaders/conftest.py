@@ -12,7 +12,7 @@ import yaml
 from jinja2 import Environment
 from psycopg.conninfo import make_conninfo
 
-from millstream.engine.deploy import deploy
+from millstream.engine import deploy
 from millstream.engine.tick.worker import Worker
 from tests.databases import Databases
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import psycopg
 import pytest
 
+from millstream.engine import deploy
 from millstream.engine.catalog import install
-from millstream.engine.deploy import deploy
 from millstream.errors import MillstreamError
 
 

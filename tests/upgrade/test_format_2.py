@@ -9,8 +9,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from millstream.engine import deploy
 from millstream.engine.catalog import store
-from millstream.engine.deploy import deploy
 from millstream.engine.tick.worker import Worker
 from tests.databases import Databases
 

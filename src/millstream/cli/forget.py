@@ -65,10 +65,10 @@ def command(
     if target is not None:
         tell(forget_there(ids, linked=linked, dry_run=dry_run), as_json=as_json)
         return
-    from millstream.engine.deploy import deploy  # the engine is slow to import, and --help needs none of it
+    from millstream.engine import deploy  # the engine is slow to import, and --help needs none of it
     from millstream.engine.erasure.carry_out import count
     from millstream.engine.erasure.people import People
-    from millstream.engine.inspect.status import worker_connected
+    from millstream.engine.state.locks import worker_connected
 
     began = time.monotonic()
     running = server.connect(home.path)

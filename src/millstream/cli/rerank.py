@@ -47,7 +47,7 @@ def command(home: Home, active: timedelta | None, as_json: bool) -> None:
     Example:
       millstream rerank --active 24h
     """
-    from millstream.engine.deploy import deploy  # the engine is slow to import, and --help needs none of it
+    from millstream.engine import deploy  # the engine is slow to import, and --help needs none of it
     from millstream.engine.rerank import rerank
 
     os.environ["MILLSTREAM_HOME"] = str(home.path)  # where Python functions find the embedding files

@@ -45,7 +45,7 @@ def command(home: Home, model: str | None, as_json: bool) -> None:
       millstream retry
       millstream retry rank_user_list
     """
-    from millstream.engine.deploy import deploy  # the engine is slow to import, and --help needs none of it
+    from millstream.engine import deploy  # the engine is slow to import, and --help needs none of it
     from millstream.engine.retry import retry
 
     with deploy.connect(server.connect(home.path).dsn("owner")) as connection:

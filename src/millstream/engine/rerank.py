@@ -21,15 +21,15 @@ from millstream.compiler.postgres.names import beside_values, changes, quote, ta
 from millstream.compiler.postgres.render import listing
 from millstream.compiler.postgres.statements import NodeSql, NodeStatements
 from millstream.engine.catalog.store import Catalogue, State, load
+from millstream.engine.deploy import deploy_again
 from millstream.engine.deploy.catch_up import PLANNING
-from millstream.engine.deploy.deploy import deploy_again
+from millstream.engine.deploy.readers import readers_of
 from millstream.engine.deploy.transaction import begin
-from millstream.engine.deploy.views import readers_of
 from millstream.engine.state.compile import compile_view, describer
 from millstream.engine.state.feed import record_between_ticks
 from millstream.engine.state.fill import call
+from millstream.engine.state.settings import SETTINGS
 from millstream.engine.state.udf import Functions
-from millstream.engine.tick.session import SETTINGS
 from millstream.errors import MillstreamError
 
 BATCH = 200  # keys that one transaction computes: it bounds how long a tick waits

@@ -13,10 +13,10 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from millstream.compiler.postgres.names import beside_values, quote
+from millstream.engine import deploy
 from millstream.engine.catalog import store
 from millstream.engine.catalog.store import State
-from millstream.engine.deploy import deploy
-from millstream.engine.inspect.status import worker_connected
+from millstream.engine.state.locks import worker_connected
 from millstream.errors import MillstreamError
 
 WAIT_SECONDS = 60.0  # for the tick that tries keys

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import psycopg
 
 from millstream import server
-from millstream.engine.deploy import deploy
+from millstream.engine import deploy
 from millstream.errors import MillstreamError
 from millstream.rollout import dbt
 from millstream.rollout.definition import read_manifest

@@ -65,7 +65,7 @@ class DeployResponse(AdapterResponse):
 
 
 class Deployer:
-    """Calls `millstream.engine.deploy.deploy`, one call at a time.
+    """Calls `millstream.engine.deploy`, one call at a time.
 
     dbt runs models in several threads; deployments are serialised, because two of them may rebuild the same reader.
     Every call is one transaction of the engine's own.
@@ -133,7 +133,7 @@ class Deployer:
 
     def _connect(self) -> psycopg.Connection[Any]:
         # The engine and its SQL parser are loaded by the first deployment, so that `dbt parse` stays quick.
-        from millstream.engine.deploy import deploy
+        from millstream.engine import deploy
 
         if self.connection is None or self.connection.closed:
             settings = f"-c timezone=UTC -c jit=off -c lock_timeout={self.credentials.lock_timeout}s"

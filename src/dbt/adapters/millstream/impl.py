@@ -1,4 +1,4 @@
-"""The adapter: dbt-postgres with every deployment handed to `millstream.engine.deploy.deploy`."""
+"""The adapter: dbt-postgres with every deployment handed to `millstream.engine.deploy`."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class MillstreamAdapter(PostgresAdapter):
 
         Readers that this run has `selected` too (unique ids) are left to their own turn, so that each is built once.
         """
-        from millstream.engine.deploy import deploy
+        from millstream.engine import deploy
 
         with told_in_project(model, nodes, self.project_root):
             schema, name = self._name(relation)
@@ -134,7 +134,7 @@ class MillstreamAdapter(PostgresAdapter):
         A changed declaration that cannot be applied to the rows at hand is refused; with `may_drop` the relation is
         dropped with everything that reads it, and made anew.
         """
-        from millstream.engine.deploy import deploy
+        from millstream.engine import deploy
 
         schema, name = self._name(relation)
         arguments: dict[str, Any] = {
@@ -160,7 +160,7 @@ class MillstreamAdapter(PostgresAdapter):
         self, relation: BaseRelation, ddl: str, model: Node, nodes: Mapping[str, Node]
     ) -> DeployResponse:
         """Deploy a sink into a source relation from RisingWave's CREATE SINK text."""
-        from millstream.engine.deploy import deploy
+        from millstream.engine import deploy
 
         with told_in_project(model, nodes, self.project_root):
             schema, name = self._name(relation)
@@ -170,7 +170,7 @@ class MillstreamAdapter(PostgresAdapter):
     @available.parse_none
     def deploy_python_function(self, relation: BaseRelation, model: Node) -> DeployResponse:
         """Deploy a Python function; its file is found as `functions.python_entry` says."""
-        from millstream.engine.deploy import deploy
+        from millstream.engine import deploy
 
         module, entry = python_entry(model, self.project_root)
         schema, name = self._name(relation)
@@ -190,7 +190,7 @@ class MillstreamAdapter(PostgresAdapter):
     @available.parse_none
     def deploy_sql_function(self, relation: BaseRelation, model: Node, ddl: str) -> DeployResponse:
         """Deploy CREATE FUNCTION … LANGUAGE sql; the models that call it are rebuilt when its body changes."""
-        from millstream.engine.deploy.functions import deploy_sql_function
+        from millstream.engine.deploy import deploy_sql_function
 
         schema, _ = self._name(relation)
         path = model["original_file_path"]
@@ -236,7 +236,7 @@ class MillstreamAdapter(PostgresAdapter):
 
     def deployed(self, schema: str) -> dict[str, str]:
         """Name → kind (table, materialized_view, view, sink, function) of what the engine has deployed in a schema."""
-        from millstream.engine.deploy import deploy
+        from millstream.engine import deploy
 
         return dict(self.deployer.call(deploy.list_relations, schema))
 
@@ -295,7 +295,7 @@ class MillstreamAdapter(PostgresAdapter):
 
         Raises DbtRuntimeError when something that stays reads one of them.
         """
-        from millstream.engine.deploy.dropping import drop_all
+        from millstream.engine.deploy import drop_all
 
         try:
             dropped = self._deploy(drop_all, [(each["schema"], each["name"]) for each in removed])
@@ -420,7 +420,7 @@ def _drop_if_deployed(conn: psycopg.Connection[Any], name: str, *, schema: str, 
 
     Tells whether there was something to drop.
     """
-    from millstream.engine.deploy import deploy
+    from millstream.engine import deploy
 
     found = name in dict(deploy.list_relations(conn, schema))
     if found:

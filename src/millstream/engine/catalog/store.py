@@ -216,3 +216,11 @@ def setting(conn: psycopg.Connection, name: str) -> str:
     if row is None:
         raise KeyError(name)
     return str(row[0])
+
+
+def list_relations(conn: psycopg.Connection, schema: str = "public") -> list[tuple[str, str]]:
+    """Return (name, kind) of everything deployed in a schema."""
+    rows = conn.execute(
+        "select name, kind from millstream.relation where schema_name = %s order by name", [schema]
+    ).fetchall()
+    return [(row[0], row[1]) for row in rows]

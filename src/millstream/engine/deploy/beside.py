@@ -25,8 +25,9 @@ from millstream.compiler.postgres.statements import NodeSql
 from millstream.engine.deploy import change_log
 from millstream.engine.deploy.catch_up import CatchUp
 from millstream.engine.deploy.draft import Draft
+from millstream.engine.deploy.garbage import collect
 from millstream.engine.deploy.outcome import Deployed
-from millstream.engine.deploy.transaction import begin, collect, settle_in
+from millstream.engine.deploy.transaction import begin, settle_in
 from millstream.engine.state.fill import (
     call_all,
     drop_session_tables,

@@ -32,8 +32,8 @@ from millstream.engine.state.fill import (
     session_functions,
     tries_of,
 )
+from millstream.engine.state.settings import SETTINGS
 from millstream.engine.state.udf import Functions
-from millstream.engine.tick.session import SETTINGS
 
 PLANNING = (
     "jit",

@@ -20,7 +20,7 @@ from millstream.compiler.postgres.identity import Columns, image
 from millstream.compiler.postgres.indexes import Index
 from millstream.compiler.postgres.names import changes, log, quote, table
 from millstream.engine.catalog import store
-from millstream.engine.deploy.views import remove
+from millstream.engine.deploy.unused import remove
 from millstream.engine.state.locks import BUILD_LOCK, only_a_moment
 
 

@@ -19,18 +19,19 @@ from millstream.compiler.postgres.names import quote, table
 from millstream.compiler.postgres.statements import NodeSql
 from millstream.engine.catalog import store
 from millstream.engine.catalog.store import Catalogue, State
-from millstream.engine.deploy import views
 from millstream.engine.deploy.faults import told
-from millstream.engine.deploy.naming import next_version
+from millstream.engine.deploy.naming import NAME_IN_USE, free_name, next_version
 from millstream.engine.deploy.outcome import Deployed
+from millstream.engine.deploy.public import columns_of, is_shown, show
 from millstream.engine.deploy.rehearsal import rehearse
-from millstream.engine.deploy.upgrade import signature
+from millstream.engine.deploy.sinks import repoint_sinks
 from millstream.engine.state import feed
 from millstream.engine.state.compile import compile_view, describer, fingerprint
 from millstream.engine.state.indexes import check_columns, make_index
 from millstream.engine.state.locks import only_a_moment
 from millstream.engine.state.types import check_stored_types
 from millstream.engine.state.udf import Functions
+from millstream.engine.state.versions import signature
 from millstream.errors import Diagnostic, Refused
 
 ON_OLD = "{} (stays on the old version until it is deployed again)"
@@ -80,7 +81,7 @@ class Draft:
         catalogue = self.catalogue
         existing = catalogue.named(schema, name)
         if existing is None:
-            views.free_name(self.conn, catalogue, schema, name, "materialized_view", path)
+            free_name(self.conn, catalogue, schema, name, "materialized_view", path)
         elif existing.kind not in ("materialized_view", "view"):
             raise Refused(taken(existing, path))
         state_name = next_version(catalogue, schema, name)
@@ -93,7 +94,7 @@ class Draft:
             and current is not None
             and current.kind == "materialized_view"
             and current.detail.get("fingerprint") == print_
-            and views.is_shown(self.conn, schema, name)
+            and is_shown(self.conn, schema, name)
         ):
             return Deployed(name, "unchanged", str(current.detail.get("summary", "")))
         asked = check_columns(indexes, compiled.nodes[-1].visible, name, path)
@@ -103,9 +104,7 @@ class Draft:
         top = written[-1].node
         nullable = {stored: a.nullable for stored, a in top.outputs}
         detail = {
-            "columns": [
-                [n, t, nullable[n]] for n, t in views.columns_of(self.conn, state_name, list(top.visible))
-            ],
+            "columns": [[n, t, nullable[n]] for n, t in columns_of(self.conn, state_name, list(top.visible))],
             "key": list(top.relation.key),
             "guard": top.relation.guard,
             "single": top.relation.single,
@@ -122,7 +121,7 @@ class Draft:
         self.versions.append(Version(state, tuple(written), own))
         self.name(store.Deployed(schema, name, kind, state.name, sql, path))
         shown = list(top.visible)
-        self.swaps.append(lambda: views.show(self.conn, self.catalogue, schema, name, top.relation, shown))
+        self.swaps.append(lambda: show(self.conn, self.catalogue, schema, name, top.relation, shown))
         return Deployed(name, "replaced" if existing is not None else "created")
 
     def create(self, nodes: Sequence[Node], indexes: Sequence[Sequence[str]]) -> list[NodeSql]:
@@ -226,11 +225,11 @@ class Draft:
             )
         for new in self.names.values():
             store.put_relation(self.conn, new)
-        views.repoint_sinks(self.conn)
+        repoint_sinks(self.conn)
         feed.follow(self.conn)
         only_a_moment(self.conn)
-        for show in self.swaps:
-            show()
+        for swap in self.swaps:
+            swap()
         store.raise_epoch(self.conn)
 
     def rehearse(self) -> None:
@@ -241,8 +240,8 @@ class Draft:
         try:
             with self.conn.transaction():
                 only_a_moment(self.conn)
-                for show in self.swaps:
-                    show()
+                for swap in self.swaps:
+                    swap()
                 raise psycopg.Rollback
         except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
             pass
@@ -265,4 +264,4 @@ class Draft:
 def taken(existing: store.Deployed, path: str | None) -> Diagnostic:
     """Why a view cannot have a name."""
     why = f"a {existing.kind} of that name is deployed"
-    return Diagnostic("MS032", existing.name, why, views.NAME_IN_USE, path)
+    return Diagnostic("MS032", existing.name, why, NAME_IN_USE, path)

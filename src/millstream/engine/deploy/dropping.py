@@ -1,4 +1,4 @@
-"""Drop many things that are deployed at once."""
+"""Drop what is deployed: one name, or many at once."""
 
 from __future__ import annotations
 
@@ -6,15 +6,33 @@ from collections.abc import Collection
 
 import psycopg
 
+from millstream.compiler.postgres.names import quote
 from millstream.engine.catalog import store
 from millstream.engine.catalog.store import Catalogue
-from millstream.engine.deploy import views
-from millstream.engine.deploy.transaction import begin, collect
+from millstream.engine.deploy.garbage import collect
+from millstream.engine.deploy.readers import readers_of
+from millstream.engine.deploy.transaction import begin
 from millstream.engine.state import feed
+from millstream.engine.state.functions import forget
 from millstream.engine.state.locks import only_a_moment, patiently
-from millstream.errors import StillRead
+from millstream.errors import MillstreamError, StillRead
 
 Name = tuple[str, str]  # schema and name
+
+
+def drop(conn: psycopg.Connection, name: str, *, schema: str = "public", cascade: bool = False) -> None:
+    """Drop what is deployed under a name; with `cascade` also everything that reads it, else refuse."""
+
+    def forget() -> None:
+        with conn.transaction():
+            catalogue = begin(conn)
+            only_a_moment(conn)
+            drop_one(conn, catalogue, schema, name, cascade)
+            feed.follow(conn)
+            store.raise_epoch(conn)
+
+    patiently(conn, forget)
+    collect(conn)
 
 
 def drop_all(conn: psycopg.Connection, names: Collection[Name]) -> list[Name]:
@@ -29,7 +47,7 @@ def drop_all(conn: psycopg.Connection, names: Collection[Name]) -> list[Name]:
             order = readers_first(catalogue, names)
             only_a_moment(conn)
             for schema, name in order:
-                views.drop(conn, catalogue, schema, name, cascade=False)
+                drop_one(conn, catalogue, schema, name, cascade=False)
                 del catalogue.relations[schema, name]
             feed.follow(conn)
             store.raise_epoch(conn)
@@ -44,7 +62,7 @@ def readers_first(catalogue: Catalogue, names: Collection[Name]) -> list[Name]:
     """The names that are deployed, each after those that read it. Raises StillRead where another one does."""
     left = sorted(name for name in names if name in catalogue.relations)
     readers = {
-        (schema, name): {(found.schema, found.name) for found in views.readers_of(catalogue, schema, name)}
+        (schema, name): {(found.schema, found.name) for found in readers_of(catalogue, schema, name)}
         for schema, name in left
     }
     order: list[Name] = []
@@ -57,3 +75,28 @@ def readers_first(catalogue: Catalogue, names: Collection[Name]) -> list[Name]:
         order += free
         left = [name for name in left if name not in free]
     return order
+
+
+def drop_one(conn: psycopg.Connection, catalogue: Catalogue, schema: str, name: str, cascade: bool) -> None:
+    """Forget a name and remove its public view."""
+    found = catalogue.named(schema, name)
+    if found is None:
+        raise MillstreamError(
+            f"nothing is deployed as {schema}.{name}\n  hint: `millstream status` lists what is"
+        )
+    readers = readers_of(catalogue, schema, name)
+    if readers and not cascade:
+        raise StillRead(name, [reader.name for reader in readers])
+    for reader in readers:
+        current = store.load(conn)
+        if current.named(reader.schema, reader.name) is not None:
+            drop_one(conn, current, reader.schema, reader.name, cascade)
+    view = f"{quote(schema)}.{quote(name)}"
+    if found.kind == "function":
+        conn.execute(f"DROP FUNCTION IF EXISTS {view}".encode())
+        for statement in forget(schema, name, found.definition):
+            conn.execute(statement.encode())
+    elif found.kind != "sink":
+        what = "TABLE" if found.kind == "table" else "VIEW"
+        conn.execute(f"DROP {what} IF EXISTS {view} CASCADE".encode())
+    conn.execute("delete from millstream.relation where schema_name = %s and name = %s", [schema, name])

@@ -10,7 +10,7 @@ from millstream.compiler.binder.ddl import Table
 from millstream.compiler.postgres.names import quote
 from millstream.engine.catalog import store
 from millstream.engine.catalog.store import Catalogue, State
-from millstream.engine.deploy import views
+from millstream.engine.deploy.public import columns_of
 from millstream.engine.state.source import Source
 from millstream.engine.state.types import check_expressions, create_composites
 from millstream.errors import Diagnostic, Refused
@@ -55,7 +55,7 @@ def extend_table(
     check_expressions(conn, declared, source.clients.generated, path)
     for statement in source.add(added):
         conn.execute(statement.encode())
-    columns = views.columns_of(conn, state.name, [c.name for c in declared.columns])
+    columns = columns_of(conn, state.name, [c.name for c in declared.columns])
     solid = {c.name for c in declared.columns if not c.nullable}
     detail = {
         **state.detail,

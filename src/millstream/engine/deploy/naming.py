@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain, count
 
+import psycopg
+
 from millstream.compiler.algebra.quoting import MOST_BYTES, too_long
 from millstream.compiler.postgres.names import DATA
 from millstream.engine.catalog.store import Catalogue
@@ -13,6 +15,9 @@ from millstream.errors import Diagnostic, Refused
 TAKEN = frozenset(
     ("millstream", DATA, "information_schema", "rw_catalog")
 )  # schemas of the engine and of databases
+NAME_IN_USE = (
+    "choose another name, or remove the other from the project and drop it (dbt run-operation drop_removed)"
+)
 
 
 def check_name(schema: str, name: str, path: str | None) -> None:
@@ -71,3 +76,21 @@ def is_free(catalogue: Catalogue, wanted: str) -> bool:
     return not any(
         wanted == each or wanted.startswith(f"{each}__") or each.startswith(f"{wanted}__") for each in used
     )
+
+
+def free_name(
+    conn: psycopg.Connection, catalogue: Catalogue, schema: str, name: str, kind: str, path: str | None
+) -> None:
+    """Refuse to deploy a thing under the name of a thing of another kind."""
+    found = catalogue.named(schema, name)
+    if found is not None and found.kind != kind:
+        why = f"a {found.kind} of that name is deployed"
+        raise Refused(Diagnostic("MS032", name, why, NAME_IN_USE, path))
+    row = conn.execute(
+        "select c.relkind::text from pg_class as c join pg_namespace as n on n.oid = c.relnamespace"
+        " where n.nspname = %s and c.relname = %s",
+        [schema, name],
+    ).fetchone()
+    if found is None and row is not None:
+        why = f"{schema}.{name} exists in the database and was not deployed by Millstream"
+        raise Refused(Diagnostic("MS032", name, why, "drop or rename it, or choose another name", path))

@@ -9,9 +9,11 @@ from sqlglot import exp
 from millstream.compiler.binder.parse import parse
 from millstream.compiler.postgres.names import quote
 from millstream.engine.catalog import store
-from millstream.engine.deploy import views
 from millstream.engine.deploy.draft import Draft
+from millstream.engine.deploy.naming import free_name
 from millstream.engine.deploy.outcome import Deployed
+from millstream.engine.deploy.public import is_shown, replace_view, shown_text
+from millstream.engine.state.rights import grant
 from millstream.errors import Diagnostic, Refused
 
 
@@ -30,18 +32,18 @@ def add_plain(
         existing is not None
         and existing.kind == "view"
         and " ".join(existing.definition.split()) == " ".join(sql.split())
-        and views.is_shown(conn, schema, name)
+        and is_shown(conn, schema, name)
     ):
         return Deployed(name, "unchanged", "view")
     refuse_memory(sql, path)
     if existing is None or existing.kind not in ("view", "materialized_view"):
-        views.free_name(conn, catalogue, schema, name, "view", path)
+        free_name(conn, catalogue, schema, name, "view", path)
     draft.name(store.Deployed(schema, name, "view", None, sql, path))
 
     def show() -> None:
         conn.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}".encode())
-        views.replace_view(conn, catalogue, schema, name, views.shown_text(catalogue, sql, path))
-        views.grant(conn, schema, name, "view")
+        replace_view(conn, catalogue, schema, name, shown_text(catalogue, sql, path))
+        grant(conn, schema, name, "view")
 
     draft.swaps.append(show)
     if existing is not None:

@@ -12,9 +12,10 @@ from typing import Any
 
 import millstream
 from millstream.engine.catalog.store import Catalogue, State
-from millstream.engine.deploy import upgrade, views
 from millstream.engine.deploy.draft import Draft
 from millstream.engine.deploy.outcome import Deployed
+from millstream.engine.deploy.public import is_shown
+from millstream.engine.state import versions
 
 COMPILER = ("compiler", "engine")  # what decides what a view becomes
 OF_A_FUNCTION = ("language", "arguments", "parameters", "returns", "body")
@@ -46,7 +47,7 @@ def mark(
         [list(columns) for columns in indexes],
         portable,
         compiler(),
-        upgrade.FORMAT,
+        versions.FORMAT,
     ]
     return hashlib.sha256(json.dumps([asked, said, functions], sort_keys=True).encode()).hexdigest()
 
@@ -71,7 +72,7 @@ def as_deployed(
     if current is None or "mark" not in current.detail:
         return None
     same = current.detail["mark"] == mark(draft.catalogue, current.reads, sql, indexes, portable)
-    if not same or not views.is_shown(draft.conn, schema, name):
+    if not same or not is_shown(draft.conn, schema, name):
         return None
     return Deployed(name, "unchanged", str(current.detail.get("summary", "")))
 

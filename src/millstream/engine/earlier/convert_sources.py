@@ -15,8 +15,8 @@ from millstream.compiler.postgres.identity import same
 from millstream.compiler.postgres.names import DATA, dollars, pending, queue, quote, short, table
 from millstream.engine.catalog import store
 from millstream.engine.catalog.store import State, setting
-from millstream.engine.deploy.views import grant
 from millstream.engine.state.locks import enter_turn
+from millstream.engine.state.rights import grant
 from millstream.engine.state.source import Source, source_of
 from millstream.errors import MillstreamError
 

@@ -8,8 +8,8 @@ import psycopg
 
 from millstream.compiler.postgres.names import quote
 from millstream.engine.catalog import store
-from millstream.engine.deploy.views import has_barrier
 from millstream.engine.state.locks import enter_turn, only_a_moment, patiently
+from millstream.engine.state.rights import has_barrier
 from millstream.engine.state.source import source_of
 
 log = logging.getLogger("millstream.worker")

@@ -31,7 +31,7 @@ from millstream.compiler.incremental.node import Node, Rule
 from millstream.compiler.postgres.names import queue, short, table
 from millstream.compiler.postgres.render import scalar
 from millstream.engine.catalog.store import Catalogue, Deployed, load
-from millstream.engine.deploy.views import readers_of
+from millstream.engine.deploy.readers import readers_of
 from millstream.engine.inspect.status import WAITING
 from millstream.engine.state.compile import compile_view
 from millstream.errors import MillstreamError

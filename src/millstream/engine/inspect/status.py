@@ -9,7 +9,7 @@ import psycopg
 from millstream.compiler.algebra.expression import WEIGHT
 from millstream.compiler.binder.scope import spoken
 from millstream.engine.catalog.store import setting
-from millstream.engine.state.locks import WORKER_LOCK
+from millstream.engine.state.locks import worker_connected
 
 RECENT_TICKS = 500
 WAITING = f"greatest(count(*) filter (where {WEIGHT} > 0), count(*) filter (where {WEIGHT} < 0))"  # changed rows of a queue
@@ -127,16 +127,6 @@ def scalar(conn: psycopg.Connection, query: str) -> Any:
     """Run a query of one value."""
     row = conn.execute(query.encode()).fetchone()
     return row[0] if row is not None else None
-
-
-def worker_connected(conn: psycopg.Connection) -> bool:
-    """Tell whether a worker holds its lock."""
-    row = conn.execute(
-        "select exists (select 1 from pg_locks where locktype = 'advisory' and objid = %s and granted"
-        " and database = (select oid from pg_database where datname = current_database()))",
-        [WORKER_LOCK],
-    ).fetchone()
-    return bool(row and row[0])
 
 
 def queued(conn: psycopg.Connection) -> dict[str, int]:

@@ -31,14 +31,11 @@ from millstream.compiler.binder.ddl import Column, Table
 from millstream.compiler.dialect import DIALECT, explicit
 from millstream.compiler.postgres.names import CUT, DATA, POSITION, SEQUENCE, dollars, queue, quote, short
 from millstream.compiler.postgres.render import scalar
+from millstream.engine.state.settings import AS_TICKS
 
 GROUP = '"the group"'  # a variable, called as no column is
 NUMBER = f"{GROUP} := nextval('millstream.queue_number');"
 ADDED = f"IF EXISTS (SELECT FROM added) THEN {NUMBER} END IF;"
-AS_TICKS = (
-    "SET timezone TO 'UTC' SET datestyle TO 'ISO, MDY' SET intervalstyle TO 'postgres' "
-    "SET extra_float_digits TO 1 SET bytea_output TO 'hex' SET search_path TO public, pg_catalog"
-)
 WAKE = "PERFORM pg_catalog.pg_notify('millstream_queue', '');"
 
 

@@ -102,3 +102,13 @@ def one(conn: psycopg.Connection, query: str, values: list[object] | None = None
     row = conn.execute(query.encode(), values).fetchone()
     assert row is not None
     return row[0]
+
+
+def worker_connected(conn: psycopg.Connection) -> bool:
+    """Tell whether a worker holds its lock."""
+    row = conn.execute(
+        "select exists (select 1 from pg_locks where locktype = 'advisory' and objid = %s and granted"
+        " and database = (select oid from pg_database where datname = current_database()))",
+        [WORKER_LOCK],
+    ).fetchone()
+    return bool(row and row[0])

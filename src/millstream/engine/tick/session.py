@@ -11,31 +11,14 @@ from millstream.compiler.incremental.node import Node
 from millstream.compiler.postgres.names import dollars
 from millstream.compiler.postgres.statements import NodeSql
 from millstream.engine.catalog.store import Catalogue, State, load
-from millstream.engine.deploy.upgrade import check
 from millstream.engine.state.compile import compile_view, describer
 from millstream.engine.state.indexes import named_columns
 from millstream.engine.state.locks import enter_turn
 from millstream.engine.state.source import source_of
+from millstream.engine.state.versions import check
 from millstream.engine.tick.careful import suspended
 from millstream.engine.tick.program import Program, Relation, assemble
 from millstream.errors import Refused
-
-# A tick changes few rows of big tables: index lookups per changed row, whatever the statistics say.
-SETTINGS = {
-    "jit": "off",
-    "enable_hashjoin": "off",
-    "enable_mergejoin": "off",
-    "enable_seqscan": "off",
-    "synchronous_commit": "off",
-    "search_path": "public, pg_catalog",
-    "timezone": "UTC",
-    "extra_float_digits": "1",
-    "work_mem": "32MB",
-    "millstream.now": "-infinity",
-    "millstream.last_now": "-infinity",
-    "millstream.recording": "on",  # of what fails on a value
-    "temp_buffers": "32MB",
-}
 
 
 def relations_of(conn: psycopg.Connection, catalogue: Catalogue) -> list[Relation]:

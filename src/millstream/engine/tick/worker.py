@@ -19,7 +19,7 @@ from millstream.engine.catalog.install import install
 from millstream.engine.catalog.notifications import take_notifications
 from millstream.engine.catalog.store import setting
 from millstream.engine.deploy import change_log
-from millstream.engine.deploy.upgrade import Outdated, build_again
+from millstream.engine.deploy.upgrade import build_again
 from millstream.engine.earlier.convert_sources import convert_sources
 from millstream.engine.earlier.rename_columns import rename_columns
 from millstream.engine.earlier.renew import renew
@@ -28,10 +28,12 @@ from millstream.engine.erasure.carry_out import prepare as prepare_erasure
 from millstream.engine.state import feed
 from millstream.engine.state.fill import call
 from millstream.engine.state.locks import TICK_LOCK, WORKER_LOCK, enter_turn
+from millstream.engine.state.settings import SETTINGS
 from millstream.engine.state.udf import Functions
+from millstream.engine.state.versions import Outdated
 from millstream.engine.tick.careful import CarefulForms, at_fault, suspend
 from millstream.engine.tick.program import Program, Relation
-from millstream.engine.tick.session import SETTINGS, prepare
+from millstream.engine.tick.session import prepare
 from millstream.engine.tick.sinks import Sinks
 from millstream.errors import MillstreamError
 

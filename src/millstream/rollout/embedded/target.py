@@ -11,9 +11,9 @@ import psycopg
 from psycopg import sql
 
 from millstream.compiler.binder.ddl import parse_table
+from millstream.engine import deploy
 from millstream.engine.catalog import store
-from millstream.engine.deploy import deploy
-from millstream.engine.deploy.dropping import drop_all
+from millstream.engine.deploy import drop_all
 from millstream.errors import MillstreamError, Refused
 from millstream.rollout.definition import Definition, in_order
 from millstream.rollout.embedded.deployed import QUERIES, definitions, with_reads

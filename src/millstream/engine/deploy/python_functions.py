@@ -1,0 +1,98 @@
+"""Register Python functions and declare them to PostgreSQL, so that models can call them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import psycopg
+import sqlglot
+from sqlglot import exp
+
+from millstream.compiler.binder.aggregates import is_aggregate
+from millstream.compiler.binder.signatures import signatures
+from millstream.compiler.dialect import DIALECT
+from millstream.compiler.postgres.names import quote
+from millstream.engine.catalog import store
+from millstream.engine.deploy.faults import told
+from millstream.engine.deploy.naming import check_name
+from millstream.engine.deploy.outcome import Deployed
+from millstream.engine.deploy.transaction import begin
+from millstream.engine.state import functions as function_types
+from millstream.errors import Diagnostic, MillstreamError, Refused
+
+
+def deploy_function(
+    conn: psycopg.Connection,
+    name: str,
+    arguments: Sequence[tuple[str, str]],
+    returns: str,
+    *,
+    schema: str = "public",
+    module: str,
+    entry: str,
+) -> Deployed:
+    """Register a Python function and declare it to PostgreSQL, so that models can call it.
+
+    The code is read again when the file changes; another signature needs another name (blend_v2), as on RisingWave.
+    """
+    file = Path(module).resolve()
+    if not file.exists():
+        raise MillstreamError(
+            f"there is no file {module} for the Python function {name}\n  hint: create it in udfs/"
+        )
+    if is_built_in(conn, name):
+        raise MillstreamError(
+            f"{name} is the name of a built-in function\n  hint: choose another, such as {name}_v1"
+        )
+    check_name(schema, name, str(module))
+    signature = {"arguments": [list(a) for a in arguments], "returns": returns}
+    definition = {
+        "language": "python",
+        **signature,
+        "module": str(file),
+        "entry": entry,
+        "code": hashlib.sha256(file.read_bytes()).hexdigest()[:16],
+    }
+    with told(name, str(module)), conn.transaction():
+        catalogue = begin(conn)
+        existing = catalogue.named(schema, name)
+        if existing is not None:
+            if existing.kind != "function":
+                raise MillstreamError(f"{name} is deployed as a {existing.kind}\n  hint: choose another name")
+            before = json.loads(existing.definition)
+            if before == definition:
+                return Deployed(name, "unchanged", "python function")
+            if {key: before[key] for key in signature} != signature:
+                raise Refused(
+                    Diagnostic(
+                        "MS033",
+                        f"function {name}",
+                        "its signature changed, and RisingWave never replaces a function",
+                        "give it a new name with a higher version and change the models that call it",
+                        str(module),
+                    )
+                )
+        else:
+            conn.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}".encode())
+            for statement in function_types.declare(schema, name, arguments, returns):
+                conn.execute(statement.encode())
+        store.put_relation(
+            conn, store.Deployed(schema, name, "function", None, json.dumps(definition), str(file))
+        )
+        store.raise_epoch(conn)
+    return Deployed(name, "replaced" if existing is not None else "created", "python function")
+
+
+def is_built_in(conn: psycopg.Connection, name: str) -> bool:
+    """Tell whether a name is that of a function of SQL, which a call would mean instead."""
+    call = sqlglot.parse_one(f"select {name}(1)", dialect=DIALECT).expressions[0]
+    known = "select from pg_proc where proname = %s and pronamespace = 'pg_catalog'::regnamespace"
+    return (
+        not isinstance(call, exp.Anonymous)
+        or is_aggregate(call)
+        or name.lower() in signatures()
+        or conn.execute(known, [name.lower()]).fetchone() is not None
+    )

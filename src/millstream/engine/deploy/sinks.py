@@ -1,0 +1,114 @@
+"""Deploy sinks: new rows of a view enter a source table in the tick that makes them."""
+
+from __future__ import annotations
+
+import json
+
+import psycopg
+
+from millstream.compiler.binder.ddl import parse_sink, parse_table
+from millstream.compiler.binder.parse import parse
+from millstream.compiler.binder.reads import tables
+from millstream.compiler.postgres.names import pending, quote, table
+from millstream.diagnostics import refuse
+from millstream.engine.catalog import store
+from millstream.engine.catalog.store import Catalogue, State
+from millstream.engine.deploy.faults import told
+from millstream.engine.deploy.naming import check_name, free_name
+from millstream.engine.deploy.outcome import Deployed
+from millstream.engine.deploy.transaction import begin
+from millstream.engine.state.source import source_of
+from millstream.errors import Diagnostic, Refused
+
+
+def deploy_sink(
+    conn: psycopg.Connection, name: str, ddl: str, *, schema: str = "public", path: str | None = None
+) -> Deployed:
+    """Deploy CREATE SINK … INTO table FROM view: new rows of the view enter the table in the same tick."""
+    check_name(schema, name, path)
+    sink = parse_sink(ddl, path)
+    with told(name, path, ddl), conn.transaction():
+        catalogue = begin(conn)
+        existing = catalogue.named(schema, name)
+        if existing is None or existing.kind != "sink":
+            free_name(conn, catalogue, schema, name, "sink", path)
+        target = catalogue.named(*sink.target)
+        if target is None or target.kind != "table":
+            raise Refused(
+                Diagnostic(
+                    "MS034",
+                    f"sink into {sink.target[1]}",
+                    "there is no such source table",
+                    f"deploy it first (dbt run --select +{name}), or correct the name",
+                    path,
+                )
+            )
+        origin = sink_origin(catalogue, sink.query, path)
+        columns = set(written_columns(catalogue.states[target.state or ""]))
+        missing = [c[0] for c in origin.detail["columns"] if c[0] not in columns]
+        lacking = [c for c in columns if c not in {o[0] for o in origin.detail["columns"]}]
+        if missing or lacking:
+            raise Refused(
+                Diagnostic(
+                    "MS034",
+                    f"sink into {target.name}",
+                    f"columns differ: {', '.join(sorted(missing + lacking))}",
+                    "select exactly the columns of the table",
+                    path,
+                )
+            )
+        definition = json.dumps({"ddl": " ".join(ddl.split()), "target": target.state, "query": sink.query})
+        if existing is not None and existing.definition == definition and existing.state == origin.name:
+            return Deployed(name, "unchanged", f"into {target.name}")
+        store.put_relation(conn, store.Deployed(schema, name, "sink", origin.name, definition, path))
+        conn.execute(source_of(catalogue.states[target.state or ""]).create_pending().encode())
+        backfill_sink(conn, catalogue, origin, catalogue.states[target.state or ""])
+        store.raise_epoch(conn)
+    return Deployed(name, "replaced" if existing is not None else "created", f"into {target.name}")
+
+
+def sink_origin(catalogue: Catalogue, query: str, path: str | None) -> State:
+    """Return the stored relation that a sink reads: FROM a materialized view or source table."""
+    read = list(tables(parse(query, path)))
+    found = catalogue.named(read[0].db or None, read[0].name) if len(read) == 1 else None
+    if len(read) == 1 and found is None:
+        name = f"{read[0].db}.{read[0].name}" if read[0].db else read[0].name
+        raise refuse("MS002", None, name, path)
+    if found is None or found.state is None or not query.lower().startswith("select * from"):
+        raise Refused(
+            Diagnostic(
+                "MS034", "sink", "a sink reads one materialized view", "write  from view  in the sink", path
+            )
+        )
+    return catalogue.states[found.state]
+
+
+def written_columns(target: State) -> list[str]:
+    """The columns of a source table that its writers give, without the generated ones."""
+    return [c.name for c in parse_table(target.definition, target.path).columns if c.is_given]
+
+
+def backfill_sink(conn: psycopg.Connection, catalogue: Catalogue, origin: State, target: State) -> None:
+    """Keep the rows that are there already for the table."""
+    columns = ", ".join(quote(name) for name in written_columns(target))
+    guard = f" WHERE {quote(origin.detail['guard'])}" if origin.detail.get("guard") else ""
+    conn.execute(
+        f"INSERT INTO {pending(target.name)} ({columns}) SELECT {columns} FROM {table(origin.name)}{guard} "
+        f"ORDER BY {columns}".encode()
+    )
+
+
+def repoint_sinks(conn: psycopg.Connection) -> None:
+    """Let sinks read the newest version of their view, and send its rows: the table's key drops what it knows."""
+    catalogue = store.load(conn)
+    for deployed in catalogue.relations.values():
+        if deployed.kind != "sink":
+            continue
+        definition = json.loads(deployed.definition)
+        origin = sink_origin(catalogue, definition["query"], deployed.path)
+        if origin.name != deployed.state:
+            conn.execute(
+                "update millstream.relation set state = %s where schema_name = %s and name = %s",
+                [origin.name, deployed.schema, deployed.name],
+            )
+            backfill_sink(conn, catalogue, origin, catalogue.states[definition["target"]])

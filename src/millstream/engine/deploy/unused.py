@@ -1,0 +1,29 @@
+"""Stored relations that nothing deployed needs any more."""
+
+from __future__ import annotations
+
+import psycopg
+
+from millstream.compiler.binder.ddl import parse_table
+from millstream.compiler.postgres.names import table
+from millstream.engine.catalog.store import Catalogue, State
+from millstream.engine.state.source import source_of
+from millstream.engine.state.types import drop_composites
+
+
+def idle(catalogue: Catalogue) -> list[State]:
+    """The state that nothing deployed needs any more."""
+    needed = catalogue.needed()
+    return [state for state in catalogue.states.values() if state.name not in needed]
+
+
+def remove(conn: psycopg.Connection, state: State) -> None:
+    """Drop the tables of one state."""
+    for name in reversed(state.tables):
+        conn.execute(f"DROP TABLE IF EXISTS {table(name)} CASCADE".encode())
+        conn.execute("delete from millstream.node_stats where node = %s", [name])
+    if state.kind == "table":
+        for statement in source_of(state).drop():
+            conn.execute(statement.encode())
+        drop_composites(conn, parse_table(state.definition, state.path))
+    conn.execute("delete from millstream.state where name = %s", [state.name])
