@@ -16,7 +16,7 @@ def test_every_file_and_every_name_in_it_exists() -> None:
     found = NAMED.findall(PAGE.read_text())
     assert len(found) > 25
     for file, name in found:
-        path = ROOT / file if file.startswith("tests/") else ROOT / "src" / "millstream" / file
+        path = ROOT / file if file.startswith(("tests/", "support/")) else ROOT / "src" / "millstream" / file
         assert path.exists(), file
         assert not name or re.search(rf"\b{name}\b", path.read_text()), f"{file}: {name}"
 
