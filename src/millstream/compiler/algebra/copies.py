@@ -20,8 +20,7 @@ def fresh_copy(plan: Plan, names: Names) -> tuple[Plan, Renamed]:
     for operator in walk(plan):
         for attribute in operator.columns:
             if attribute.name not in renamed:
-                label = attribute.name.rsplit("_", 1)[0]
-                renamed[attribute.name] = replace(attribute, name=names.fresh(label))
+                renamed[attribute.name] = names.renamed(attribute)
     by = {old: column(new) for old, new in renamed.items()}
 
     def change(value: Any) -> Any:
@@ -33,7 +32,7 @@ def fresh_copy(plan: Plan, names: Names) -> tuple[Plan, Renamed]:
         if isinstance(value, tuple):
             return tuple(change(each) for each in value)
         if isinstance(value, Scan):
-            instance = int(names.fresh("scan").rsplit("_", 1)[1])
+            instance = names.instance()
             return replace(value, instance=instance, columns=change(value.columns))
         if is_dataclass(value) and not isinstance(value, (type, Relation)):
             return replace(value, **{f.name: change(getattr(value, f.name)) for f in fields(value)})

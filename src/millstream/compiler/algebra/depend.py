@@ -215,7 +215,7 @@ def totals(
     items: list[tuple[Attribute, exp.Expr]] = []
     values: dict[str, exp.Expr] = {}
     for attribute, call in plan.items:
-        inner = replace(attribute, name=domain.labels.fresh(attribute.name.rsplit("_", 1)[0]))
+        inner = domain.labels.renamed(attribute)
         items.append((inner, substitute(call, by)))
         counts = isinstance(call.this if isinstance(call, exp.Filter) else call, ZERO)
         zero = exp.Coalesce(this=column(inner), expressions=[exp.Literal.number(0)])

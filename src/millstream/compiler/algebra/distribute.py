@@ -36,7 +36,7 @@ def branch_join(join: Join, union: UnionAll, branch: Plan, labels: Names) -> Pro
         joined,
         tuple(
             (
-                replace(here[source[a.name]], name=labels.fresh(a.name.rsplit("_", 1)[0])),
+                replace(here[source[a.name]], name=labels.fresh(a.label)),
                 column(source[a.name]),
             )
             for a in join.columns

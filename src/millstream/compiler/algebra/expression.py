@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeGuard
 
 from sqlglot import exp
@@ -28,6 +28,11 @@ class Attribute:
     type: str | None = None
     nullable: bool = True
 
+    @property
+    def label(self) -> str:
+        """The readable part of the name, which `Names.fresh` numbered."""
+        return self.name.rsplit("_", 1)[0]
+
 
 class Names:
     """Makes attribute names that are unique within one compilation and still readable."""
@@ -37,7 +42,15 @@ class Names:
 
     def fresh(self, label: str) -> str:
         """Return a name that was not returned before; PostgreSQL cuts names at 63 bytes, so the label is cut first."""
-        return f"{label.encode()[:48].decode(errors='ignore')}_{next(self._numbers)}"
+        return f"{label.encode()[:48].decode(errors='ignore')}_{self.instance()}"
+
+    def renamed(self, attribute: Attribute) -> Attribute:
+        """Return the same column under a fresh name with the same label."""
+        return replace(attribute, name=self.fresh(attribute.label))
+
+    def instance(self) -> int:
+        """Return a number that was not returned before, nor is part of a name: it tells scans of one relation apart."""
+        return next(self._numbers)
 
 
 def column(attribute: Attribute | str, table: str | None = None) -> exp.Column:

@@ -67,11 +67,8 @@ def union_of_sets(
     Returns the union and a function that rewrites an expression over `aggregate` and `levels` to its columns.
     """
     above = [
-        *(
-            replace(key, name=names.fresh(key.name.rsplit("_", 1)[0]), nullable=True)
-            for key in aggregate.keys
-        ),
-        *(replace(a, name=names.fresh(a.name.rsplit("_", 1)[0])) for a, _ in aggregate.items),
+        *(replace(names.renamed(key), nullable=True) for key in aggregate.keys),
+        *(names.renamed(a) for a, _ in aggregate.items),
         *levels.values(),
     ]
     branches = tuple(branch(aggregate, each, tuple(levels), names) for each in sets)

@@ -40,7 +40,7 @@ def scan(relation: Relation, context: Context) -> Scan:
         Attribute(context.names.fresh(name), type_, nullable) for name, type_, nullable in relation.columns
     )
     stored = tuple(name for name, _, _ in relation.columns)
-    return Scan(relation, attributes, int(context.names.fresh("scan").rsplit("_", 1)[1]), stored)
+    return Scan(relation, attributes, context.names.instance(), stored)
 
 
 def bind_table(table: exp.Table, scope: Scope, ctes: Mapping[str, CommonTable]) -> tuple[Plan, Columns]:

@@ -32,6 +32,6 @@ def expand_full(join: Join, names: Names) -> UnionAll:
         items = []
         for attribute in order:
             own = kept[renamed[attribute.name].name]
-            items.append((replace(own, name=names.fresh(attribute.name.rsplit("_", 1)[0])), column(own)))
+            items.append((replace(own, name=names.fresh(attribute.label)), column(own)))
         branches.append(Project(copied, tuple(items)))
     return UnionAll(tuple(branches), join.columns)

@@ -64,7 +64,7 @@ class Segmentation:
     def read(self, node: Node) -> Scan:
         """Scan a node's stored columns through the attributes that the plan above already uses."""
         shown = tuple((name, attribute) for name, attribute in node.outputs if name not in node.hidden)
-        instance = int(self.names.fresh("scan").rsplit("_", 1)[1])
+        instance = self.names.instance()
         return Scan(node.relation, tuple(a for _, a in shown), instance, tuple(name for name, _ in shown))
 
     def finish(self, plan: Plan, outputs: tuple[tuple[str, Attribute], ...], name: str) -> Node:
@@ -202,7 +202,7 @@ class Segmentation:
 
     def copy(self, scan: Scan) -> Scan:
         """Store a copy of a relation, so that a plan can meet it in two states at once."""
-        fresh = tuple(replace(a, name=self.names.fresh(a.name.rsplit("_", 1)[0])) for a in scan.columns)
+        fresh = tuple(self.names.renamed(a) for a in scan.columns)
         items = tuple((new, column(old)) for new, old in zip(fresh, scan.columns, strict=True))
         stored = self.isolate(Project(scan, items))
         return replace(stored, columns=scan.columns)
