@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from millstream.compiler.binder.aggregates import AGGREGATES
+from millstream.compiler.binder.aggregate_calls import AGGREGATES
 from millstream.compiler.binder.known_functions import INSTEAD, LACKING, SETS, UNTAKEN
 from millstream.compiler.binder.signatures import Signature, signatures
 from millstream.compiler.binder.uncertain import CERTAIN, CLOCK_NAMES, VOLATILE

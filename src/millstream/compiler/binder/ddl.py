@@ -9,7 +9,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ParseError, TokenError
 
-from millstream.compiler.binder.aggregates import is_aggregate
+from millstream.compiler.binder.aggregate_calls import is_aggregate
 from millstream.compiler.binder.identifiers import check_names, fold, named, refuse_own
 from millstream.compiler.binder.structs import Composites, is_struct, spelled, unnamed_field
 from millstream.compiler.binder.suggest import likely

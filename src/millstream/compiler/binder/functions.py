@@ -10,9 +10,9 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ParseError, TokenError
 
-from millstream.compiler.binder.aggregates import has_aggregates
+from millstream.compiler.binder.aggregate_calls import has_aggregates
+from millstream.compiler.binder.calls import function_name
 from millstream.compiler.binder.identifiers import check_names, fold
-from millstream.compiler.binder.scalar import function_name
 from millstream.compiler.binder.scope import Catalog, SqlFunction
 from millstream.compiler.dialect import DIALECT, write
 from millstream.diagnostics import refuse

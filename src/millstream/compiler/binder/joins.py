@@ -23,7 +23,8 @@ from millstream.compiler.binder import lateral, tables
 from millstream.compiler.binder.parse import is_process_time
 from millstream.compiler.binder.scalar import bind
 from millstream.compiler.binder.scope import Added, CommonTable, Name, Scope
-from millstream.compiler.binder.table_functions import bind_in_from, function_in_from
+from millstream.compiler.binder.set_calls import function_in_from
+from millstream.compiler.binder.table_functions import bind_in_from
 from millstream.compiler.binder.unread import refuse_unread
 from millstream.diagnostics import refuse
 

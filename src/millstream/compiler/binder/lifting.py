@@ -9,7 +9,8 @@ from sqlglot import exp
 from millstream.compiler.algebra.expression import Attribute, conjuncts, plain
 from millstream.compiler.algebra.operators import Plan, Project, identity, names
 from millstream.compiler.binder import subqueries
-from millstream.compiler.binder.aggregates import bind_aggregation, has_aggregates, is_aggregate
+from millstream.compiler.binder.aggregate_calls import has_aggregates, is_aggregate
+from millstream.compiler.binder.aggregates import bind_aggregation
 from millstream.compiler.binder.arrays import is_array_of_query
 from millstream.compiler.binder.scope import CommonTable, Scope, held
 from millstream.compiler.binder.where import bind_where

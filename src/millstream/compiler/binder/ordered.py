@@ -16,8 +16,9 @@ from sqlglot import exp
 from millstream.compiler.algebra.expression import Attribute, column, references
 from millstream.compiler.algebra.keys import UNORDERED, is_total
 from millstream.compiler.algebra.operators import Plan
+from millstream.compiler.binder.aggregate_calls import NEEDS_OVER
+from millstream.compiler.binder.calls import function_name
 from millstream.compiler.binder.lacking import refuse_lacking
-from millstream.compiler.binder.scalar import function_name
 from millstream.compiler.binder.scope import Context
 from millstream.compiler.dialect import write
 from millstream.diagnostics import refuse
@@ -26,17 +27,6 @@ ORDERED = (exp.ArrayAgg, exp.GroupConcat, exp.JSONBObjectAgg)
 ORDERED_NAMES = {"jsonb_agg"}
 FIRST_LAST = (exp.FirstValue, exp.LastValue)
 REWRITTEN = (*FIRST_LAST, exp.ApproxDistinct, exp.JSONBObjectAgg)
-NEEDS_OVER = (
-    exp.RowNumber,
-    exp.Rank,
-    exp.DenseRank,
-    exp.PercentRank,
-    exp.CumeDist,
-    exp.Ntile,
-    exp.Lag,
-    exp.Lead,
-    exp.NthValue,
-)
 JSON_AGGREGATES = {"json_agg", "json_object_agg", "json_arrayagg", "json_objectagg"}
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from millstream.compiler.algebra.expression import FLIPPED, conjuncts
-from millstream.compiler.binder.aggregates import bare, is_aggregate
+from millstream.compiler.binder.aggregate_calls import bare, is_aggregate
 from millstream.compiler.binder.corresponding import SPELLED_OUT
 from millstream.compiler.binder.intervals import microseconds
 from millstream.compiler.binder.ordered import REWRITTEN, known_value, rewrite_aggregate, skips_nulls

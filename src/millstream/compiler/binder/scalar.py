@@ -8,6 +8,7 @@ from sqlglot import exp
 
 from millstream.compiler.algebra.expression import CLOCKS, column, transform
 from millstream.compiler.algebra.fallible import note_model, note_text
+from millstream.compiler.binder.calls import function_name
 from millstream.compiler.binder.lacking import refuse_lacking
 from millstream.compiler.binder.scope import DEFAULT_SCHEMA, Context, Scope, spoken
 from millstream.compiler.binder.uncertain import reads_clock, volatile
@@ -30,20 +31,6 @@ SET_NAMES |= {
     "regexp_split_to_table",
     "string_to_table",
 }
-
-
-def function_name(node: exp.Expr) -> tuple[str | None, str] | None:
-    """Return (schema, name) of a call that sqlglot does not know, schema-qualified or not."""
-    if isinstance(node, exp.Dot):
-        call = node.expression
-        if not isinstance(call, exp.Anonymous):
-            return None
-        qualifier = node.this
-        schema = qualifier.expression.name if isinstance(qualifier, exp.Dot) else qualifier.name
-        return schema, call.name
-    if isinstance(node, exp.Anonymous) and not isinstance(node.parent, exp.Dot):
-        return None, node.name
-    return None
 
 
 def python_call(node: exp.Expr, context: Context) -> tuple[str, list[exp.Expr]] | None:

@@ -3,92 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from sqlglot import exp
 
 from millstream.compiler.algebra.expression import Attribute, references
 from millstream.compiler.algebra.fallible import MODEL, WRITTEN
 from millstream.compiler.algebra.operators import ONE_ROW, Filter, Join, Lateral, Plan, Unnest, names
-from millstream.compiler.binder.aggregates import is_aggregate
+from millstream.compiler.binder.aggregate_calls import is_aggregate
 from millstream.compiler.binder.scalar import bind
-from millstream.compiler.binder.scope import Columns as Shown
-from millstream.compiler.binder.scope import Name, Scope, held
+from millstream.compiler.binder.scope import Columns, Name, Scope, held
+from millstream.compiler.binder.set_calls import RETURNED, Call, Returned, is_set, name_of, read_call
 from millstream.compiler.binder.types import SPELLED, infer
-from millstream.compiler.binder.unread import refuse_unread
 from millstream.compiler.dialect import write
 from millstream.diagnostics import refuse
 
-Columns = tuple[tuple[str, str | None], ...]  # (name, type) of what a function returns
 NUMBERS = ("integer", "bigint", "numeric")
 SCALARS = {*SPELLED.values(), "real", "bytea", "time without time zone"}
-# What the functions return that sqlglot has no class for; a column without a name is called as the function.
-RETURNED: dict[str, Columns] = {
-    "jsonb_array_elements": (("", "jsonb"),),
-    "jsonb_array_elements_text": (("", "text"),),
-    "jsonb_each": (("key", "text"), ("value", "jsonb")),
-    "jsonb_each_text": (("key", "text"), ("value", "text")),
-    "jsonb_object_keys": (("", "text"),),
-    "regexp_matches": (("", "text[]"),),
-    "generate_subscripts": (("", "integer"),),
-}
-OBJECTS = {
-    "jsonb_each",
-    "jsonb_each_text",
-    "jsonb_object_keys",
-}  # RisingWave has the members in another order
-KINDS = (exp.Unnest, exp.Explode, exp.GenerateSeries, exp.ExplodingGenerateSeries)
 CONDITIONAL = (exp.Case, exp.If, exp.Coalesce)  # where SQL computes an operand only if it has to
-
-
-def is_set(node: exp.Expr) -> bool:
-    """Tell whether a node calls a set-returning function that is maintained."""
-    return isinstance(node, KINDS) or (isinstance(node, exp.Anonymous) and node.name.lower() in RETURNED)
-
-
-@dataclass(frozen=True)
-class Call:
-    """Set-returning functions in FROM: their names for SQL, and what AS says."""
-
-    functions: tuple[exp.Expr, ...]
-    label: str  # the name of the table, and of its column if there is one
-    labels: tuple[str, ...]
-    ordinality: str | None
-
-
-def function_in_from(item: exp.Expr) -> exp.Expr | None:
-    """The call that an item of FROM is, with or without LATERAL."""
-    if isinstance(item, exp.Unnest):
-        return item
-    if isinstance(item, (exp.Table, exp.Lateral)) and isinstance(item.this, exp.Expr) and is_set(item.this):
-        return item.this
-    return None
-
-
-def read_call(item: exp.Expr, path: str | None) -> Call:
-    """Read an item of FROM that calls a function, with its alias and WITH ORDINALITY."""
-    function = function_in_from(item)
-    assert function is not None
-    if isinstance(function, exp.Unnest):
-        refuse_unread(function, path)
-    alias = function.args.get("alias") or item.args.get("alias")
-    labels = [identifier.name for identifier in alias.columns] if alias is not None else []
-    offset = function.args.get("offset") or item.args.get("ordinality") or item.args.get("offset")
-    functions: tuple[exp.Expr, ...] = (function,)
-    if isinstance(function, exp.Unnest):
-        functions = tuple(exp.Unnest(expressions=[array]) for array in function.expressions)
-    ordinality = "ordinality" if offset else None
-    if isinstance(offset, exp.Identifier):
-        labels.append(offset.name)  # sqlglot takes it off the list
-    label = alias.name if alias is not None and alias.name else name_of(function)
-    return Call(functions, label, tuple(labels), ordinality)
-
-
-def name_of(function: exp.Expr) -> str:
-    """The name of a function as PostgreSQL calls its column."""
-    if isinstance(function, exp.Anonymous):
-        return function.name.lower()
-    return "unnest" if isinstance(function, (exp.Unnest, exp.Explode)) else "generate_series"
 
 
 def bind_in_from(
@@ -122,8 +53,8 @@ def bind_in_from(
 
 
 def named_columns(
-    call: Call, returned: list[Columns], outer: bool, item: exp.Expr, scope: Scope
-) -> tuple[tuple[tuple[Attribute, ...], ...], Shown]:
+    call: Call, returned: list[Returned], outer: bool, item: exp.Expr, scope: Scope
+) -> tuple[tuple[tuple[Attribute, ...], ...], Columns]:
     """Make the columns of the functions, and find what they are called."""
     path = scope.context.path
     width = sum(len(each) for each in returned)
@@ -131,7 +62,7 @@ def named_columns(
         raise refuse("MS025", item, f"{len(call.labels)} names for {name_of(call.functions[0])}", path)
     if width > 1 and not all(name for each in returned for name, _ in each) and len(call.labels) < width:
         raise refuse("MS010", item, "unnest without a name for every column", path)
-    columns: Shown = []
+    columns: Columns = []
     elements = []
     certain = len(returned) == 1 and not outer  # else it is filled with NULLs
     for number, each in enumerate(returned):
@@ -167,7 +98,7 @@ def bound_call(function: exp.Expr, scope: Scope) -> exp.Expr:
     return call
 
 
-def of_function(function: exp.Expr, types: Mapping[str, str | None]) -> Columns:
+def of_function(function: exp.Expr, types: Mapping[str, str | None]) -> Returned:
     """The columns of a bound function."""
     if isinstance(function, exp.Unnest):
         array = infer(function.expressions[0], types)

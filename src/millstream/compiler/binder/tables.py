@@ -25,8 +25,9 @@ from millstream.compiler.binder.scope import (
     ViewText,
     item_name,
 )
+from millstream.compiler.binder.set_calls import function_in_from
 from millstream.compiler.binder.suggest import likely
-from millstream.compiler.binder.table_functions import bind_in_from, function_in_from
+from millstream.compiler.binder.table_functions import bind_in_from
 from millstream.compiler.binder.unread import refuse_unread
 from millstream.compiler.dialect import write
 from millstream.diagnostics import refuse

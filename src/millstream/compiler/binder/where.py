@@ -12,7 +12,7 @@ from millstream.compiler.algebra.free import free
 from millstream.compiler.algebra.operators import Filter, Join, Plan, Project, names
 from millstream.compiler.algebra.single import compare_with_row
 from millstream.compiler.binder import lifting, subqueries
-from millstream.compiler.binder.aggregates import has_aggregates
+from millstream.compiler.binder.aggregate_calls import has_aggregates
 from millstream.compiler.binder.connect import connect, keep
 from millstream.compiler.binder.scalar import bind
 from millstream.compiler.binder.scope import CommonTable, Scope

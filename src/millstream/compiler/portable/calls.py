@@ -7,7 +7,8 @@ from difflib import get_close_matches
 
 from sqlglot import exp
 
-from millstream.compiler.binder.aggregates import AGGREGATES
+from millstream.compiler.binder.aggregate_calls import AGGREGATES
+from millstream.compiler.binder.calls import function_name
 from millstream.compiler.binder.known_functions import (
     FIELDS,
     INSTEAD,
@@ -17,7 +18,6 @@ from millstream.compiler.binder.known_functions import (
     UNITS,
     VARIADIC,
 )
-from millstream.compiler.binder.scalar import function_name
 from millstream.compiler.binder.scope import Catalog, SqlFunction
 from millstream.compiler.binder.signatures import Signature, fits, signatures
 from millstream.compiler.binder.time_formats import FORMATTED, unlike

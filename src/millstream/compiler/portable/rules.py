@@ -13,7 +13,7 @@ from sqlglot import exp
 
 from millstream.compiler.algebra.conditions import terms_of
 from millstream.compiler.algebra.operators import Relation
-from millstream.compiler.binder.aggregates import AROUND, bare, is_aggregate
+from millstream.compiler.binder.aggregate_calls import AROUND, bare, is_aggregate
 from millstream.compiler.binder.functions import inline
 from millstream.compiler.binder.ordered import skips_nulls
 from millstream.compiler.binder.parse import is_process_time, parse

@@ -11,7 +11,7 @@ import psycopg
 import sqlglot
 from sqlglot import exp
 
-from millstream.compiler.binder.aggregates import is_aggregate
+from millstream.compiler.binder.aggregate_calls import is_aggregate
 from millstream.compiler.binder.signatures import signatures
 from millstream.compiler.dialect import DIALECT
 from millstream.compiler.postgres.names import quote
