@@ -5,8 +5,7 @@ from __future__ import annotations
 from millstream.compiler.algebra.operators import Plan, Relation
 from millstream.compiler.binder.functions import parse_function
 from millstream.compiler.binder.model import bind_model
-from millstream.compiler.binder.query import Outputs
-from millstream.compiler.binder.scope import Context, SqlFunction, ViewText
+from millstream.compiler.binder.scope import Columns, Context, SqlFunction, ViewText
 from millstream.compiler.incremental.node import HASH, KEY_HASH, Node
 from millstream.compiler.incremental.segment import compile_nodes
 
@@ -96,7 +95,7 @@ class Static:
         return [*(("public", name) for name in (*RELATIONS, *VIEWS)), *ELSEWHERE]
 
 
-def bound(sql: str, path: str | None = None) -> tuple[Plan, Outputs, Context]:
+def bound(sql: str, path: str | None = None) -> tuple[Plan, Columns, Context]:
     """Bind a query; return its plan, its outputs and the context that made the names."""
     context = Context(Static(), path=path)
     plan, outputs = bind_model(sql, context)

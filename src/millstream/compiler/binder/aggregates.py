@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from sqlglot import exp
 
 from millstream.compiler.algebra.expression import Attribute, plain
 from millstream.compiler.algebra.operators import Aggregate, Plan, Project, identity
 from millstream.compiler.binder.aggregate_calls import bare, has_aggregates, is_aggregate
+from millstream.compiler.binder.binding import Binder
 from millstream.compiler.binder.grouping import grouping_sets, union_of_sets
 from millstream.compiler.binder.ordered import REWRITTEN, break_ties, check_aggregate, rewrite_aggregate
 from millstream.compiler.binder.scalar import bind
 from millstream.compiler.binder.scope import Context, Scope, held
 from millstream.compiler.binder.types import infer
+from millstream.compiler.binder.where import bind_where
 from millstream.compiler.dialect import called, write
 from millstream.diagnostics import refuse
 from millstream.errors import Refused
@@ -143,7 +145,9 @@ class Grouping:
         return changed
 
 
-def bind_aggregation(select: exp.Select, items: Items, plan: Plan, scope: Scope) -> tuple[Plan, Scope, Items]:
+def bind_aggregation(
+    binder: Binder, select: exp.Select, items: Items, plan: Plan, scope: Scope
+) -> tuple[Plan, Scope, Items]:
     """Bind GROUP BY and HAVING; return the SELECT list rewritten over the groups' columns."""
     context = scope.context
     for _, item in items:
@@ -167,7 +171,5 @@ def bind_aggregation(select: exp.Select, items: Items, plan: Plan, scope: Scope)
         condition = renamed(condition) if condition is not None else None
         grouping.shown.hold(*result.columns)
     if condition is not None:
-        from millstream.compiler.binder.where import bind_where
-
-        result = bind_where(exp.Where(this=condition), result, grouping.shown, {}, select)
-    return result, replace(grouping.shown), rewritten
+        result = bind_where(binder, exp.Where(this=condition), result, grouping.shown, select)
+    return result, grouping.shown, rewritten

@@ -25,9 +25,10 @@ from millstream.compiler.algebra.operators import (
 )
 from millstream.compiler.algebra.pull import Pulled, by_value, pull
 from millstream.compiler.algebra.same import compared
-from millstream.compiler.binder import query
+from millstream.compiler.binder.binding import Binder
+from millstream.compiler.binder.common_tables import with_ctes
 from millstream.compiler.binder.connect import is_joined, reconnect
-from millstream.compiler.binder.scope import CommonTable, Scope
+from millstream.compiler.binder.scope import Scope
 from millstream.compiler.binder.subplan import Subplan
 from millstream.diagnostics import refuse
 from millstream.errors import Refused
@@ -36,10 +37,10 @@ Outputs = list[tuple[str, exp.Expr]]
 
 
 def bind_subplan(
+    binder: Binder,
     node: exp.Expr,
     outer: Plan,
     scope: Scope,
-    ctes: Mapping[str, CommonTable],
     *,
     named: bool = False,
     strict: bool = False,
@@ -49,11 +50,12 @@ def bind_subplan(
 
     A `strict` one is tied by equalities alone; the outputs of a `closed` one read nothing outside of it.
     """
+    inside = scope
     while isinstance(node, exp.Subquery):
-        ctes = query.with_ctes(node, scope.context, ctes, scope)
+        inside = with_ctes(node, inside)
         node = node.this
     written = node if named else labelled(node)
-    plan, shown = query.bind_query(written, scope.context, ctes, scope)
+    plan, shown = binder.query(written, inside)
     outputs: Outputs = [(name, column(attribute)) for name, attribute in shown]
     if not free(plan) & names(outer):
         return stripped(Pulled(plan), outputs)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from sqlglot import exp
 
 from millstream.compiler.algebra.conditions import terms_of
@@ -19,39 +17,41 @@ from millstream.compiler.algebra.expression import (
 from millstream.compiler.algebra.keys import tie_break
 from millstream.compiler.algebra.operators import Filter, Join, Plan, Project, Scan, identity, names
 from millstream.compiler.algebra.single import at_most_one
-from millstream.compiler.binder import lateral, tables
 from millstream.compiler.binder.parse import is_process_time
 from millstream.compiler.binder.scalar import bind
-from millstream.compiler.binder.scope import Added, CommonTable, Name, Scope
-from millstream.compiler.binder.set_calls import function_in_from
+from millstream.compiler.binder.scope import Added, Name, Scope
 from millstream.compiler.binder.table_functions import bind_in_from
 from millstream.compiler.binder.unread import refuse_unread
 from millstream.diagnostics import refuse
 
-Ctes = Mapping[str, CommonTable]
 INEQUALITIES = (exp.GT, exp.GTE, exp.LT, exp.LTE)
 
 
-def bind_join(join: exp.Join, left: Plan, scope: Scope, ctes: Ctes) -> Plan:
-    """Bind one join on top of what stands left of it; `scope` gains the aliases of its right side."""
-    path = scope.context.path
+def check_form(join: exp.Join, path: str | None) -> None:
+    """Refuse a join of a kind that is not read."""
     refuse_unread(join, path)
-    item = join.this
     side, kind, method = join.side.upper(), join.kind.upper(), join.method.upper()
     if method == "NATURAL":
         raise refuse("MS040", join, "", path)
     if method not in ("", "ASOF") or kind in ("SEMI", "ANTI"):
         raise refuse("MS010", join, " ".join(word for word in (method, side, kind, "JOIN") if word), path)
-    if function_in_from(item) is not None:
-        return bind_function_join(join, left, scope)
-    if isinstance(item, exp.Lateral):
-        return lateral.bind_lateral(join, left, scope, ctes)
+
+
+def check_version(join: exp.Join, path: str | None) -> None:
+    """Refuse FOR SYSTEM_TIME AS OF another time than PROCTIME(), and on a side that has all rows."""
+    item, side = join.this, join.side.upper()
     process_time = isinstance(item, exp.Table) and is_process_time(item)
     if process_time and side in ("RIGHT", "FULL"):
         raise refuse("MS016", item, f"the right of a {side} JOIN", path)
     if isinstance(item, exp.Table) and item.args.get("version") is not None and not process_time:
         raise refuse("MS010", item, "FOR SYSTEM_TIME AS OF a moment", path)
-    right, added = tables.bind_item(item, scope, ctes)
+
+
+def join_sides(join: exp.Join, left: Plan, right: Plan, added: Added, scope: Scope) -> Plan:
+    """Join a bound item of FROM to what stands left of it; `scope` gains what the item adds."""
+    path = scope.context.path
+    item, side, method = join.this, join.side.upper(), join.method.upper()
+    process_time = isinstance(item, exp.Table) and is_process_time(item)
     if process_time and not isinstance(right, Scan):
         raise refuse("MS016", item, item.alias_or_name, path)
     using = {identifier.name: shared(identifier, scope, added) for identifier in join.args.get("using") or []}

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from sqlglot import exp
 
 from millstream.compiler.algebra.expression import Attribute, column, conjunction, conjuncts, plain
 from millstream.compiler.algebra.operators import Filter, Join, Lateral, Plan, Project, identity, scans
 from millstream.compiler.algebra.single import at_most_one
-from millstream.compiler.binder import correlate, tables
+from millstream.compiler.binder import tables
+from millstream.compiler.binder.binding import Binder
+from millstream.compiler.binder.correlate import bind_subplan
 from millstream.compiler.binder.scalar import bind
-from millstream.compiler.binder.scope import CommonTable, Name, Scope
+from millstream.compiler.binder.scope import Name, Scope
 from millstream.compiler.binder.subplan import Subplan
 from millstream.compiler.binder.subqueries import beside
 from millstream.compiler.dialect import write
@@ -20,7 +20,7 @@ from millstream.diagnostics import refuse
 Outputs = list[tuple[str, exp.Expr]]
 
 
-def bind_lateral(join: exp.Join, left: Plan, scope: Scope, ctes: Mapping[str, CommonTable]) -> Plan:
+def bind_lateral(binder: Binder, join: exp.Join, left: Plan, scope: Scope) -> Plan:
     """Bind `CROSS JOIN LATERAL (SELECT …)`, and JOIN or LEFT JOIN of one ON a condition."""
     path = scope.context.path
     item, outer = join.this, join.side.upper() == "LEFT"
@@ -30,7 +30,7 @@ def bind_lateral(join: exp.Join, left: Plan, scope: Scope, ctes: Mapping[str, Co
         raise refuse("MS049", join, "that is not CROSS, INNER or LEFT", path)
     alias = item.args.get("alias")
     labels = [identifier.name for identifier in alias.columns] if alias is not None else []
-    sub = correlate.bind_subplan(item.this, left, scope, ctes, named=True)
+    sub = bind_subplan(binder, item.this, left, scope, named=True)
     outputs = tables.relabelled(sub.outputs, labels, item.alias, alias, path)
     condition = join.args.get("on")
     always = condition is None or (isinstance(condition, exp.Boolean) and condition.this)

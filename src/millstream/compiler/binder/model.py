@@ -5,18 +5,18 @@ from __future__ import annotations
 from sqlglot import exp
 
 from millstream.compiler.algebra.operators import Plan
+from millstream.compiler.binder.binder import bind_query
 from millstream.compiler.binder.functions import inline
 from millstream.compiler.binder.identifiers import refuse_own
 from millstream.compiler.binder.parse import parse
-from millstream.compiler.binder.query import Outputs, bind_query
-from millstream.compiler.binder.scope import Context
+from millstream.compiler.binder.scope import Columns, Context
 from millstream.diagnostics import refuse
 
 
-def bind_model(sql: str, context: Context) -> tuple[Plan, Outputs]:
+def bind_model(sql: str, context: Context) -> tuple[Plan, Columns]:
     """Bind the SELECT of a model; return its plan and its named columns in order."""
     tree = parse(sql, context.path)
-    plan, outputs = bind_query(inline(tree, context.catalog, context.path), context, {}, None)
+    plan, outputs = bind_query(inline(tree, context.catalog, context.path), context)
     check_columns(tree, [name for name, _ in outputs], context.path)
     return plan, outputs
 

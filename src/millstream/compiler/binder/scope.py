@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -70,12 +70,11 @@ class Context:
 
 @dataclass(frozen=True)
 class CommonTable:
-    """A CTE with the CTEs that it sees itself."""
+    """A CTE: its query, the names that it gives to its first columns, and the scope in which the query stands."""
 
     query: exp.Expr
-    ctes: Mapping[str, CommonTable]
     columns: tuple[str, ...]
-    outer: Scope | None = None  # of the query around the one that declares it
+    scope: Scope
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +130,8 @@ class Scope:
     """The items in one FROM clause: their names → column name → attribute. `outer` is the enclosing query's.
 
     `merged` are the columns that USING made of several: name → attribute, and the items whose columns they were.
-    `made` are columns that binding has made, such as the value of a subquery; only `held` refers to them.
+    `made` are columns that binding has made, such as the value of a subquery; only `held` refers to them. A scope of
+    CTEs has no items: it lies around the query that declares them.
     """
 
     context: Context
@@ -139,6 +139,25 @@ class Scope:
     outer: Scope | None = None
     merged: dict[str, tuple[Attribute, frozenset[Name]]] = field(default_factory=dict)
     made: dict[str, Attribute] = field(default_factory=dict)
+    ctes: dict[str, CommonTable] = field(default_factory=dict)
+
+    @property
+    def around(self) -> Scope:
+        """What an item of FROM sees, which is not LATERAL: everything but the items beside it."""
+        return self.outer if self.outer is not None else Scope(self.context)
+
+    def below_cte(self, name: str, cte: CommonTable) -> Scope:
+        """Return a scope below this one, in which a CTE is in sight."""
+        return Scope(self.context, outer=self, ctes={name: cte})
+
+    def cte(self, name: str) -> CommonTable | None:
+        """Find the CTE that a name without a schema means; None if there is none."""
+        return next((scope.ctes[name] for scope in self.outward() if name in scope.ctes), None)
+
+    def ctes_in_sight(self) -> list[str]:
+        """The names of the CTEs in sight, those declared first before the others."""
+        scopes = reversed(list(self.outward()))
+        return list(dict.fromkeys(name for scope in scopes for name in scope.ctes))
 
     def merge(self, name: str, attribute: Attribute, items: Iterable[Name]) -> None:
         """Let a bare name mean one column of those that the items (and what they were merged with) have of it."""

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from sqlglot import exp
 
 from millstream.compiler.algebra.expression import Attribute, column, plain, substitute
 from millstream.compiler.algebra.operators import Aggregate, Filter, Plan, Project, UnionAll, Unnest
-from millstream.compiler.binder import query
+from millstream.compiler.binder.binding import Binder
 from millstream.compiler.binder.ordering import bind_ordering, read_ordering
-from millstream.compiler.binder.scope import CommonTable, Context, Scope
+from millstream.compiler.binder.scope import Columns, Context, Scope
 from millstream.compiler.dialect import DIALECT
 from millstream.diagnostics import refuse
 
-Outputs = list[tuple[str, Attribute]]
-Branch = tuple[Plan, Outputs]
+Branch = tuple[Plan, Columns]
 
 
-def bind_set_operation(
-    node: exp.SetOperation, context: Context, ctes: Mapping[str, CommonTable], outer: Scope | None = None
-) -> tuple[Plan, Outputs]:
+def bind_set_operation(binder: Binder, node: exp.SetOperation, scope: Scope) -> tuple[Plan, Columns]:
     """Bind a set operation with its ORDER BY and LIMIT, which see its columns only."""
-    left, right = (query.bind_query(side, context, ctes, outer) for side in (node.left, node.right))
+    context = scope.context
+    left, right = (binder.query(side, scope) for side in (node.left, node.right))
     if len(left[1]) != len(right[1]):
         raise refuse("MS022", node.right, f"{len(left[1])} and {len(right[1])} columns", context.path)
     if not left[1]:
@@ -48,7 +44,7 @@ def typed(branch: Branch, other: Branch, context: Context) -> Branch:
     """
     plan, outputs = branch
     items: list[tuple[Attribute, exp.Expr]] = []
-    changed: Outputs = []
+    changed: Columns = []
     for (name, attribute), (_, wanted) in zip(outputs, other[1], strict=True):
         type_ = wanted.type or type_of(origin(other[0], wanted.name))
         if type_ is None or not is_untyped(origin(plan, attribute.name)):
@@ -156,7 +152,7 @@ def counted(
 
 
 def distinctly_named(
-    plan: Plan, outputs: Outputs, more: tuple[tuple[str, exp.Expr], ...], context: Context
+    plan: Plan, outputs: Columns, more: tuple[tuple[str, exp.Expr], ...], context: Context
 ) -> Project:
     """Project exactly the outputs, in order, each under an attribute of its own, and constants after them."""
     return Project(
@@ -171,7 +167,7 @@ def distinctly_named(
     )
 
 
-def common(left: Outputs, right: Outputs, context: Context) -> tuple[Attribute, ...]:
+def common(left: Columns, right: Columns, context: Context) -> tuple[Attribute, ...]:
     """The columns of the result: of the type that both sides have, as far as it is known."""
     return tuple(
         Attribute(context.names.fresh(name), a.type if a.type == b.type else None, a.nullable or b.nullable)

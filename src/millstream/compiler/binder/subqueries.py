@@ -7,7 +7,6 @@ one row, joined to every row; one that reads the row outside and no relation is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 from sqlglot import exp
@@ -25,14 +24,15 @@ from millstream.compiler.algebra.operators import (
     names,
 )
 from millstream.compiler.algebra.single import at_most_one
-from millstream.compiler.binder import arrays, correlate
+from millstream.compiler.binder import arrays
+from millstream.compiler.binder.binding import Binder
+from millstream.compiler.binder.correlate import bind_subplan
 from millstream.compiler.binder.scalar import bind
-from millstream.compiler.binder.scope import CommonTable, Context, Scope
+from millstream.compiler.binder.scope import Context, Scope
 from millstream.compiler.binder.subplan import Subplan
 from millstream.compiler.dialect import called
 from millstream.diagnostics import refuse
 
-Ctes = Mapping[str, CommonTable]
 CALCULATION = (exp.Add, exp.Sub, exp.Mul, exp.Mod, exp.Neg, exp.Paren, exp.Column, exp.Literal)
 
 
@@ -60,9 +60,9 @@ def not_null(value: exp.Expr) -> exp.Expr:
 # ---- conjuncts of WHERE ---------------------------------------------------------------------------------------------
 
 
-def bind_exists(node: exp.Exists, negated: bool, plan: Plan, scope: Scope, ctes: Ctes) -> Plan:
+def bind_exists(binder: Binder, node: exp.Exists, negated: bool, plan: Plan, scope: Scope) -> Plan:
     """Keep the rows for which [NOT] EXISTS holds."""
-    sub = correlate.bind_subplan(node.this, plan, scope, ctes)
+    sub = bind_subplan(binder, node.this, plan, scope)
     if sub.sole or sub.each or not sub.correlated:
         joined, found = attach_found(node, sub, plan, scope.context)
         return kept_rows(plan, joined, no(found) if negated else found)
@@ -71,7 +71,7 @@ def bind_exists(node: exp.Exists, negated: bool, plan: Plan, scope: Scope, ctes:
     return Join(plan, sub.plan, "anti" if negated else "semi", sub.condition)
 
 
-def bind_in(node: exp.In, negated: bool, plan: Plan, scope: Scope, ctes: Ctes) -> Plan:
+def bind_in(binder: Binder, node: exp.In, negated: bool, plan: Plan, scope: Scope) -> Plan:
     """Keep the rows for which [NOT] IN holds.
 
     A NULL on either side never matches. So it ends NOT IN as well: x NOT IN (S) is true where no s equals x, and
@@ -79,7 +79,7 @@ def bind_in(node: exp.In, negated: bool, plan: Plan, scope: Scope, ctes: Ctes) -
     """
     path = scope.context.path
     values = left_of(node, scope)
-    sub = correlate.bind_subplan(query_of(node), plan, scope, ctes)
+    sub = bind_subplan(binder, query_of(node), plan, scope)
     check_width(node, sub, len(values), path)
     if (sub.sole or sub.each) and len(values) == 1:
         joined, value = attach_member(sub, values[0], plan, scope.context)
@@ -104,7 +104,7 @@ def bind_in(node: exp.In, negated: bool, plan: Plan, scope: Scope, ctes: Ctes) -
         reads_null(v, plan) or reads_null(o, sub.plan) for v, (_, o) in zip(values, sub.outputs, strict=True)
     ):
         scope.context.with_nulls.append((node, path))
-    joined, some, has_null = attach_nulls(node, kept, scope, ctes)
+    joined, some, has_null = attach_nulls(binder, node, kept, scope)
     return kept_rows(plan, joined, exp.or_(no(some), exp.and_(not_null(values[0]), no(has_null))))
 
 
@@ -149,16 +149,16 @@ def is_column(node: exp.Expr) -> bool:
 # ---- values ---------------------------------------------------------------------------------------------------------
 
 
-def attach_value(node: exp.Expr, plan: Plan, scope: Scope, ctes: Ctes) -> tuple[Plan, exp.Expr]:
+def attach_value(binder: Binder, node: exp.Expr, plan: Plan, scope: Scope) -> tuple[Plan, exp.Expr]:
     """Join a subquery to a plan; return the joined plan and its value as an expression over it."""
     if isinstance(node, exp.Exists):
-        sub = correlate.bind_subplan(node.this, plan, scope, ctes, strict=True)
+        sub = bind_subplan(binder, node.this, plan, scope, strict=True)
         return attach_found(node, sub, plan, scope.context)
     if isinstance(node, exp.In):
-        return attach_membership(node, plan, scope, ctes)
+        return attach_membership(binder, node, plan, scope)
     if isinstance(node, exp.Array):
-        return attach_scalar(arrays.gathered(node), plan, scope, ctes)
-    return attach_scalar(node, plan, scope, ctes)
+        return attach_scalar(binder, arrays.gathered(node), plan, scope)
+    return attach_scalar(binder, node, plan, scope)
 
 
 def attach_found(node: exp.Expr, sub: Subplan, plan: Plan, context: Context) -> tuple[Plan, exp.Expr]:
@@ -199,14 +199,14 @@ def distinct_links(
     return Aggregate(rows, rows.columns, ()), on
 
 
-def attach_membership(node: exp.In, plan: Plan, scope: Scope, ctes: Ctes) -> tuple[Plan, exp.Expr]:
+def attach_membership(binder: Binder, node: exp.In, plan: Plan, scope: Scope) -> tuple[Plan, exp.Expr]:
     """Join what decides x IN (S): true where an s equals x, else NULL where x or some s is NULL, else false."""
     context = scope.context
     values = left_of(node, scope)
     if len(values) > 1:
         raise refuse("MS046", node, "", context.path)
     (value,) = values
-    sub = correlate.bind_subplan(query_of(node), plan, scope, ctes, strict=True, closed=True)
+    sub = bind_subplan(binder, query_of(node), plan, scope, strict=True, closed=True)
     check_width(node, sub, 1, context.path)
     if sub.sole or sub.each:
         return attach_member(sub, value, plan, context)
@@ -219,7 +219,7 @@ def attach_membership(node: exp.In, plan: Plan, scope: Scope, ctes: Ctes) -> tup
     hit = not_null(column(member))
     if not nullable:
         return plan, hit
-    plan, some, has_null = attach_nulls(node, plan, scope, ctes)
+    plan, some, has_null = attach_nulls(binder, node, plan, scope)
     unknown = exp.and_(some, exp.paren(exp.or_(is_null(value), has_null)))
     return plan, exp.Case().when(hit, exp.true()).when(unknown, exp.Null()).else_(exp.false())
 
@@ -243,10 +243,10 @@ def attach_member(sub: Subplan, value: exp.Expr, plan: Plan, context: Context) -
     return Lateral(plan, Project(Aggregate(sub.plan, (), calls), ((is_member, decided),))), column(is_member)
 
 
-def attach_nulls(node: exp.In, plan: Plan, scope: Scope, ctes: Ctes) -> tuple[Plan, exp.Expr, exp.Expr]:
+def attach_nulls(binder: Binder, node: exp.In, plan: Plan, scope: Scope) -> tuple[Plan, exp.Expr, exp.Expr]:
     """Join what IN must know beyond the matches: whether the subquery has rows at all, and whether one is NULL."""
     context = scope.context
-    sub = correlate.bind_subplan(query_of(node), plan, scope, ctes, strict=True, closed=True)
+    sub = bind_subplan(binder, query_of(node), plan, scope, strict=True, closed=True)
     member = Attribute(context.names.fresh("member"))
     linked = tuple(
         (Attribute(context.names.fresh("link"), a.type, a.nullable), column(a))
@@ -280,10 +280,10 @@ def attach_nulls(node: exp.In, plan: Plan, scope: Scope, ctes: Ctes) -> tuple[Pl
     return Join(plan, by_key, "left", on), not_null(column(has_null)), column(has_null)
 
 
-def attach_scalar(node: exp.Expr, plan: Plan, scope: Scope, ctes: Ctes) -> tuple[Plan, exp.Expr]:
+def attach_scalar(binder: Binder, node: exp.Expr, plan: Plan, scope: Scope) -> tuple[Plan, exp.Expr]:
     """Join a subquery that stands for one value; NULL where it has no row."""
     context = scope.context
-    sub = correlate.bind_subplan(node, plan, scope, ctes)
+    sub = bind_subplan(binder, node, plan, scope)
     check_width(node, sub, 1, context.path)
     ((label, value),) = sub.outputs
     if sub.sole:

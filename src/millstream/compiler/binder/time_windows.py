@@ -6,15 +6,14 @@ TUMBLE and none in HOP, as in RisingWave.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from sqlglot import exp
 
 from millstream.compiler.algebra.expression import Attribute, column
 from millstream.compiler.algebra.operators import Filter, Plan, Project, Unnest, identity
-from millstream.compiler.binder import tables
+from millstream.compiler.binder.binding import Binder
 from millstream.compiler.binder.intervals import microseconds
-from millstream.compiler.binder.scope import Columns, CommonTable, Name, Scope, item_name
+from millstream.compiler.binder.scope import Columns, Name, Scope, item_name
+from millstream.compiler.binder.tables import bind_table
 from millstream.compiler.binder.types import INSTANTS
 from millstream.diagnostics import refuse
 
@@ -28,9 +27,7 @@ def window_function(table: exp.Table) -> exp.Anonymous | None:
     return call if isinstance(call, exp.Anonymous) and call.name.lower() in ("tumble", "hop") else None
 
 
-def bind_time_window(
-    call: exp.Anonymous, scope: Scope, ctes: Mapping[str, CommonTable]
-) -> tuple[Plan, Columns, Name]:
+def bind_time_window(binder: Binder, call: exp.Anonymous, scope: Scope) -> tuple[Plan, Columns, Name]:
     """Bind TUMBLE(relation, instant, size [, offset]) or HOP(relation, instant, slide, size [, offset]).
 
     Returns the plan, its columns, and the name by which they are known without an alias.
@@ -47,11 +44,12 @@ def bind_time_window(
     if None in known or any((each or 0) <= 0 for each in known[:lengths]):
         raise refuse("MS058", call, f"{name} with a length that is not constant", context.path)
     table = exp.Table(this=relation.this.copy(), db=relation.args.get("table"))
-    plan, columns = tables.bind_table(table, scope, ctes)
+    plan, columns = bind_table(binder, table, scope)
     if {"window_start", "window_end"} & {label for label, _ in columns}:
         raise refuse("MS058", call, f"{name} of a relation that has window_start or window_end", context.path)
     source = Scope(context)
-    source.add(item_name(table, ctes), columns)
+    shown_as = item_name(table, scope.ctes_in_sight())
+    source.add(shown_as, columns)
     moment = source.resolve(instant)
     if moment.type is not None and moment.type not in (*INSTANTS, "date"):
         raise refuse("MS058", instant, f"{name} by a column of type {moment.type}", context.path)
@@ -68,7 +66,7 @@ def bind_time_window(
     end = Attribute(context.names.fresh("window_end"), start.type, start.nullable)
     ended = exp.Add(this=column(start), expression=intervals[lengths - 1].copy())
     plan = Project(plan, (*identity(plan), (end, ended)))
-    return plan, [*columns, ("window_start", start), ("window_end", end)], item_name(table, ctes)
+    return plan, [*columns, ("window_start", start), ("window_end", end)], shown_as
 
 
 def tumble(

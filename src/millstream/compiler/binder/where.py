@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from sqlglot import exp
 
 from millstream.compiler.algebra.conditions import terms_of
@@ -11,18 +9,18 @@ from millstream.compiler.algebra.expression import CLOCKS, references, substitut
 from millstream.compiler.algebra.free import free
 from millstream.compiler.algebra.operators import Filter, Join, Plan, Project, names
 from millstream.compiler.algebra.single import compare_with_row
-from millstream.compiler.binder import lifting, subqueries
 from millstream.compiler.binder.aggregate_calls import has_aggregates
+from millstream.compiler.binder.binding import Binder
 from millstream.compiler.binder.connect import connect, keep
+from millstream.compiler.binder.lifting import has_query, lift, quantified
 from millstream.compiler.binder.scalar import bind
-from millstream.compiler.binder.scope import CommonTable, Scope
+from millstream.compiler.binder.scope import Scope
+from millstream.compiler.binder.subqueries import bind_exists, bind_in
 from millstream.compiler.binder.temporal import as_bounds, bind_temporal
 from millstream.diagnostics import refuse
 
-Ctes = Mapping[str, CommonTable]
 
-
-def bind_where(where: exp.Expr | None, plan: Plan, scope: Scope, ctes: Ctes, source: exp.Expr) -> Plan:
+def bind_where(binder: Binder, where: exp.Expr | None, plan: Plan, scope: Scope, source: exp.Expr) -> Plan:
     """Put the conjuncts of WHERE (or HAVING) to the rows of a plan that they read, the plain ones lowest.
 
     `source` is what the plan was bound from, for a refusal of its joins, which the plain conjuncts put in order.
@@ -35,14 +33,14 @@ def bind_where(where: exp.Expr | None, plan: Plan, scope: Scope, ctes: Ctes, sou
     conditions: list[tuple[exp.Exists | exp.In, bool]] = []
     computed: list[exp.Expr] = []
     for written in as_bounds(terms_of(where.this) if where is not None else []):
-        term = lifting.quantified(written, path) if lifting.has_query(written) else written
+        term = quantified(written, path) if has_query(written) else written
         inner, negated = term, False
         while isinstance(inner, (exp.Not, exp.Paren)):
             negated ^= isinstance(inner, exp.Not)
             inner = inner.this
         if isinstance(inner, exp.Exists) or (isinstance(inner, exp.In) and inner.args.get("query")):
             conditions.append((inner, negated))
-        elif lifting.has_query(term):
+        elif has_query(term):
             computed += bounds(term)
         elif term.find(*CLOCKS):
             temporal.append(term)
@@ -57,11 +55,11 @@ def bind_where(where: exp.Expr | None, plan: Plan, scope: Scope, ctes: Ctes, sou
         plan = bind_temporal(term, plan, scope)
     for node, negated in conditions:
         if isinstance(node, exp.Exists):
-            plan = subqueries.bind_exists(node, negated, plan, scope, ctes)
+            plan = bind_exists(binder, node, negated, plan, scope)
         else:
-            plan = subqueries.bind_in(node, negated, plan, scope, ctes)
+            plan = bind_in(binder, node, negated, plan, scope)
     for term in computed:
-        plan = bind_computed(term, plan, scope, ctes)
+        plan = bind_computed(binder, term, plan, scope)
     return plan
 
 
@@ -73,9 +71,9 @@ def bounds(term: exp.Expr) -> list[exp.Expr]:
     return [exp.GTE(this=term.this, expression=low), exp.LTE(this=term.this.copy(), expression=high)]
 
 
-def bind_computed(term: exp.Expr, plan: Plan, scope: Scope, ctes: Ctes) -> Plan:
+def bind_computed(binder: Binder, term: exp.Expr, plan: Plan, scope: Scope) -> Plan:
     """Bind a condition that has subqueries somewhere inside it."""
-    joined, lifted = lifting.lift(term, plan, scope, ctes)
+    joined, lifted = lift(binder, term, plan, scope)
     condition = bind(lifted, scope)
     return dynamic_filter(plan, joined, condition, scope) or Filter(joined, condition)
 

@@ -14,10 +14,10 @@ from sqlglot import exp
 from millstream.compiler.algebra.conditions import terms_of
 from millstream.compiler.algebra.operators import Relation
 from millstream.compiler.binder.aggregate_calls import AROUND, bare, is_aggregate
+from millstream.compiler.binder.binder import bind_query
 from millstream.compiler.binder.functions import inline
 from millstream.compiler.binder.ordered import skips_nulls
 from millstream.compiler.binder.parse import is_process_time, parse
-from millstream.compiler.binder.query import bind_query
 from millstream.compiler.binder.reads import is_relation, items, means, sources, tables
 from millstream.compiler.binder.scope import Catalog, Context, Name, ViewText, item_name
 from millstream.compiler.dialect import DIALECT, Infix, write
@@ -87,7 +87,7 @@ def unportable(sql: str, catalog: Catalog, path: str | None, indexes: Indexes) -
     yield from of_tree(tree, catalog, path, indexes)
     context = Context(catalog, path=path)
     try:
-        plan, _ = bind_query(inline(tree, catalog, path), context, {}, None)
+        plan, _ = bind_query(inline(tree, catalog, path), context)
     except Refused:  # by both engines
         return
     yield from of_joins(plan, context.places)

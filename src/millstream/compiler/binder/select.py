@@ -1,19 +1,21 @@
-"""Bind queries: WITH, and the clauses of SELECT in the order in which SQL evaluates them."""
+"""Bind SELECT: its clauses in the order in which SQL evaluates them."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 
 from sqlglot import exp
 
 from millstream.compiler.algebra.expression import Attribute, plain
 from millstream.compiler.algebra.operators import Plan, Project, UdfProject
 from millstream.compiler.algebra.single import without_unread_row
-from millstream.compiler.binder import lifting, setops, tables
+from millstream.compiler.binder.binding import Binder
+from millstream.compiler.binder.from_clause import bind_from
+from millstream.compiler.binder.grouped import bind_grouped, needs_grouping
+from millstream.compiler.binder.lifting import lift_items
 from millstream.compiler.binder.ordering import bind_ordering, read_ordering
 from millstream.compiler.binder.scalar import bind, python_call, type_of
-from millstream.compiler.binder.scope import Columns, CommonTable, Context, Scope, held
+from millstream.compiler.binder.scope import Columns, Context, Scope, held
 from millstream.compiler.binder.table_functions import lift_sets
 from millstream.compiler.binder.unread import refuse_unread
 from millstream.compiler.binder.where import bind_where
@@ -21,70 +23,24 @@ from millstream.compiler.binder.windows import bind_windows
 from millstream.compiler.dialect import write
 from millstream.diagnostics import refuse
 
-Outputs = Columns
 CALL = re.compile(r"(\w+)\(")  # PostgreSQL names a column after the function that computes it
 
 
-def bind_query(
-    node: exp.Expr, context: Context, ctes: Mapping[str, CommonTable], outer: Scope | None
-) -> tuple[Plan, Outputs]:
-    """Bind a query; return its plan and its named output columns in order."""
-    ctes = with_ctes(node, context, ctes, outer)
-    if isinstance(node, exp.Subquery):
-        return bind_query(node.this, context, ctes, outer)
-    if isinstance(node, exp.SetOperation):
-        return setops.bind_set_operation(node, context, ctes, outer)
-    if isinstance(node, exp.Values):
-        return tables.bind_values(node, Scope(context, outer=outer))
-    if isinstance(node, exp.Select):
-        return bind_select(node, context, ctes, outer)
-    raise refuse("MS010", node, node.key.upper(), context.path)
-
-
-def with_ctes(
-    node: exp.Expr, context: Context, ctes: Mapping[str, CommonTable], outer: Scope | None
-) -> Mapping[str, CommonTable]:
-    """Return the CTEs in sight, with those that this query declares."""
-    clause = node.args.get("with_")
-    if clause is None:
-        return ctes
-    if clause.args.get("recursive"):
-        raise refuse("MS010", clause, "WITH RECURSIVE", context.path)
-    found = dict(ctes)
-    declared: set[str] = set()
-    for cte in clause.expressions:
-        if cte.alias in declared:
-            raise refuse("MS005", cte.args["alias"], f"{cte.alias} in WITH", context.path)
-        declared.add(cte.alias)
-        columns = tuple(identifier.name for identifier in cte.args["alias"].columns)
-        found[cte.alias] = CommonTable(written(cte.this), dict(found), columns, outer)
-    return found
-
-
-def written(body: exp.Expr) -> exp.Expr:
-    """Return the query of a CTE; of VALUES sqlglot makes SELECT * FROM (VALUES …) AS _values."""
-    source = body.args.get("from_")
-    if source is not None and isinstance(source.this, exp.Values) and source.this.alias == "_values":
-        return source.this
-    return body
-
-
-def bind_select(
-    select: exp.Select, context: Context, ctes: Mapping[str, CommonTable], outer: Scope | None
-) -> tuple[Plan, Outputs]:
+def bind_select(binder: Binder, select: exp.Select, around: Scope) -> tuple[Plan, Columns]:
     """Bind FROM, WHERE, GROUP BY, HAVING, windows, the SELECT list, DISTINCT, ORDER BY with LIMIT."""
+    context = around.context
     refuse_unread(select, context.path)
-    scope = Scope(context, outer=outer)
-    plan = tables.bind_from(select, scope, ctes)
-    plan = bind_where(select.args.get("where"), plan, scope, ctes, select.args.get("from_") or select)
+    scope = Scope(context, outer=around)
+    plan = bind_from(binder, select, scope)
+    plan = bind_where(binder, select.args.get("where"), plan, scope, select.args.get("from_") or select)
     if select.args.get("distinct") and not select.expressions:
         raise refuse("MS009", select, "SELECT DISTINCT", context.path)
     named = [(name_of(item, context), item.unalias()) for item in select.expressions]
     ordering, items = read_ordering(select, named, context)
-    if lifting.needs_grouping(select, items):
-        plan, scope, items = lifting.bind_grouped(select, items, plan, scope, ctes)
+    if needs_grouping(select, items):
+        plan, scope, items = bind_grouped(binder, select, items, plan, scope)
     else:
-        plan, items = lifting.lift_items(items, plan, scope, ctes)
+        plan, items = lift_items(binder, items, plan, scope)
     plan, items = bind_windows(items, plan, scope, select.args.get("windows"))
     plan, items = lift_sets(items, plan, scope)
     plan, outputs = bind_items(items, plan, scope)
@@ -113,7 +69,7 @@ def name_of(item: exp.Expr, context: Context) -> str:
     raise refuse("MS020", item, "", context.path)
 
 
-def bind_items(items: list[tuple[str, exp.Expr]], plan: Plan, scope: Scope) -> tuple[Plan, Outputs]:
+def bind_items(items: list[tuple[str, exp.Expr]], plan: Plan, scope: Scope) -> tuple[Plan, Columns]:
     """Bind the SELECT list; calls of Python functions become an operator of their own below it."""
     context = scope.context
     calls: list[tuple[Attribute, str, tuple[exp.Expr, ...]]] = []
