@@ -352,6 +352,48 @@ def test_columns_may_be_called_as_the_engine_calls_its_own(engine: Engine, colum
             assert sorted(map(str, engine.rows(f"select * from {name}"))) == sorted(map(str, expected)), text
 
 
+LOOK_HIDDEN = ("_kind", "kind_", "_image", "_shown", "_b0", "_new", "_r", "_v1", "rows$x")
+
+
+@pytest.mark.parametrize("type_", ["numeric", "varchar", "double precision"])
+def test_no_column_is_lost_because_it_looks_hidden(engine: Engine, tmp_path: Path, type_: str) -> None:
+    """Whatever rule keeps a view, and whatever its keys are compared by."""
+    listed = ", ".join(f"{quote(name)} {type_}" for name in LOOK_HIDDEN)
+    engine.deploy(f"create table t (id integer primary key, {listed})")
+    same = "def same(value):\n    return value\n"
+    engine.deploy_python(tmp_path / "code.py", "same", f"value {type_}", type_, same)
+    views = []
+    for number, name in enumerate(LOOK_HIDDEN):
+        x = quote(name)
+        for kind, text in {
+            "groups": f"select {x}, count(*) as n, min(id) as least from t group by {x}",
+            "recomputed": f"select {x}, array_agg(id order by id) as ids from t group by {x}",
+            "united": f"select {x} from t union select {x} from t as u",
+            "top": f"select {x}, id from t order by {x}, id limit 2",
+            "suffixed": f'select "x$" as {x}, count(*) as n from (select {x} as "x$", id as "h$" from t) as s'
+            ' where "h$" > 0 group by "x$"',
+            "called": f"select id, same({x}) as {x} from t",
+        }.items():
+            views.append((f"{kind}_{number}", text))
+            deploy.deploy_view(engine.owner, views[-1][0], text)
+    for number in range(1, 6):
+        engine.execute(
+            f"insert into t values ({number}, {', '.join([repr(str(number % 3))] * len(LOOK_HIDDEN))})"
+        )
+    engine.tick()
+    engine.write("delete from t where id = 3", "update t set \"_kind\" = '7', \"_b0\" = '1.0' where id = 5")
+    for name, text in views:
+        expected = engine.rows(text.replace("same(", "("))
+        assert sorted(map(str, engine.rows(f"select * from {name}"))) == sorted(map(str, expected)), text
+
+
+@pytest.mark.parametrize("name", ["h$", "w$", "k1$", "kind$"])
+def test_a_column_of_a_view_that_ends_as_the_engine_s_do_is_refused(engine: Engine, name: str) -> None:
+    engine.deploy("create table t (id integer primary key)")
+    with pytest.raises(Refused, match=r"MS008"):
+        deploy.deploy_view(engine.owner, "v", f"select id as {quote(name)} from t")
+
+
 def test_names_and_constants_may_hold_what_quotes_the_engine_s_functions(engine: Engine) -> None:
     deploy.deploy_table(engine.owner, "a$body$b", "create table t (k integer primary key)")
     engine.deploy("create materialized view v as select k, '$body$ $take$' as tag from \"a$body$b\"")
