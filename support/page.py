@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from millstream.diagnostics import CATALOGUE, DEPLOYMENT
+import re
+
+from millstream.diagnostics import CATALOGUE
+from millstream.diagnostics.refusal import PIECE
 from support import functions
 from support.construct import FUNCTION, TABLES, Construct, Group, compiled, kept, on_risingwave
 from support.listing import GROUPS
@@ -74,6 +77,11 @@ def cell(text: str) -> str:
     return text.replace("|", "\\|")
 
 
+def shown(piece: re.Match[str]) -> str:
+    """A piece of a text that the refusal fills in."""
+    return "…" if piece[1] == "detail" else f"*{piece[1]}*"
+
+
 def refusals() -> str:
     """Every code with its reason and what to write instead."""
     lines = [
@@ -85,7 +93,7 @@ def refusals() -> str:
         "| code | what | why | instead |",
         "|---|---|---|---|",
     ]
-    for number, (what, why, hint) in sorted({**CATALOGUE, **DEPLOYMENT}.items()):
-        texts = [text.replace("{detail}", "…") for text in (what, why, hint)]
+    for number in sorted(key for key in CATALOGUE if "/" not in key):
+        texts = [PIECE.sub(shown, text) for text in CATALOGUE[number]]
         lines.append(f"| {number} | {' | '.join(cell(text) for text in texts)} |")
     return "\n".join(lines) + "\n"

@@ -12,8 +12,7 @@ from millstream.compiler.algebra.fallible import note_text
 from millstream.compiler.binder.corresponding import spell_out
 from millstream.compiler.binder.identifiers import check_names, fold
 from millstream.compiler.dialect import DIALECT, called
-from millstream.diagnostics import place, refuse
-from millstream.errors import Diagnostic, Refused
+from millstream.diagnostics import refuse
 
 # Calls that are a part of PostgreSQL's grammar: how many arguments they have.
 ARGUMENTS = {"nullif": (2, 2), "greatest": (1, 1000), "least": (1, 1000)}
@@ -31,25 +30,10 @@ def parse(sql: str, path: str | None = None) -> exp.Expr:
         first = error.errors[0] if isinstance(error, ParseError) and error.errors else {}
         inside = re.compile(r"Required keyword: '\w+' missing for <class '[\w.]*\.(\w+)'>")
         detail = inside.sub(r"\1 is incomplete", first.get("description") or str(error).splitlines()[0])
-        raise Refused(
-            Diagnostic(
-                "MS001",
-                "syntax",
-                f"the statement cannot be read: {detail}",
-                "check the SQL just before this place",
-                path,
-                first.get("line"),
-                first.get("col"),
-            )
-        ) from error
+        raise refuse("MS001", (first.get("line"), first.get("col")), detail, path) from error
     if len(statements) != 1 or not isinstance(statements[0], exp.Query):
-        where = place(statements[1]) if len(statements) > 1 else (None, None)
-        what = "statement" if statements else "empty text"
-        raise Refused(
-            Diagnostic(
-                "MS001", what, "a model is exactly one SELECT", "keep one SELECT in the file", path, *where
-            )
-        )
+        second = statements[1] if len(statements) > 1 else None
+        raise refuse("MS001/one query", second, "statement" if statements else "empty text", path)
     note_text(statements[0])
     refuse_incomplete(statements[0], path)
     tree = check_names(fold(statements[0]), path)

@@ -23,7 +23,8 @@ from millstream.compiler.binder.signatures import Signature, fits, signatures
 from millstream.compiler.binder.time_formats import FORMATTED, unlike
 from millstream.compiler.binder.written_types import Known, column_types, type_name, typed
 from millstream.compiler.dialect import DIALECT, Infix, Worded, called, write
-from millstream.compiler.portable.types import of_type, refusal
+from millstream.compiler.portable.types import of_type
+from millstream.diagnostics import refuse
 from millstream.errors import Refused
 
 ELSEWHERE = ("proctime", "row")  # no functions: bound elsewhere, or syntax
@@ -101,8 +102,8 @@ def of_own(node: exp.Anonymous, function: SqlFunction, known: Known, path: str |
     form = Signature(function.name, tuple(takes), "any")
     if len(types) == len(takes) and not fits(form, types):
         shown = ", ".join(type_ or "?" for type_ in types)
-        construct = f"function {function.name}({shown})"
-        yield refusal("MS072", node, construct, f"it takes  {form}; cast the arguments", path)
+        call = f"{function.name}({shown})"
+        yield refuse("MS072", node, call, path, instead=f"it takes  {form}; cast the arguments")
 
 
 def is_declared(node: exp.Expr, catalog: Catalog) -> bool:
@@ -123,7 +124,7 @@ def of_call(node: exp.Expr, known: Known, path: str | None) -> Iterator[Refused]
     """A call that no form of RisingWave's function takes."""
     name = "coalesce" if isinstance(node, exp.Coalesce) else called(node)
     if is_qualified(node):
-        yield refusal("MS072", node, f"function {node.name} of a schema", f"write  {node.name}", path)
+        yield refuse("MS072", node, f"{node.name} of a schema", path, instead=f"write  {node.name}")
         return
     if not name or name in AGGREGATES or name in SETS or name in LACKING or name in ELSEWHERE:
         return
@@ -132,32 +133,30 @@ def of_call(node: exp.Expr, known: Known, path: str | None) -> Iterator[Refused]
     if isinstance(node, exp.Coalesce):
         return
     if forms is None:
-        yield refusal("MS072", node, f"function {name}", remedy(name), path)
+        yield refuse("MS072", node, name, path, instead=remedy(name))
         return
     for argument in arguments:
         if isinstance(argument, exp.Kwarg):
-            yield refusal(
-                "MS074", node, f"named argument {argument.this.name}", "give arguments by position", path
-            )
+            yield refuse("MS074/named argument", node, argument.this.name, path)
             return
     if any(isinstance(argument, exp.Variadic) for argument in arguments):
         if name not in VARIADIC:
-            yield refusal("MS072", node, f"{name} with VARIADIC", "give the arguments one by one", path)
+            yield refuse("MS072/variadic", node, name, path)
         return
     types = [typed(argument, known) for argument in arguments]
     if not any(fits(form, types) for form in forms) or is_pattern(name, node):
         shown = ", ".join(type_ or "?" for type_ in types)
         takes = " or ".join(dict.fromkeys(str(form) for form in forms))
         hint = INSTEAD.get(name) or f"it takes  {takes}"
-        yield refusal("MS072", node, f"function {name}({shown})", hint, path)
+        yield refuse("MS072", node, f"{name}({shown})", path, instead=hint)
         return
     if name in ("date_trunc", "date_part") and is_text(arguments[0]):
         yield from of_unit(node, arguments[0].name, UNITS if name == "date_trunc" else FIELDS, name, path)
     if name in FORMATTED and is_text(arguments[-1]) and (part := unlike(arguments[-1].name)) is not None:
-        yield refusal("MS074", node, f"{part} in a format of {name}", FORMAT_HINT, path)
+        yield refuse("MS074", node, f"{part} in a format of {name}", path, instead=FORMAT_HINT)
     flags = arguments[REGEXP_FLAGS[name] :][-1:] if name in REGEXP_FLAGS else []
     if flags and is_text(flags[0]) and set(flags[0].name) - set("cig"):
-        yield refusal("MS074", node, f"flags {flags[0].name} of {name}", "use the flags c, i and g", path)
+        yield refuse("MS074/flags", node, path=path, flags=flags[0].name, function=name)
 
 
 def is_pattern(name: str, node: exp.Expr) -> bool:
@@ -189,7 +188,7 @@ def of_unit(
     if unit.lower() not in known:
         close = get_close_matches(unit.lower(), sorted(known), 1)
         hint = f"write  {close[0]}" if close else f"use one of {', '.join(sorted(known))}"
-        yield refusal("MS074", node, f"{name} of {unit}", hint, path)
+        yield refuse("MS074", node, f"{name} of {unit}", path, instead=hint)
 
 
 def is_bytes_of_integer(*types: str | None) -> bool:
@@ -229,4 +228,5 @@ def of_syntax(node: exp.Expr, known: Known, path: str | None) -> Iterator[Refuse
     ):
         found = ("subscript of jsonb", "write  document -> 'key'")
     if found is not None:
-        yield refusal("MS074", node, *found, path)
+        construct, instead = found
+        yield refuse("MS074", node, construct, path, instead=instead)

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from sqlglot import exp
 
 from millstream.compiler.dialect import write
-from millstream.diagnostics import place
-from millstream.errors import Diagnostic, Refused
+from millstream.diagnostics import refuse
+from millstream.errors import Refused
 
 SCALARS = frozenset(
     (
@@ -77,16 +77,5 @@ def of_type(type_: exp.DataType, path: str | None) -> Iterator[Refused]:
     of_float = kind in (exp.DType.DOUBLE, exp.DType.FLOAT)
     if kind in SCALARS and (of_float or not type_.expressions):
         return
-    text = write(type_).lower()
     hint = INSTEAD_OF_TYPES.get(kind, OTHER_TYPE) if isinstance(kind, exp.DType) else OTHER_TYPE
-    yield refusal("MS075", type_.parent or type_, f"type {text}", hint, path)
-
-
-def refusal(code: str, node: exp.Expr, construct: str, hint: str, path: str | None) -> Refused:
-    """Make the refusal of something that RisingWave lacks."""
-    why = "RisingWave has no such thing, so the model would not run in production"
-    if code == "MS072":
-        why = "RisingWave has no function of that name that takes these arguments"
-    if code == "MS075":
-        why = "RisingWave has no such type, or keeps no length and precision of it"
-    return Refused(Diagnostic(code, construct, why, hint, path, *place(node)))
+    yield refuse("MS075", type_.parent or type_, write(type_).lower(), path, instead=hint)

@@ -17,10 +17,11 @@ from millstream.compiler.incremental.node import Node
 from millstream.compiler.postgres.indexes import Index, needed
 from millstream.compiler.postgres.names import quote, table
 from millstream.compiler.postgres.statements import NodeSql
+from millstream.diagnostics import refuse
 from millstream.engine.catalog import store
 from millstream.engine.catalog.store import Catalogue, State
 from millstream.engine.deploy.faults import told
-from millstream.engine.deploy.naming import NAME_IN_USE, free_name, next_version
+from millstream.engine.deploy.naming import free_name, next_version
 from millstream.engine.deploy.outcome import Deployed
 from millstream.engine.deploy.public import columns_of, is_shown, show
 from millstream.engine.deploy.rehearsal import rehearse
@@ -32,7 +33,7 @@ from millstream.engine.state.locks import only_a_moment
 from millstream.engine.state.types import check_stored_types
 from millstream.engine.state.udf import Functions
 from millstream.engine.state.versions import signature
-from millstream.errors import Diagnostic, Refused
+from millstream.errors import Refused
 
 ON_OLD = "{} (stays on the old version until it is deployed again)"
 
@@ -83,7 +84,7 @@ class Draft:
         if existing is None:
             free_name(self.conn, catalogue, schema, name, "materialized_view", path)
         elif existing.kind not in ("materialized_view", "view"):
-            raise Refused(taken(existing, path))
+            raise refuse("MS032", None, path=path, name=existing.name, kind=existing.kind)
         state_name = next_version(catalogue, schema, name)
         compiled = compile_view(catalogue, state_name, sql, path)
         nodes = signature(compiled.nodes, state_name)
@@ -259,9 +260,3 @@ class Draft:
         asked = [v for v in self.versions if v.state.relation == deployed.name]
         detail = deployed.detail or (self.summary(asked[0]) if asked else "")
         return replace(deployed, detail=detail, rebuilt=tuple(self.rebuilt))
-
-
-def taken(existing: store.Deployed, path: str | None) -> Diagnostic:
-    """Why a view cannot have a name."""
-    why = f"a {existing.kind} of that name is deployed"
-    return Diagnostic("MS032", existing.name, why, NAME_IN_USE, path)

@@ -8,12 +8,12 @@ import psycopg
 
 from millstream.compiler.binder.ddl import Table
 from millstream.compiler.postgres.names import quote
+from millstream.diagnostics import refuse
 from millstream.engine.catalog import store
 from millstream.engine.catalog.store import Catalogue, State
 from millstream.engine.deploy.public import columns_of
 from millstream.engine.state.source import Source
 from millstream.engine.state.types import check_expressions, create_composites
-from millstream.errors import Diagnostic, Refused
 
 
 def extend_table(
@@ -40,15 +40,7 @@ def extend_table(
         before.versions,
     )
     if not same or not rules or any(not c.nullable for c in added):
-        raise Refused(
-            Diagnostic(
-                "MS035",
-                f"source table {existing.name}",
-                "only new nullable columns at the end can be added to a table that holds rows",
-                "load into a table of a new name, or rebuild with --full-refresh, which empties it",
-                path,
-            )
-        )
+        raise refuse("MS035", None, path=path, name=existing.name)
     state = catalogue.states[existing.state or ""]
     source = Source(state.name, f"{quote(existing.schema)}.{quote(existing.name)}", declared)
     create_composites(conn, declared)

@@ -16,11 +16,10 @@ from millstream.compiler.binder.reads import tables
 from millstream.compiler.binder.scope import Catalog
 from millstream.compiler.binder.written_types import Typed, typed_nodes
 from millstream.compiler.dialect import write
-from millstream.diagnostics import place, refuse
+from millstream.diagnostics import Place, place, refuse
 from millstream.engine.deploy.mismatches import Found, mismatched, named
 from millstream.engine.deploy.unresolved import unresolved
-from millstream.engine.state.types import incomparable
-from millstream.errors import Diagnostic, MillstreamError, Refused
+from millstream.errors import MillstreamError, Refused
 
 # Classes of SQLSTATE that speak of the statement: its data, what it asks for, its syntax, its size, the server's own bugs.
 OF_THE_STATEMENT = ("0A", "21", "22", "23", "2B", "3F", "42", "54", "P0", "XX")
@@ -37,8 +36,6 @@ PYTHON = (
 NUMBERED = re.compile(r"\b(\w+)_\d+\b")  # a name that the compiler has made of one in the text
 MADE_TYPE = re.compile(rf'{DATA}\."(struct<[^"]*)"')
 INCOMPARABLE = re.compile(r"could not identify an? [\w ]+ (?:function|operator) for type ([\w ]+)")
-OTHERWISE = "cast the operands to types that it takes, or write it otherwise"
-ACCEPTS_NOT = "PostgreSQL, which computes it here, does not accept that"
 UNDEFINED_TABLE = "42P01"
 NO_RELATION = re.compile(r'relation "([^"]+)" does not exist')
 LINE = re.compile(r"^LINE (\d+): (.*)$", re.MULTILINE)
@@ -63,15 +60,8 @@ def told(
         nodes = nodes_of(text, path, catalog) if text and catalog is not None else []
         raise refused(error, name, path, text, nodes) from error
     except (*PYTHON, SqlglotError) as error:
-        raise Refused(
-            Diagnostic(
-                "MS029",
-                f"{name}: {type(error).__name__} in the compiler",
-                f"this is a fault of the compiler ({error}), and not of the model",
-                "report it with the text of the model; until it is mended, write the model in smaller steps",
-                path,
-            )
-        ) from error
+        fault = type(error).__name__
+        raise refuse("MS029", None, path=path, name=name, fault=fault, message=str(error)) from error
 
 
 def nodes_of(text: str, path: str | None, catalog: Callable[[], Catalog]) -> Typed:
@@ -90,21 +80,18 @@ def refused(error: psycopg.Error, name: str, path: str | None, text: str, nodes:
     whole = nodes[0][0] if nodes else None
     if (type_ := INCOMPARABLE.match(message)) is not None:
         where = next((node for node, _ in nodes if is_type(node, type_[1])), whole)
-        construct = f"{name}: a column of type {type_[1]}"
-        return Refused(incomparable(Diagnostic("MS036", construct, "", "", path, *around(where))))
+        return refuse("MS036/incomparable in a model", around(where), path=path, name=name, type=type_[1])
     if (missing := unresolved(message, nodes)) is not None:
-        return refusal(
-            missing, name, f"{ACCEPTS_NOT}: there is none of that name that takes these types", path
-        )
+        return refusal(missing, name, "there is none of that name that takes these types", path)
     if (other := mismatched(message, nodes)) is not None:
-        return refusal(other, name, f"{ACCEPTS_NOT}: {message}", path)
-    hint = as_written(error.diag.message_hint or OTHERWISE, text)
+        return refusal(other, name, message, path)
+    hint = as_written(error.diag.message_hint or "", text)
     where = named(message, nodes)
     line = line_in(str(error), text) if where is None else None
     at = (line, None) if line is not None else around(where or whole)
     if at[0] is None and text:
         at = (1, None)
-    return Refused(Diagnostic("MS028", f"{name}: {message}", ACCEPTS_NOT, hint, path, *at))
+    return refuse("MS028", at, path=path, instead=hint, name=name, construct=message)
 
 
 def unknown_relation(name: str, text: str, path: str | None) -> Refused:
@@ -117,13 +104,20 @@ def unknown_relation(name: str, text: str, path: str | None) -> Refused:
     return refuse("MS002", next((table for table in read if table.name == meant), None), name, path)
 
 
-def refusal(found: Found, name: str, why: str, path: str | None) -> Refused:
-    """The refusal of a construct of a definition."""
-    at = around(found.node)
-    return Refused(Diagnostic("MS028", f"{name}: {found.construct}", why, found.hint, path, *at))
+def refusal(found: Found, name: str, message: str, path: str | None) -> Refused:
+    """The refusal of a construct of a definition, of which `message` says what is wrong."""
+    return refuse(
+        "MS028/part",
+        around(found.node),
+        path=path,
+        name=name,
+        construct=found.construct,
+        message=message,
+        instead=found.hint,
+    )
 
 
-def around(node: exp.Expr | None) -> tuple[int | None, int | None]:
+def around(node: exp.Expr | None) -> Place:
     """The place of a node, or of what it stands in: a literal list and a type have none of their own."""
     found = place(node)
     while node is not None and found[0] is None:

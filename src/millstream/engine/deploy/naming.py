@@ -7,42 +7,23 @@ from itertools import chain, count
 
 import psycopg
 
-from millstream.compiler.algebra.quoting import MOST_BYTES, too_long
+from millstream.compiler.algebra.quoting import too_long
 from millstream.compiler.postgres.names import DATA
+from millstream.diagnostics import refuse
 from millstream.engine.catalog.store import Catalogue
-from millstream.errors import Diagnostic, Refused
 
 TAKEN = frozenset(
     ("millstream", DATA, "information_schema", "rw_catalog")
 )  # schemas of the engine and of databases
-NAME_IN_USE = (
-    "choose another name, or remove the other from the project and drop it (dbt run-operation drop_removed)"
-)
 
 
 def check_name(schema: str, name: str, path: str | None) -> None:
     """Refuse to deploy something under a name that PostgreSQL would cut, or that belongs to somebody else."""
     for part in (schema, name):
         if too_long(part):
-            raise Refused(
-                Diagnostic(
-                    "MS007",
-                    f"name {part}: {len(part.encode())} bytes",
-                    f"PostgreSQL cuts names at {MOST_BYTES} bytes, and two that differ behind the cut would become one",
-                    f"choose a name of at most {MOST_BYTES} bytes; letters outside ASCII take two to four each",
-                    path,
-                )
-            )
+            raise refuse("MS007", None, f"{part}: {len(part.encode())} bytes", path)
     if schema in TAKEN or schema.startswith("pg_") or "." in schema or not schema or not name:
-        raise Refused(
-            Diagnostic(
-                "MS037",
-                f"name {schema}.{name}",
-                "schemas of the engine and of the database are theirs, and a schema's name has letters and no dot",
-                "deploy it into a schema of your own, such as public",
-                path,
-            )
-        )
+        raise refuse("MS037", None, path=path, schema=schema, name=name)
 
 
 def table_state(catalogue: Catalogue, schema: str, name: str) -> str:
@@ -84,13 +65,11 @@ def free_name(
     """Refuse to deploy a thing under the name of a thing of another kind."""
     found = catalogue.named(schema, name)
     if found is not None and found.kind != kind:
-        why = f"a {found.kind} of that name is deployed"
-        raise Refused(Diagnostic("MS032", name, why, NAME_IN_USE, path))
+        raise refuse("MS032", None, path=path, name=name, kind=found.kind)
     row = conn.execute(
         "select c.relkind::text from pg_class as c join pg_namespace as n on n.oid = c.relnamespace"
         " where n.nspname = %s and c.relname = %s",
         [schema, name],
     ).fetchone()
     if found is None and row is not None:
-        why = f"{schema}.{name} exists in the database and was not deployed by Millstream"
-        raise Refused(Diagnostic("MS032", name, why, "drop or rename it, or choose another name", path))
+        raise refuse("MS032/of somebody else", None, path=path, schema=schema, name=name)

@@ -8,13 +8,13 @@ from sqlglot import exp
 
 from millstream.compiler.binder.parse import parse
 from millstream.compiler.postgres.names import quote
+from millstream.diagnostics import refuse
 from millstream.engine.catalog import store
 from millstream.engine.deploy.draft import Draft
 from millstream.engine.deploy.naming import free_name
 from millstream.engine.deploy.outcome import Deployed
 from millstream.engine.deploy.public import is_shown, replace_view, shown_text
 from millstream.engine.state.rights import grant
-from millstream.errors import Diagnostic, Refused
 
 
 def add_plain(
@@ -54,12 +54,4 @@ def add_plain(
 def refuse_memory(sql: str, path: str | None) -> None:
     """Refuse a plain view that would have to remember what it met."""
     if any(node.args.get("version") is not None for node in parse(sql, path).find_all(exp.Table)):
-        raise Refused(
-            Diagnostic(
-                "MS016",
-                "FOR SYSTEM_TIME AS OF PROCTIME() in a plain view",
-                "a process-time join remembers what it met, and a plain view has no memory",
-                "materialize the model as materialized_view or ephemeral",
-                path,
-            )
-        )
+        raise refuse("MS016/plain view", None, path=path)

@@ -15,13 +15,14 @@ from millstream.compiler.binder.aggregate_calls import is_aggregate
 from millstream.compiler.binder.signatures import signatures
 from millstream.compiler.dialect import DIALECT
 from millstream.compiler.postgres.names import quote
+from millstream.diagnostics import refuse
 from millstream.engine.catalog import store
 from millstream.engine.deploy.faults import told
 from millstream.engine.deploy.naming import check_name
 from millstream.engine.deploy.outcome import Deployed
 from millstream.engine.deploy.transaction import begin
 from millstream.engine.state import functions as function_types
-from millstream.errors import Diagnostic, MillstreamError, Refused
+from millstream.errors import MillstreamError
 
 
 def deploy_function(
@@ -66,15 +67,7 @@ def deploy_function(
             if before == definition:
                 return Deployed(name, "unchanged", "python function")
             if {key: before[key] for key in signature} != signature:
-                raise Refused(
-                    Diagnostic(
-                        "MS033",
-                        f"function {name}",
-                        "its signature changed, and RisingWave never replaces a function",
-                        "give it a new name with a higher version and change the models that call it",
-                        str(module),
-                    )
-                )
+                raise refuse("MS033", None, path=str(module), name=name)
         else:
             conn.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}".encode())
             for statement in function_types.declare(schema, name, arguments, returns):

@@ -18,7 +18,6 @@ from millstream.engine.deploy.naming import check_name, free_name
 from millstream.engine.deploy.outcome import Deployed
 from millstream.engine.deploy.transaction import begin
 from millstream.engine.state.source import source_of
-from millstream.errors import Diagnostic, Refused
 
 
 def deploy_sink(
@@ -34,29 +33,14 @@ def deploy_sink(
             free_name(conn, catalogue, schema, name, "sink", path)
         target = catalogue.named(*sink.target)
         if target is None or target.kind != "table":
-            raise Refused(
-                Diagnostic(
-                    "MS034",
-                    f"sink into {sink.target[1]}",
-                    "there is no such source table",
-                    f"deploy it first (dbt run --select +{name}), or correct the name",
-                    path,
-                )
-            )
+            raise refuse("MS034/no target", None, path=path, target=sink.target[1], sink=name)
         origin = sink_origin(catalogue, sink.query, path)
         columns = set(written_columns(catalogue.states[target.state or ""]))
         missing = [c[0] for c in origin.detail["columns"] if c[0] not in columns]
         lacking = [c for c in columns if c not in {o[0] for o in origin.detail["columns"]}]
         if missing or lacking:
-            raise Refused(
-                Diagnostic(
-                    "MS034",
-                    f"sink into {target.name}",
-                    f"columns differ: {', '.join(sorted(missing + lacking))}",
-                    "select exactly the columns of the table",
-                    path,
-                )
-            )
+            columns_apart = ", ".join(sorted(missing + lacking))
+            raise refuse("MS034/columns", None, path=path, target=target.name, columns=columns_apart)
         definition = json.dumps({"ddl": " ".join(ddl.split()), "target": target.state, "query": sink.query})
         if existing is not None and existing.definition == definition and existing.state == origin.name:
             return Deployed(name, "unchanged", f"into {target.name}")
@@ -75,11 +59,7 @@ def sink_origin(catalogue: Catalogue, query: str, path: str | None) -> State:
         name = f"{read[0].db}.{read[0].name}" if read[0].db else read[0].name
         raise refuse("MS002", None, name, path)
     if found is None or found.state is None or not query.lower().startswith("select * from"):
-        raise Refused(
-            Diagnostic(
-                "MS034", "sink", "a sink reads one materialized view", "write  from view  in the sink", path
-            )
-        )
+        raise refuse("MS034/source", None, path=path)
     return catalogue.states[found.state]
 
 

@@ -21,7 +21,6 @@ from millstream.engine.deploy.naming import check_name
 from millstream.engine.deploy.outcome import Deployed
 from millstream.engine.state.functions import translate
 from millstream.engine.state.locks import Tell
-from millstream.errors import Diagnostic, Refused
 
 
 def deploy_sql_function(
@@ -64,27 +63,11 @@ def deploy_sql_function(
 def refuse_replacing(existing: store.Deployed, function: SqlFunction, path: str | None) -> None:
     """Refuse to put a function in the place of something else, or of a function with another signature."""
     if existing.kind != "function":
-        raise Refused(
-            Diagnostic(
-                "MS032",
-                function.name,
-                f"a {existing.kind} of that name is deployed",
-                "drop it or choose another name",
-                path,
-            )
-        )
+        raise refuse("MS032/function", None, path=path, name=function.name, kind=existing.kind)
     before, after = json.loads(existing.definition), json.loads(sql_definition(function))
     signature = ("language", "parameters", "returns")
     if any(before.get(part) != after[part] for part in signature):
-        raise Refused(
-            Diagnostic(
-                "MS033",
-                f"function {function.name}",
-                "its signature changed, and RisingWave never replaces a function",
-                "give it a new name with a higher version and change the models that call it",
-                path,
-            )
-        )
+        raise refuse("MS033", None, path=path, name=function.name)
 
 
 def translated(type_: str, function: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from millstream.compiler.binder.identifiers import named
 from millstream.compiler.postgres.names import quote, short
-from millstream.errors import Diagnostic, Refused
+from millstream.diagnostics import refuse
 
 FIELD = re.compile(r'("(?:[^"]|"")+"|[\w$]+)\s+(.+)', re.S)
 
@@ -53,11 +53,7 @@ def translate(type_: str, schema: str, name: str) -> tuple[str, list[tuple[str, 
     for part in split_top(struct[1]):
         matched = FIELD.fullmatch(part)
         if matched is None:
-            raise Refused(
-                Diagnostic(
-                    "MS031", f"struct field {part}", "a field is a name and a type", "write  name type"
-                )
-            )
+            raise refuse("MS031", None, part)
         field = named(matched[1])
         inner, needed = translate(matched[2], schema, f"{name}_{field}")
         made += needed

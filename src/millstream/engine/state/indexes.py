@@ -16,9 +16,9 @@ from millstream.compiler.postgres.indexes import Index
 from millstream.compiler.postgres.names import DATA, quote, short, table
 from millstream.compiler.postgres.sizes import fits
 from millstream.compiler.postgres.stored import where
+from millstream.diagnostics import refuse
 from millstream.engine.state.compile import describer
 from millstream.engine.state.functions import split_top
-from millstream.errors import Diagnostic, Refused
 
 
 def make_index(
@@ -103,12 +103,6 @@ def check_columns(
     """The columns of a model's indexes; refuses those that the model does not show."""
     for column in chain.from_iterable(indexes):
         if named(column) not in shown:
-            hint = (
-                f"{likely(named(column), shown)} If not, correct the name"
-                if likely(named(column), shown)
-                else "correct the name"
-            )
-            raise Refused(
-                Diagnostic("MS038", f"index on {name} ({column})", "the view has no such column", hint, path)
-            )
+            meant = likely(named(column), shown)
+            raise refuse("MS038", None, path=path, likely=meant, view=name, column=column)
     return named_columns(indexes)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 
 import psycopg
 
 from millstream.compiler.binder.ddl import Table
 from millstream.compiler.incremental.node import Node
 from millstream.compiler.postgres.names import quote, table
-from millstream.errors import Diagnostic, Refused
+from millstream.diagnostics import Place, refuse
 
 # The types of nearly all columns, which need no question.
 KNOWN = re.compile(
@@ -43,11 +42,7 @@ def check_types(conn: psycopg.Connection, declared: Table, path: str | None) -> 
         create_composites(conn, declared)
         for column in declared.columns:
             written = column.struct or column.type.lower()
-            check_type(
-                conn,
-                column.type,
-                Diagnostic("MS036", f"column {column.name}: {written}", "", "", path, *column.place),
-            )
+            check_type(conn, column.type, column.name, written, path, column.place)
 
 
 def check_expressions(
@@ -68,10 +63,14 @@ def check_expressions(
                     f"EXPLAIN SELECT CAST(({expression}) AS {column.type}) FROM (SELECT {values}) AS s".encode()
                 )
         except (psycopg.ProgrammingError, psycopg.DataError, psycopg.NotSupportedError) as error:
-            construct = f"column {column.name}: {error.diag.message_primary}"
-            why = "PostgreSQL, which computes its values here, does not accept that"
-            hint = error.diag.message_hint or "correct the expression, or compute the value in staging"
-            raise Refused(Diagnostic("MS028", construct, why, hint, path, *column.place)) from error
+            raise refuse(
+                "MS028/value of a column",
+                column.place,
+                path=path,
+                instead=error.diag.message_hint or "",
+                column=column.name,
+                message=str(error.diag.message_primary),
+            ) from error
 
 
 def check_stored_types(conn: psycopg.Connection, nodes: Sequence[Node], path: str | None) -> None:
@@ -85,19 +84,23 @@ def check_stored_types(conn: psycopg.Connection, nodes: Sequence[Node], path: st
         shown = {stored: attribute.name for stored, attribute in node.outputs}
         for name, type_ in rows:
             label = re.sub(r"_\d+$", "", name) if shown.get(name) == name else name
-            check_type(conn, type_, Diagnostic("MS036", f"column {label}: {type_}", "", "", path))
+            check_type(conn, type_, label, type_, path, (None, None))
 
 
-def check_type(conn: psycopg.Connection, type_: str, column: Diagnostic) -> None:
-    """Refuse a type that PostgreSQL does not know, or of which it cannot hash, compare and order values."""
+def check_type(
+    conn: psycopg.Connection, type_: str, column: str, written: str, path: str | None, at: Place
+) -> None:
+    """Refuse a type that PostgreSQL does not know, or of which it cannot hash, compare and order values.
+
+    The refusal names the column and its type as it is `written`.
+    """
     if KNOWN.fullmatch(type_):
         return
     if not accepts(conn, f"SELECT NULL::{type_}"):
-        why = "PostgreSQL has no type of that name"
-        raise Refused(replace(column, why=why, hint="declare a type that both engines have"))
+        raise refuse("MS036/unknown", at, path=path, column=column, type=written)
     row = f"ROW(NULL::{type_})"
     if not accepts(conn, f"SELECT hash_record_extended({row}, 0), {row} = {row}, {row} < {row}"):
-        raise Refused(incomparable(column))
+        raise refuse("MS036/incomparable", at, path=path, column=column, type=written)
 
 
 def accepts(conn: psycopg.Connection, statement: str) -> bool:
@@ -108,10 +111,3 @@ def accepts(conn: psycopg.Connection, statement: str) -> bool:
     except (psycopg.errors.UndefinedObject, psycopg.errors.UndefinedFunction, psycopg.errors.SyntaxError):
         return False
     return True
-
-
-def incomparable(column: Diagnostic) -> Diagnostic:
-    """What is said of a column whose values are neither equal nor different."""
-    why = "values of the type cannot be compared, so a change of them could not be seen"
-    hint = "use jsonb for documents, text for what is only passed on, or take out the parts that matter"
-    return replace(column, why=why, hint=hint)
