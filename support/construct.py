@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from millstream.compiler.algebra.operators import Join, Relation, TimeFilter, walk
+from millstream.compiler.algebra.operators import Relation
 from millstream.compiler.binder.ddl import parse_table
 from millstream.compiler.binder.functions import parse_function
 from millstream.compiler.binder.model import bind_model
 from millstream.compiler.binder.scope import DEFAULT_SCHEMA, Context, SqlFunction, ViewText
-from millstream.compiler.incremental.node import HASH, Node, Rule
+from millstream.compiler.incremental.node import HASH, Node
 from millstream.compiler.incremental.segment import compile_nodes
 from millstream.compiler.portable.rules import unportable
 
@@ -93,19 +93,8 @@ def kept(nodes: tuple[Node, ...]) -> str:
     """How a compiled example is kept: the change rules of its nodes, the lowest first."""
     found: list[str] = []
     for node in nodes:
-        operators = list(walk(node.plan))
-        joins = [operator for operator in operators if isinstance(operator, Join)]
-        if node.udf is not None:
-            found.append("on act")
-        elif node.on_act or any(join.process_time for join in joins):
-            found.append("process-time")
-        elif node.rule is Rule.AGGREGATE:
-            found.append("invertible")
-        elif node.rule is Rule.KEYED:
-            found.append("keyed recompute")
-        else:
-            found.append("bilinear" if joins else "linear")
-        if any(isinstance(operator, TimeFilter) for operator in operators):
+        found.append(node.rule.value)
+        if node.timed:
             found.append("time filter")
     return " + ".join(dict.fromkeys(found))
 

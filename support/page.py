@@ -23,10 +23,9 @@ own answer after each of five ticks. A model is one SELECT in RisingWave's diale
 | linear | the query over the changed rows |
 | bilinear | the changed rows of one side joined with the other side, for each side |
 | invertible | added to stored counts and sums, or taken away from them |
-| keyed recompute | the affected groups computed again, and compared with what is stored |
-| time filter | also the rows that the clock passed since the last tick |
-| process-time | looked up once, when a left row changes; the right side as it was before that tick |
-| on act | computed once, when a row changes, and stored |
+| recompute | the affected keys computed again, and compared with what is stored |
+| on act | computed when a row comes, with whatever is looked up as it was before that tick, and stored |
+| time filter | in addition, the rows that the clock passed since the last tick |
 | MS… | none: refused with this code ([below](#refusals)) |
 
 **RisingWave** says what a streaming job of RisingWave 3.0 does with the same text, as its documentation (linked from each

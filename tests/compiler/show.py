@@ -104,7 +104,7 @@ def outputs(named: Sequence[tuple[str, Attribute]]) -> str:
 
 def node(each: Node) -> str:
     """A node: its rule, its keys, what causes it to change, what it only looks up, and its plan."""
-    facts = [each.rule.value + (", on act" if each.on_act else "") + (", timed" if each.timed else "")]
+    facts = [each.rule.value + (", in turns" if each.takes_turns else "") + (", timed" if each.timed else "")]
     facts.append(
         f"keys ({', '.join(each.keys)}){' unique' if each.unique else ''}{' nullable' if each.nullable_key else ''}"
     )

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from millstream.engine.inspect.explain import Operator, explain
+from millstream.engine.inspect.explain import explain
+from millstream.engine.inspect.operators import Operator
 from millstream.errors import MillstreamError
 from tests.engine.engine import Engine
 
@@ -34,7 +35,7 @@ def test_a_view_names_its_operators_tables_indexes_and_readers(engine: Engine) -
     assert names(node.plan) == ["aggregate", "filter", "scan clicks"]
     assert node.plan.inputs[0].detail == "id > 0"
     assert node.keys == ("item",)
-    assert node.rule.startswith("invertible aggregate")
+    assert node.rule.startswith("invertible: ")
     assert node.stored.table == 'millstream_data."counts@1"'
     assert node.stored.indexes == (
         'btree ("kh$")',  # an item may be NULL, so groups are found by a hash
@@ -76,7 +77,7 @@ def test_an_on_act_node_names_its_driver_what_it_looks_up_and_its_python(
     )
     (node,) = explain(engine.owner, "priced").nodes
     assert (node.driver, node.looked_up, node.python) == ("clicks", ("prices",), ("double",))
-    assert node.rule.startswith("on act")
+    assert node.rule.startswith("on act: ")
     assert "process-time left join" in names(node.plan)
 
 

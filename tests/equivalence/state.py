@@ -35,7 +35,9 @@ def stored_state_errors(engine: Engine, now: datetime) -> list[str]:
             stored = engine.query(f"select {columns} from {name}")
             expected = engine.query_at(now, f"select {columns} from ({relation.sql.result()}) as s")
             found = difference(expected, stored)
-            if found is None and node.rule is not Rule.KEYED:  # which may show any of several values that tie
+            if (
+                found is None and node.rule is not Rule.RECOMPUTE
+            ):  # which may show any of several values that tie
                 shown = ", ".join(quote(column) for column in relation.sql.stored)
                 columns = f"row({shown})::text"
                 found = difference(

@@ -17,7 +17,8 @@ from millstream import server
 from millstream.server import Home
 
 if TYPE_CHECKING:
-    from millstream.engine.inspect.explain import Explained, NodeExplained, Operator
+    from millstream.engine.inspect.explain import Explained, NodeExplained
+    from millstream.engine.inspect.operators import Operator
 
 
 @click.command(name="explain")

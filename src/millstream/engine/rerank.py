@@ -16,7 +16,7 @@ import psycopg
 
 from millstream.compiler.algebra.expression import OWN, WEIGHT
 from millstream.compiler.algebra.operators import Scan
-from millstream.compiler.incremental.node import Node, Rule
+from millstream.compiler.incremental.node import Node
 from millstream.compiler.postgres.names import beside_values, changes, quote, table
 from millstream.compiler.postgres.render import listing
 from millstream.compiler.postgres.statements import NodeSql, NodeStatements
@@ -78,7 +78,7 @@ def rerank(
     done = []
     for state, node in found:
         started = time.perf_counter()
-        if node.name == state.name and node.rule is Rule.KEYED and not readers(catalogue, state):
+        if node.name == state.name and node.computes_keys and not readers(catalogue, state):
             result = in_place(conn, state, active, batch, progress)
         else:
             result = anew(conn, state)

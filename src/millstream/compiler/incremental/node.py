@@ -28,18 +28,20 @@ TURN = f"turn{OWN}"  # which of several equal rows of a bag a result is of, in t
 class Rule(Enum):
     """How changes reach the stored rows."""
 
-    LINEAR = "linear"  # the change is computed from the changes below, exactly
-    AGGREGATE = "aggregate"  # counts and sums are merged
-    KEYED = "keyed"  # the affected keys are computed again and compared
-    ONCE = "once"  # a row's results are computed when it comes, and go when it goes
+    LINEAR = "linear"  # the change is computed from the changes below, exactly: filters, projections, unions
+    BILINEAR = "bilinear"  # the same of joins, for each side with the other
+    INVERTIBLE = "invertible"  # the counts and sums of an aggregation are merged
+    RECOMPUTE = "recompute"  # the affected keys are computed again and compared
+    ON_ACT = "on act"  # a row's results are computed when it comes, and go when it goes
 
 
 @dataclass(frozen=True)
 class Node:
     """One stored result. `outputs` are (stored column, attribute); `keys` name stored columns.
 
-    `keys` are the recomputed keys (keyed), the group (aggregate), whose results a row is (once), or empty (linear).
-    `unique` says that a key has one row. An on-act node is evaluated when its driver's rows change and at no other time.
+    `keys` are the recomputed keys (recompute), the group (invertible), the driver's row whose results these are (on act),
+    or empty (linear, bilinear). `unique` says that a key has one row. An on-act node is evaluated when its driver's rows
+    change and at no other time; where the driver is a bag, equal rows take turns, and a key is a row's hash and its turn.
     `hidden` are the outputs that are stored for the sake of a key alone.
     """
 
@@ -49,8 +51,23 @@ class Node:
     rule: Rule
     keys: tuple[str, ...] = ()
     unique: bool = False
-    on_act: bool = False
+    takes_turns: bool = False
     hidden: tuple[str, ...] = ()
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the terms of the leaves' changes are the node's changes, as they are."""
+        return self.rule in (Rule.LINEAR, Rule.BILINEAR)
+
+    @property
+    def on_act(self) -> bool:
+        """Whether it is evaluated when its driver's rows change and at no other time."""
+        return self.rule is Rule.ON_ACT
+
+    @property
+    def computes_keys(self) -> bool:
+        """Whether the rows of affected keys are computed again, and compared with the stored ones."""
+        return self.rule is Rule.RECOMPUTE or (self.on_act and not self.takes_turns)
 
     @property
     def visible(self) -> tuple[str, ...]:
@@ -65,7 +82,7 @@ class Node:
 
     @property
     def aggregate(self) -> Aggregate:
-        """The aggregation of an aggregate node, below its projections and filters."""
+        """The aggregation of an invertible node, below its projections and filters."""
         plan = self.plan
         while not isinstance(plan, Aggregate):
             plan = plan.input  # type: ignore[union-attr]
@@ -99,7 +116,7 @@ class Node:
         columns = tuple(
             (name, a.type or "", a.nullable) for name, a in self.outputs if name not in self.hidden
         )
-        guard = GUARD if self.rule is Rule.AGGREGATE and self.filtered else None
+        guard = GUARD if self.rule is Rule.INVERTIBLE and self.filtered else None
         key = self.keys if self.unique and not self.nullable_key and self.keys else (HASH,)
         if self.unique and (self.nullable_key or not self.keys):
             key = (KEY_HASH,)

@@ -73,7 +73,8 @@ class Segmentation:
         if is_on_act(plan):
             node = self.on_act_node(plan, outputs, name)
         elif is_linear(plan):
-            node = Node(name, plan, outputs, Rule.LINEAR)
+            joins = any(isinstance(operator, Join) for operator in walk(plan))
+            node = Node(name, plan, outputs, Rule.BILINEAR if joins else Rule.LINEAR)
         else:
             top = plan
             rowwise = True
@@ -86,10 +87,10 @@ class Segmentation:
             hidden = hidden_keys(stored)
             if isinstance(top, Aggregate) and rowwise and invertible(top) and is_linear(top.input):
                 outputs = with_hidden_groups(outputs, carried, keys)
-                node = Node(name, plan, outputs, Rule.AGGREGATE, stored, unique=True, hidden=hidden)
+                node = Node(name, plan, outputs, Rule.INVERTIBLE, stored, unique=True, hidden=hidden)
             else:
                 unique = isinstance(top, Aggregate) and rowwise
-                node = Node(name, plan, outputs, Rule.KEYED, stored, unique=unique, hidden=hidden)
+                node = Node(name, plan, outputs, Rule.RECOMPUTE, stored, unique=unique, hidden=hidden)
         self.nodes.append(node)
         return node
 
@@ -109,8 +110,7 @@ class Segmentation:
         shown = {attribute.name: stored for stored, attribute in outputs}
         outputs, keys = with_keys(outputs, shown, tuple(carried))
         unique = not bag and one_row_per(plan, tuple(carried))
-        rule = Rule.ONCE if bag else Rule.KEYED
-        return Node(name, plan, outputs, rule, keys, unique, on_act=True, hidden=hidden_keys(keys))
+        return Node(name, plan, outputs, Rule.ON_ACT, keys, unique, takes_turns=bag, hidden=hidden_keys(keys))
 
     def unkeyed(self, plan: Plan) -> Refused:
         """The refusal of an on-act plan without a single keyed driver."""

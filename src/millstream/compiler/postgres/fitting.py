@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from millstream.compiler.algebra.operators import Fit, Plan, Relation, Scan, inputs, scans, with_inputs
-from millstream.compiler.incremental.node import Node, Rule
+from millstream.compiler.incremental.node import Node
 from millstream.compiler.postgres.identity import named
 from millstream.compiler.postgres.indexes import needed
 from millstream.compiler.postgres.names import quote, table
@@ -100,5 +100,5 @@ def types_of(relation: Relation, listed: list[str], describe: Describe) -> Types
 
 def own_indexes(node: Node, asked: Sequence[Sequence[str]]) -> list[list[str]]:
     """The columns of a node's own indexes, quoted: that of its key, and those that the model asks for."""
-    by_key = [node.keys] if node.rule is not Rule.LINEAR and node.keys and not node.nullable_key else []
+    by_key = [node.keys] if node.keys and not node.nullable_key else []
     return [[quote(name) for name in columns] for columns in (*by_key, *asked)]

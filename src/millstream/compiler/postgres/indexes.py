@@ -27,7 +27,7 @@ from millstream.compiler.algebra.operators import (
 from millstream.compiler.algebra.restrict import restrict
 from millstream.compiler.dialect import called
 from millstream.compiler.incremental.dynamic_filter import compared
-from millstream.compiler.incremental.node import Node, Rule
+from millstream.compiler.incremental.node import Node
 from millstream.compiler.postgres.names import quote
 from millstream.compiler.postgres.render import scalar
 
@@ -68,7 +68,7 @@ def needed(node: Node) -> list[Index]:
                 found[index] = None
         elif isinstance(operator, Aggregate) and not operator.keys:
             found.update(dict.fromkeys(for_extremes(operator)))
-    if node.rule is Rule.KEYED:
+    if node.computes_keys:
         found.update(dict.fromkeys(for_keys(node)))
     return [index for index in found if not any(begins(other, index) for other in found)]
 

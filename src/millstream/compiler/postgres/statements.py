@@ -160,7 +160,7 @@ class NodeSql(StoredNode):
     def linear(self) -> Plan:
         """The plan whose exact change is needed: the node's plan, or what its lowest keyed operators read."""
         plan = self.node.plan
-        if self.node.rule is Rule.LINEAR:
+        if self.node.is_exact:
             return plan
         if self.node.on_act:
             (leaf,) = {scan.relation: scan for scan in self.node.leaves}.values()
@@ -172,11 +172,11 @@ class NodeSql(StoredNode):
     def change_columns(self) -> str:
         """What the terms deliver of each changed row."""
         node = self.node
-        if node.rule is Rule.LINEAR:
+        if node.is_exact:
             return listing(
                 [f"s.{quote(a.name)} AS {quote(stored)}" for stored, a in node.outputs] + [f"s.{WEIGHT}"]
             )
-        if node.rule is Rule.AGGREGATE:
+        if node.rule is Rule.INVERTIBLE:
             aggregate = node.aggregate
             read = {key.name for key in aggregate.keys}.union(*(references(e) for _, e in aggregate.items))
             return listing(
@@ -199,7 +199,7 @@ class NodeSql(StoredNode):
 
     def addend_columns(self) -> str:
         """A SELECT with the columns of the addends table."""
-        if self.node.rule is Rule.KEYED:
+        if self.node.computes_keys:
             rows = f"SELECT s.* FROM ({render(self.linear)}) AS s"
         else:
             rows = f"SELECT s.*, 0 AS {WEIGHT} FROM ({render(self.linear)}) AS s"
@@ -213,7 +213,7 @@ class NodeSql(StoredNode):
         """The statements of a tick; `position` gives each relation's place in the tick's order."""
         node = self.node
         here = position(node.name)
-        if node.rule is Rule.ONCE:
+        if node.takes_turns:
             return self.once(position, here)
         if self.inline:
             leaves = (self.linear,) if isinstance(self.linear, Scan) else node.leaves
@@ -227,9 +227,9 @@ class NodeSql(StoredNode):
         else:
             source = f"SELECT * FROM {addends(node.name)}"
             stored_terms = tuple(self.terms(position))
-        if node.rule is Rule.LINEAR:
+        if node.is_exact:
             derive = self.derive_linear(source)
-        elif node.rule is Rule.AGGREGATE:
+        elif node.rule is Rule.INVERTIBLE:
             derive = self.derive_aggregate(source)
         elif node.udf is not None:
             return self.derive_udf(source, stored_terms, position, here)

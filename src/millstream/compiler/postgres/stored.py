@@ -54,7 +54,7 @@ class StoredNode:
         self.tries = tries
         self.stored = tuple(name for name, _ in node.outputs)
         self.accumulation: Accumulation | None = None
-        if node.rule is Rule.AGGREGATE:
+        if node.rule is Rule.INVERTIBLE:
             self.accumulation = accumulate(self.node.aggregate, *types(fast.aggregate, describe))
 
     # ---- columns -------------------------------------------------------------------------------------------------
@@ -76,7 +76,7 @@ class StoredNode:
     @property
     def has_key_hash(self) -> bool:
         """Whether keys are looked up by their hash: one may be NULL, or there is none at all (one global row)."""
-        return self.node.rule is not Rule.LINEAR and (self.node.nullable_key or not self.node.keys)
+        return not self.node.is_exact and (self.node.nullable_key or not self.node.keys)
 
     @property
     def identity(self) -> tuple[str, ...]:
@@ -112,14 +112,14 @@ class StoredNode:
 
     def rows(self, plan: Plan) -> str:
         """A plan of the node over what is stored."""
-        stored = once.images(self.node, once.stored_rows(self.node)) if self.node.rule is Rule.ONCE else None
+        stored = once.images(self.node, once.stored_rows(self.node)) if self.node.takes_turns else None
         return render(plan, stored)
 
     @cached_property
     def own_fits(self) -> tuple[Fit, ...]:
         """The columns whose values must fit the node's own indexes."""
         found = {quote(name): attribute for name, attribute in self.node.outputs}
-        if self.node.rule is Rule.AGGREGATE:  # its groups are counted whole: only their keys can be too long
+        if self.node.rule is Rule.INVERTIBLE:  # its groups are counted whole: only their keys can be too long
             stored = map(quote, self.aggregated_keys())
             keys = dict(zip(stored, self.node.aggregate.keys, strict=True))
             return limits(
@@ -254,7 +254,7 @@ class StoredNode:
         solid = [name for name, a in node.outputs if name in node.keys and not a.nullable]
         made += [f"ALTER TABLE {table(node.name)} ALTER COLUMN {quote(name)} SET NOT NULL" for name in solid]
         made.append(f"CREATE INDEX ON {table(node.name)} ({listing([quote(c) for c in self.identity])})")
-        if node.rule in (Rule.KEYED, Rule.ONCE) and self.lookup != self.identity:
+        if self.lookup and self.lookup != self.identity:
             made.append(f"CREATE INDEX ON {table(node.name)} ({listing([quote(c) for c in self.lookup])})")
         return made
 

@@ -250,7 +250,7 @@ class Draft:
     def summary(self, version: Version) -> str:
         """One line about how a view is kept."""
         nodes = [sql.node for sql in version.nodes]
-        rules = [node.rule.value if not node.on_act else "on act" for node in nodes]
+        rules = [node.rule.value for node in nodes]
         if any(node.udf is not None for node in nodes):
             rules[-1] += ", python"
         return f"incremental ({' + '.join(dict.fromkeys(rules))}; {self.rows[nodes[-1].name]:,} rows)"

@@ -3,57 +3,29 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
-from sqlglot import exp
 
-from millstream.compiler.algebra.operators import (
-    Aggregate,
-    Filter,
-    First,
-    Join,
-    Lateral,
-    Plan,
-    Project,
-    Scan,
-    TimeFilter,
-    UdfProject,
-    UnionAll,
-    Unnest,
-    Values,
-    Window,
-    inputs,
-)
 from millstream.compiler.incremental.node import Node, Rule
 from millstream.compiler.postgres.names import queue, short, table
-from millstream.compiler.postgres.render import scalar
 from millstream.engine.catalog.store import Catalogue, Deployed, load
 from millstream.engine.deploy.readers import readers_of
+from millstream.engine.inspect.operators import Operator, operators
 from millstream.engine.inspect.status import WAITING
 from millstream.engine.state.compile import compile_view
 from millstream.errors import MillstreamError
 
-NUMBERED = re.compile(r"\b([A-Za-z_]\w*?)_\d+\b")
 EXACT_PAGES = 1000  # tables up to this many pages (8 KiB each) are counted, larger ones estimated
-RULES = {
-    "linear": "linear: the changes are computed from the changes below",
-    "aggregate": "invertible aggregate: counts and sums are merged",
-    "keyed": "keyed recompute: the affected keys are computed again and compared",
+SAID = {
+    Rule.LINEAR: "the change is computed from the changes below",
+    Rule.BILINEAR: "the changes of each side of a join are joined with the other side",
+    Rule.INVERTIBLE: "counts and sums are merged",
+    Rule.RECOMPUTE: "the affected keys are computed again and compared",
+    Rule.ON_ACT: "computed for a key when its driver row changes, with the other inputs as they are then",
 }
-ON_ACT = "on act: computed for a key when its driver row changes, with the other inputs as they are then"
-ONCE = "on act: computed for a row when it comes, with the other inputs as they are then; of equal rows the oldest go first"
-
-
-@dataclass(frozen=True)
-class Operator:
-    """One operator of a plan with its arguments as text, and what it reads."""
-
-    name: str
-    detail: str = ""
-    inputs: tuple[Operator, ...] = ()
+IN_TURNS = "computed for a row when it comes, with the other inputs as they are then; of equal rows the oldest go first"
 
 
 @dataclass(frozen=True)
@@ -170,7 +142,7 @@ def explain_node(conn: psycopg.Connection, node: Node) -> NodeExplained:
     udf = node.udf
     return NodeExplained(
         node.name,
-        ONCE if node.rule is Rule.ONCE else ON_ACT if node.on_act else RULES[node.rule.value],
+        f"{node.rule.value}: {IN_TURNS if node.takes_turns else SAID[node.rule]}",
         node.keys,
         operators(node.plan),
         stored(conn, node.name),
@@ -248,55 +220,3 @@ def cost(conn: psycopg.Connection, node: str) -> Cost:
         "select ticks, rows, milliseconds from millstream.node_stats where node = %s", [node]
     ).fetchone()
     return Cost(*row) if row is not None else Cost(0, 0, 0.0)
-
-
-def operators(plan: Plan) -> Operator:
-    """Describe a plan, top down."""
-    below = tuple(operators(child) for child in inputs(plan))
-    match plan:
-        case Scan():
-            return Operator("scan", plan.relation.name)
-        case Values():
-            return Operator("values", f"{len(plan.rows)} rows" if plan.columns else "one row")
-        case Filter():
-            return Operator("filter", text(plan.predicate), below)
-        case TimeFilter():
-            return Operator("time filter", text(plan.predicate), below)
-        case Project():
-            computed = [f"{word(a.name)} = {text(e)}" for a, e in plan.items if not isinstance(e, exp.Column)]
-            if not computed and below:
-                return below[0]
-            return Operator("project", ", ".join(computed), below)
-        case Join():
-            kind = f"{'process-time ' * plan.process_time}{'asof ' * bool(plan.nearest)}{plan.kind} join"
-            return Operator(kind, text(plan.on) if plan.on is not None else "", below)
-        case Unnest():
-            return Operator("unnest", ", ".join(text(call) for call in plan.calls), below)
-        case Lateral():
-            return Operator("for each row", "", (*below, operators(plan.rows)))
-        case UnionAll():
-            return Operator("union all", "", below)
-        case First():
-            return Operator("first", f"{plan.count} by {', '.join(text(e) for e in plan.order)}", below)
-        case Aggregate():
-            keys = ", ".join(word(key.name) for key in plan.keys) or "all rows"
-            items = ", ".join(text(e) for _, e in plan.items)
-            return Operator("aggregate", f"by {keys}: {items}" if items else f"by {keys}", below)
-        case Window():
-            partition = ", ".join(word(a.name) for a in plan.partition)
-            order = ", ".join(text(e) for e in plan.order)
-            items = ", ".join(text(e) for _, e in plan.items)
-            over = " ".join(p for p in (partition and f"by {partition}", order and f"order {order}") if p)
-            return Operator("window", f"{items} {over}".strip(), below)
-        case UdfProject():
-            return Operator("python", ", ".join(name for _, name, _ in plan.calls), below)
-
-
-def text(expression: exp.Expr) -> str:
-    """An expression as SQL with the authors' column names."""
-    return word(scalar(expression, guarded=False).replace("millstream.now()", "now()").replace('"', ""))
-
-
-def word(name: str) -> str:
-    """Take the compiler's numbers off column names."""
-    return NUMBERED.sub(r"\1", name)

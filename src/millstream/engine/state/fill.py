@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import psycopg
 
 from millstream.compiler.algebra.expression import WEIGHT
-from millstream.compiler.incremental.node import Node, Rule
+from millstream.compiler.incremental.node import Node
 from millstream.compiler.postgres.by_key import body, create_keys
 from millstream.compiler.postgres.careful import Tries
 from millstream.compiler.postgres.fitting import model_of
@@ -89,7 +89,7 @@ def fill_carefully(conn: psycopg.Connection, filled: NodeSql, functions: Functio
     node = filled.compiled
     tries = tries_of(node)
     sql = NodeSql(node, describer(conn), tries, filled.asked)
-    if node.rule is not Rule.KEYED:
+    if not node.computes_keys:
         if node.udf is None:
             sql.result()  # which tells what values are to be tried
         with session_functions(conn, tries):

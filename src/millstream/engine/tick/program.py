@@ -8,7 +8,7 @@ from functools import cached_property
 
 from millstream.compiler.algebra.expression import WEIGHT
 from millstream.compiler.incremental.differentiate import BEFORE
-from millstream.compiler.incremental.node import Node, Rule
+from millstream.compiler.incremental.node import Node
 from millstream.compiler.postgres.names import changes, dollars, pending
 from millstream.compiler.postgres.statements import NodeSql, NodeStatements
 from millstream.engine.state.source import Source
@@ -284,7 +284,7 @@ def due(relation: Relation, places: dict[str, int]) -> str:
         conditions = [f"c[{places[leaf.relation.name] + 1}] > 0" for leaf in node.leaves]
         if node.timed and not node.on_act:
             conditions.append("millstream.now() <> millstream.last_now()")
-    if node.rule is Rule.KEYED:
+    if node.computes_keys:
         conditions.append(f"k[{here}] = 2")
     return " OR ".join(dict.fromkeys(conditions))
 
