@@ -20,7 +20,7 @@ from bench.tick_profile import WARM_TICKS, at_rate, run
 from loaders.rows import Event
 from loaders.target import Target
 from millstream.compiler.postgres.names import table as stored
-from millstream.compiler.postgres.statements import NodeSql
+from millstream.compiler.postgres.rules import node_sql
 from millstream.engine.state.compile import describer
 from millstream.engine.state.fill import fill
 from millstream.engine.tick.worker import Worker
@@ -108,7 +108,7 @@ def built(worker: Worker) -> dict[str, float]:
                 "select set_config('millstream.now', now::text, true), set_config('millstream.last_now', now::text, true)"
                 " from millstream.clock"
             )
-            copy = NodeSql(replace(relation.node, name=f"{relation.name}__full"), describe)
+            copy = node_sql(replace(relation.node, name=f"{relation.name}__full"), describe)
             began = time.perf_counter()
             for statement in copy.create():
                 conn.execute(statement.encode())

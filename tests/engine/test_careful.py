@@ -7,7 +7,8 @@ import pytest
 
 from millstream.compiler.incremental.node import Node
 from millstream.compiler.postgres.careful import Tries
-from millstream.compiler.postgres.stored import StoredNode
+from millstream.compiler.postgres.rules import node_sql
+from millstream.compiler.postgres.statements import NodeSql
 from millstream.engine.catalog.store import load
 from millstream.engine.state.compile import compile_view, describer
 from tests.engine.engine import Engine
@@ -54,14 +55,14 @@ def node_of(engine: Engine, query: str) -> Node:
     return node
 
 
-def rows(engine: Engine, sql: StoredNode) -> list[tuple[object, ...]]:
+def rows(engine: Engine, sql: NodeSql) -> list[tuple[object, ...]]:
     return engine.owner.execute(f"select k, v from ({sql.result()}) as s order by 1".encode()).fetchall()
 
 
-def tried(engine: Engine, query: str) -> tuple[StoredNode, Tries]:
+def tried(engine: Engine, query: str) -> tuple[NodeSql, Tries]:
     """A model's node in its careful form, its functions made."""
     tries = Tries("try", "v@1")
-    sql = StoredNode(node_of(engine, query), describer(engine.owner), tries)
+    sql = node_sql(node_of(engine, query), describer(engine.owner), tries)
     sql.result()
     engine.owner.execute("discard temporary")
     for statement in tries.statements():
@@ -75,7 +76,7 @@ def test_an_operation_that_fails_is_null_and_what_stands_around_it_goes_on(
 ) -> None:
     query = f"select k, {expression} as v from t"
     node, _ = tried(filled, query)
-    fast = StoredNode(node_of(filled, f"{query} where k = 1"), describer(filled.owner))
+    fast = node_sql(node_of(filled, f"{query} where k = 1"), describer(filled.owner))
     good = rows(filled, fast)
     with pytest.raises(psycopg.Error):
         filled.owner.execute(f"select {expression} from t where k = 2".encode())

@@ -19,6 +19,7 @@ from millstream.compiler.algebra.operators import Scan
 from millstream.compiler.incremental.node import Node
 from millstream.compiler.postgres.names import beside_values, changes, quote, table
 from millstream.compiler.postgres.render import listing
+from millstream.compiler.postgres.rules import node_sql
 from millstream.compiler.postgres.statements import NodeSql, NodeStatements
 from millstream.engine.catalog.store import Catalogue, State, load
 from millstream.engine.deploy import deploy_again
@@ -135,7 +136,7 @@ def in_place(
                     "with the inputs of that moment.\n  hint: run `millstream rerank` again to be sure"
                 )
             (node,) = python_nodes(catalogue, state)
-            sql = NodeSql(node, describer(conn))
+            sql = node_sql(node, describer(conn))
             python = Functions(catalogue.python())
             if start == 0:
                 total = collect_keys(conn, sql, active)
@@ -150,7 +151,7 @@ def in_place(
 
 def collect_keys(conn: psycopg.Connection, sql: NodeSql, active: timedelta | None) -> int:
     """Number the keys of the driver's rows; return how many there are."""
-    driver = sql.linear
+    driver = sql.differentiated
     assert isinstance(driver, Scan)
     keys = listing(
         [
@@ -217,4 +218,4 @@ def run_batch(conn: psycopg.Connection, sql: NodeSql, python: Functions, first: 
 def statements_for(sql: NodeSql) -> NodeStatements:
     """A tick's statements of a node, with the batch's keys in place of changed ones and all inputs as they are now."""
     source = f"SELECT {listing([f'b.{quote(key)}' for key in sql.node.keys])} FROM {BATCH_KEYS} AS b"
-    return sql.derive_udf(source, (), lambda _: 0, 0)
+    return sql.for_keys(source)

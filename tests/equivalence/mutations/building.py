@@ -7,8 +7,8 @@ from typing import Any
 from unittest.mock import patch
 
 from millstream.compiler.algebra.operators import Scan, Side, inputs, with_inputs
-from millstream.compiler.postgres.catch_up import CatchUpSql
 from millstream.compiler.postgres.names import log
+from millstream.compiler.postgres.statements import NodeSql
 from millstream.engine.deploy.beside import Beside
 from millstream.engine.deploy.catch_up import CatchUp
 from millstream.engine.deploy.change_log import Log, Logs
@@ -83,14 +83,14 @@ FAULTS = (
     ),
     Fault(
         "a build reads what a relation is, for what it was",
-        wrapped(CatchUpSql, "seen", lambda _: lambda self, term, *_: term),
+        wrapped(NodeSql, "seen", lambda _: lambda self, term, *_: term),
         ("join", "self_join"),
         tables=2,
         building=True,
     ),
     Fault(
         "a build reads what a relation was, for what it is",
-        wrapped(CatchUpSql, "seen", all_as_before),
+        wrapped(NodeSql, "seen", all_as_before),
         ("join", "self_join"),
         tables=2,
         building=True,

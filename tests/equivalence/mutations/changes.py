@@ -14,11 +14,15 @@ from millstream.compiler.algebra.operators import scans
 from millstream.compiler.incremental import differentiate as differentiation
 from millstream.compiler.incremental import segment as segmentation
 from millstream.compiler.postgres import accumulate as accumulation
-from millstream.compiler.postgres import once
+from millstream.compiler.postgres import in_place, linear, recompute
 from millstream.compiler.postgres import render as rendering
 from millstream.compiler.postgres import statements as writing
+from millstream.compiler.postgres.invertible import Invertible
 from millstream.compiler.postgres.names import table
+from millstream.compiler.postgres.on_act import OnAct
+from millstream.compiler.postgres.recompute import Recompute
 from millstream.compiler.postgres.statements import NodeSql
+from millstream.compiler.postgres.turns import OnActInTurns
 from tests.equivalence import values
 from tests.equivalence.mutations.fault import (
     Fault,
@@ -84,10 +88,8 @@ def acting_always() -> AbstractContextManager[object]:
     """Look every driver row up again whenever one of them changed."""
 
     def wrap(original: Original) -> Original:
-        def changed(self: NodeSql, *a: Any) -> Any:
+        def changed(self: OnAct, *a: Any) -> Any:
             made = original(self, *a)
-            if not self.node.on_act:
-                return made
             (driver, *_) = self.node.leaves
             delta = f"{writing.changes(driver.relation.name)} AS t"
             everything = f"(SELECT t.*, 1 AS {WEIGHT} FROM {table(driver.relation.name)} AS t) AS t"
@@ -95,7 +97,7 @@ def acting_always() -> AbstractContextManager[object]:
 
         return changed
 
-    return patch.object(NodeSql, "statements", wrap(NodeSql.statements))
+    return patch.object(OnAct, "statements", wrap(OnAct.statements))
 
 
 def nearest_for_good(original: Original) -> Original:
@@ -137,13 +139,15 @@ FAULTS = (
     Fault(
         "a recomputed key that is NULL is forgotten",
         wrapped(
-            writing, "restrict_nullable", lambda _: lambda plan, keys, _hash: writing.restrict(plan, keys)
+            recompute,
+            "restrict_nullable",
+            lambda _: lambda plan, keys, _hash: recompute.restrict(plan, keys),
         ),
         ("distinct", "array_agg"),
     ),
     Fault(
         "an empty group stays",
-        edited(NodeSql, "derive_aggregate", r'("n\$") > 0', r"\1 >= 0"),
+        edited(Invertible, "derive", r'("n\$") > 0', r"\1 >= 0"),
         ("aggregate",),
     ),
     Fault("count counts NULL", accumulators(" IS NOT NULL", " IS NOT NULL OR true"), ("aggregate",)),
@@ -157,12 +161,12 @@ FAULTS = (
     ),
     Fault(
         "a recomputed key keeps its row when nothing is left of it",
-        edited(NodeSql, "derive_row", r"CASE WHEN NOT \(m\._new IS NOT NULL\) THEN m\.at\$ END", "NULL"),
+        edited(Recompute, "derive_row", r"CASE WHEN NOT \(m\._new IS NOT NULL\) THEN m\.at\$ END", "NULL"),
         ("array_agg", "top_n"),
     ),
     Fault(
         "a recomputed row is written beside the old one",
-        edited(NodeSql, "derive_row", r"s\.at\$, 1 FROM", "NULL, 1 FROM"),
+        edited(Recompute, "derive_row", r"s\.at\$, 1 FROM", "NULL, 1 FROM"),
         ("array_agg", "top_n"),
     ),
     Fault(
@@ -180,10 +184,12 @@ FAULTS = (
         having_property("relation", lambda _, relation: replace(relation, guard=None)),
         ("aggregate",),
     ),
-    Fault("equal rows are one row", edited(writing, "surplus", "EXCEPT ALL", "EXCEPT"), ("unnest", "window")),
+    Fault(
+        "equal rows are one row", edited(recompute, "surplus", "EXCEPT ALL", "EXCEPT"), ("unnest", "window")
+    ),
     Fault(
         "equal rows go one at a time",
-        edited(writing, "surplus", re.escape("count(*)::integer"), "1"),
+        edited(recompute, "surplus", re.escape("count(*)::integer"), "1"),
         ("unnest", "window"),
     ),
     Fault(
@@ -191,7 +197,14 @@ FAULTS = (
     ),
     of_equals(
         "a value that is equal to the one before is no change",
-        wrapped(writing, "image", lambda original: lambda columns, *a: original(columns, *a)[: len(columns)]),
+        all_of(
+            *(
+                wrapped(
+                    rule, "image", lambda original: lambda columns, *a: original(columns, *a)[: len(columns)]
+                )
+                for rule in (linear, recompute)
+            )
+        ),
         "equal_rows",
     ),
     of_equals(
@@ -200,13 +213,13 @@ FAULTS = (
     of_equals(
         "of a key's rows an equal one will do",
         wrapped(
-            writing,
+            recompute,
             "surplus",
             lambda original: lambda *a: original(*a[:2], [(name, "integer") for name, _ in a[2]]),
         ),
         "equal_lists",
     ),
-    of_equals("a group keeps its first key", answering(writing, "is_strict", True), "equal_groups"),
+    of_equals("a group keeps its first key", answering(in_place, "is_strict", True), "equal_groups"),
     of_equals("a merged group knows one key only", answering(accumulation, "loose", []), "equal_groups"),
     of_equals(
         "a computed group shows any of its keys", answering(rendering, "is_strict", True), "equal_groups"
@@ -215,8 +228,8 @@ FAULTS = (
         "a month less 30 days is nothing",
         all_of(
             edited(
-                NodeSql,
-                "derive_aggregate",
+                Invertible,
+                "derive",
                 r'(s\."months\d+\$") <> 0 OR (s\."days\d+\$") <> 0',
                 r"30 * \1 + \2 <> 0",
             ),
@@ -281,7 +294,7 @@ FAULTS = (
     Fault(
         "a process-time join reads this tick's right side",
         all_of(
-            wrapped(writing, "as_of", lambda _: lambda plan, *_: plan),
+            wrapped(recompute, "as_of", lambda _: lambda plan, *_: plan),
             having_property("looked_up", lambda *_: ()),
         ),
         ("act",),
@@ -299,7 +312,7 @@ FAULTS = (
     ),
     Fault(
         "of equal rows the newest result goes first",
-        edited(once, "derive", r"(ORDER BY t\.\S+) LIMIT", r"\1 DESC LIMIT"),
+        edited(OnActInTurns, "derive", r"(ORDER BY t\.\S+) LIMIT", r"\1 DESC LIMIT"),
         ("bag act",),
     ),
 )

@@ -23,7 +23,6 @@ from millstream.compiler.postgres.names import quote
 from millstream.compiler.postgres.render import Describe, render, scalar
 
 ROWS = f"n{OWN}"
-PLACE = f"at{OWN}"  # where the stored row of a changed key is, within a tick
 IMAGES = f"images{OWN}"  # how many rows of a group have which key, where equal keys may differ
 FLOATS = ("real", "double precision")
 

@@ -1,4 +1,4 @@
-"""The statements that bring a node from the end of one tick to the end of a later one.
+"""The terms that bring a node from the end of one tick to the end of a later one.
 
 In a tick a relation changes while the terms run, so that each finds the images it needs stored:
 
@@ -10,43 +10,28 @@ previous image: what is stored, with the changes undone. The inner nodes of the 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import replace
 
 from millstream.compiler.algebra.operators import Plan, Scan, Side, inputs, with_inputs
 from millstream.compiler.incremental.differentiate import BEFORE, Term
-from millstream.compiler.incremental.node import Node
-from millstream.compiler.postgres.careful import Tries
-from millstream.compiler.postgres.render import Describe
 from millstream.compiler.postgres.rewrite import Position
-from millstream.compiler.postgres.statements import NodeSql
 
 
-class CatchUpSql(NodeSql):
-    """Writes the statements for a node of which the relations `outside` have changed already."""
+def as_it_was(term: Term, changing: Scan, position: Position, outside: Collection[str]) -> Term:
+    """A term of the changes of one scan, over the relations `outside`, which have all changed already.
 
-    def __init__(
-        self,
-        node: Node,
-        describe: Describe,
-        outside: Collection[str],
-        tries: Tries | None = None,
-        indexes: Sequence[Sequence[str]] = (),
-    ) -> None:
-        super().__init__(node, describe, tries, indexes)
-        self.outside = frozenset(outside)
+    It reads as it was what comes later in the order of a tick, and what changes where the term runs before that.
+    """
+    place = position(changing.relation.name)
 
-    def seen(self, term: Term, changing: Scan, position: Position) -> Term:
-        """Read as it was what comes later in the order of a tick, and what changes where the term runs before that."""
-        place = position(changing.relation.name)
+    def image(plan: Plan) -> Plan:
+        if not isinstance(plan, Scan):
+            return with_inputs(plan, tuple(image(child) for child in inputs(plan)))
+        theirs = position(plan.relation.name)
+        old = theirs > place or (theirs == place and term.moment == BEFORE)
+        if plan.side is Side.STATE and plan.relation.name in outside and old:
+            return replace(plan, side=Side.PREVIOUS)
+        return plan
 
-        def image(plan: Plan) -> Plan:
-            if not isinstance(plan, Scan):
-                return with_inputs(plan, tuple(image(child) for child in inputs(plan)))
-            theirs = position(plan.relation.name)
-            old = theirs > place or (theirs == place and term.moment == BEFORE)
-            if plan.side is Side.STATE and plan.relation.name in self.outside and old:
-                return replace(plan, side=Side.PREVIOUS)
-            return plan
-
-        return replace(term, plan=image(term.plan))
+    return replace(term, plan=image(term.plan))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 
@@ -65,7 +65,7 @@ def scalar(expression: exp.Expr, clock: str = "now", *, guarded: bool = True) ->
     return write(respell(changed))
 
 
-def listing(items: list[str]) -> str:
+def listing(items: Sequence[str]) -> str:
     """Join a SELECT list; PostgreSQL accepts an empty one."""
     return ", ".join(items)
 

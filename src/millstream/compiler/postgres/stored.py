@@ -6,20 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 
-from sqlglot import exp
-
-from millstream.compiler.algebra.expression import WEIGHT, Attribute, column
-from millstream.compiler.algebra.lineage import flatten, trace
-from millstream.compiler.algebra.operators import Fit, Plan, Project
-from millstream.compiler.incremental.node import GUARD, HASH, KEY_HASH, Node, Rule
-from millstream.compiler.postgres import once
-from millstream.compiler.postgres.accumulate import IMAGES, ROWS, Accumulation, accumulate, types
+from millstream.compiler.algebra.operators import Fit, Plan
+from millstream.compiler.incremental.node import HASH, KEY_HASH, Node
 from millstream.compiler.postgres.careful import Tries, careful
 from millstream.compiler.postgres.fitting import limits, looked_up, model_of, own_indexes, with_fitting
-from millstream.compiler.postgres.identity import Columns, as_text, from_text
-from millstream.compiler.postgres.lenient import NUMBER
+from millstream.compiler.postgres.identity import Columns
 from millstream.compiler.postgres.names import quote, table
-from millstream.compiler.postgres.render import Describe, listing, render, scalar
+from millstream.compiler.postgres.render import Describe, listing, render
 from millstream.compiler.postgres.rewrite import declared, with_key_types
 from millstream.compiler.postgres.sizes import fits_or_counts
 
@@ -45,33 +38,31 @@ class StoredNode:
         indexes: Sequence[Sequence[str]] = (),
     ) -> None:
         plan = with_fitting(with_key_types(node.plan, describe), looked_up(node, describe))
-        fast = replace(node, plan=plan)
         self.compiled = node
+        self.fast = replace(node, plan=plan)
         self.asked = indexes
         self.indexes = own_indexes(node, indexes)
-        self.node = fast if tries is None else replace(fast, plan=careful(fast.plan, describe, tries))
+        self.node = self.fast if tries is None else replace(node, plan=careful(plan, describe, tries))
         self.describe = describe
         self.tries = tries
         self.stored = tuple(name for name, _ in node.outputs)
-        self.accumulation: Accumulation | None = None
-        if node.rule is Rule.INVERTIBLE:
-            self.accumulation = accumulate(self.node.aggregate, *types(fast.aggregate, describe))
 
     # ---- columns -------------------------------------------------------------------------------------------------
 
     @property
     def hidden(self) -> tuple[str, ...]:
         """Columns stored besides the outputs."""
-        extra: list[str] = []
-        if self.accumulation is not None:
-            extra += [a.column for a in self.accumulation.accumulators]
-            extra += [IMAGES] if self.accumulation.loose else []
-            extra += [GUARD] if self.node.filtered else []
+        extra = [*self.own_hidden]
         if self.has_key_hash:
             extra.append(KEY_HASH)
         if not self.node.unique:
             extra.append(HASH)
         return tuple(extra)
+
+    @property
+    def own_hidden(self) -> tuple[str, ...]:
+        """What a rule stores besides."""
+        return ()
 
     @property
     def has_key_hash(self) -> bool:
@@ -112,21 +103,12 @@ class StoredNode:
 
     def rows(self, plan: Plan) -> str:
         """A plan of the node over what is stored."""
-        stored = once.images(self.node, once.stored_rows(self.node)) if self.node.takes_turns else None
-        return render(plan, stored)
+        return render(plan)
 
     @cached_property
     def own_fits(self) -> tuple[Fit, ...]:
         """The columns whose values must fit the node's own indexes."""
         found = {quote(name): attribute for name, attribute in self.node.outputs}
-        if self.node.rule is Rule.INVERTIBLE:  # its groups are counted whole: only their keys can be too long
-            stored = map(quote, self.aggregated_keys())
-            keys = dict(zip(stored, self.node.aggregate.keys, strict=True))
-            return limits(
-                [[name for name in columns if name in keys] for columns in self.indexes],
-                {name: key.type or "" for name, key in keys.items()},
-                model_of(self.node),
-            )
         names = sorted({name for columns in self.indexes for name in columns})
         types = {name: found[name].type or "" for name in names}
         if names and not all(types.values()):
@@ -134,14 +116,6 @@ class StoredNode:
             rows = self.rows(declared(self.node.plan))
             types = dict(zip(names, self.describe(f"SELECT {items} FROM ({rows}) AS s"), strict=True))
         return limits(self.indexes, types, model_of(self.node))
-
-    def aggregated_keys(self) -> list[str]:
-        """The stored columns of an aggregation's keys, in their order."""
-        node = self.node
-        stored = {
-            trace(node.plan, a.name, node.aggregate): name for name, a in node.outputs if name in node.keys
-        }
-        return [stored[key.name] for key in node.aggregate.keys]
 
     def fitting(self, row: str, names: Mapping[str, str]) -> list[str]:
         """The conditions that a row fits; `names` are its columns by what they are stored as."""
@@ -168,79 +142,7 @@ class StoredNode:
 
     def result(self) -> str:
         """The SELECT of everything that the node stores, computed from scratch; not for nodes that call Python."""
-        if self.accumulation is None:
-            return self.with_hidden(self.named(self.rows(self.node.plan)))
-        aggregate = self.node.aggregate
-        ones = Project(
-            aggregate.input,
-            (
-                *((a, column(a)) for a in aggregate.input.columns),
-                (Attribute(WEIGHT, "integer", False), exp.Literal.number(1)),
-            ),
-        )
-        return self.evaluate(self.grouped(render(ones)))
-
-    def grouped(self, rows: str) -> str:
-        """Accumulate weighted rows by group: the change of every accumulator, and of the rows that have each key."""
-        assert self.accumulation is not None
-        accumulators, loose = self.accumulation.accumulators, self.accumulation.loose
-        keys = [quote(key.name) for key in self.node.aggregate.keys]
-        items = keys + [f"{a.change} AS {quote(a.column)}" for a in accumulators]
-        group = f" GROUP BY {listing(keys)}" if keys else ""
-        own = dict(zip(self.aggregated_keys(), (key.name for key in self.node.aggregate.keys), strict=True))
-        kept = where(self.fitting("s", own))
-        if kept:
-            rows = f"SELECT s.* FROM ({rows}) AS s{kept}"
-        if self.accumulation.arguments:
-            computed = [f"{text} AS {name}" for name, text in self.accumulation.arguments]
-            rows = (
-                f"SELECT s.*, {listing(computed)} FROM ({rows}) AS s OFFSET 0"  # once a row, not once a use
-            )
-        if not loose:
-            return f"SELECT {listing(items)} FROM ({rows}) AS s{group}"
-        text = as_text([(quote(name), type_) for name, type_ in loose])
-        apart = f"SELECT {listing(items)}, {text} AS _image FROM ({rows}) AS s{group}, {text}"
-        sums = [f"sum(s.{quote(a.column)})::{a.type} AS {quote(a.column)}" for a in accumulators]
-        images = f"jsonb_object_agg(s._image, s.{ROWS}) FILTER (WHERE s.{ROWS} <> 0)"
-        return f"SELECT {listing([*keys, *sums])}, coalesce({images}, '{{}}') AS {IMAGES} FROM ({apart}) AS s{group}"
-
-    def evaluate(self, accumulated: str, carried: tuple[str, ...] = ()) -> str:
-        """Compute the stored columns from keys and accumulators; what is carried stays as it is."""
-        assert self.accumulation is not None
-        aggregate, loose = self.node.aggregate, self.accumulation.loose
-        accumulators = [quote(a.column) for a in self.accumulation.accumulators]
-        values = [f"{self.value(*each)} AS {quote(each[0])}" for each in self.accumulation.values]
-        keys = {key.name: quote(key.name) for key in aggregate.keys}
-        if loose:
-            accumulators.append(IMAGES)
-            accumulated = (
-                f"SELECT *, millstream.least_key({IMAGES}) AS _shown FROM ({accumulated}) AS g OFFSET 0"
-            )
-            for number, (name, type_) in enumerate(loose, 1):
-                keys[name] = f"{from_text('_shown', number, type_)} AS {quote(name)}"
-        inner = (
-            f"SELECT {listing([*keys.values(), *values, *accumulators, *carried])} FROM ({accumulated}) AS g"
-        )
-        above, predicates = flatten(self.node.plan)
-        items = [f"{scalar(above[a.name])} AS {quote(stored)}" for stored, a in self.node.outputs]
-        guard = (
-            [f"coalesce({' AND '.join(f'({scalar(p)})' for p in predicates)}, false) AS {GUARD}"]
-            if predicates
-            else []
-        )
-        rows = f"SELECT {listing([*items, *accumulators, *guard, *carried])} FROM ({inner}) AS h"
-        return self.with_hidden(rows)
-
-    def value(self, attribute: str, text: str, type_: str) -> str:
-        """The value of an aggregate, from its accumulators; where it leaves the range of its type, the careful form has NULL."""
-        assert self.accumulation is not None
-        read = {
-            a.column: (a.type, a.column) for a in self.accumulation.accumulators if quote(a.column) in text
-        }
-        if self.tries is None or text in map(quote, read):
-            return text
-        written = NUMBER.sub("", attribute)
-        return f"{self.tries.text(text, read, type_, written)}({listing([quote(name) for name in read])})"
+        return self.with_hidden(self.named(self.rows(self.node.plan)))
 
     # ---- tables --------------------------------------------------------------------------------------------------
 

@@ -16,10 +16,10 @@ import psycopg
 
 from millstream.compiler.incremental.differentiate import BEFORE
 from millstream.compiler.postgres.careful import Tries
-from millstream.compiler.postgres.catch_up import CatchUpSql
 from millstream.compiler.postgres.indexes import needed
 from millstream.compiler.postgres.names import addends, changes
 from millstream.compiler.postgres.rewrite import Position
+from millstream.compiler.postgres.rules import node_sql
 from millstream.compiler.postgres.statements import ByKey, NodeSql, NodeStatements
 from millstream.engine.deploy.change_log import Log
 from millstream.engine.state.compile import describer
@@ -49,9 +49,9 @@ MANY = 1000  # rows of a session table that the planner had better know of
 class Follower:
     """A node that is kept up: its statements, their careful forms once one has failed, and how many addends wait."""
 
-    sql: CatchUpSql
+    sql: NodeSql
     statements: NodeStatements
-    careful: CatchUpSql | None = None
+    careful: NodeSql | None = None
     addends: int = 0
 
     def make_careful(self, kept: CatchUp) -> None:
@@ -99,9 +99,9 @@ class CatchUp:
         if dead is not None:  # only the careful form forgets what it can compute again
             self.filled[-1].make_careful(self)
 
-    def written(self, sql: NodeSql, tries: Tries | None = None) -> CatchUpSql:
+    def written(self, sql: NodeSql, tries: Tries | None = None) -> NodeSql:
         """What writes the statements that keep a node up."""
-        return CatchUpSql(sql.compiled, describer(self.conn), self.outside, tries, sql.asked)
+        return node_sql(sql.compiled, describer(self.conn), tries, sql.asked, self.outside)
 
     def position(self, sql: NodeSql) -> Position:
         """The order as a node sees it: it comes before all that it looks up, and so reads that as it is now."""
@@ -171,20 +171,20 @@ class CatchUp:
             lambda sql, statements: self.by_key(sql, statements.derive, statements.derive_by),
         )
 
-    def call_python(self, sql: CatchUpSql, statements: NodeStatements) -> int:
+    def call_python(self, sql: NodeSql, statements: NodeStatements) -> int:
         """Call Python for the keys that changed; returns for how many rows."""
         assert statements.prepare is not None
         self.by_key(sql, statements.prepare, statements.prepare_by)
         careful = sql.tries is not None
         return call(self.conn, sql.node.name, statements.call, self.functions, careful=careful)
 
-    def by_key(self, sql: CatchUpSql, statement: str, by: ByKey | None) -> int:
+    def by_key(self, sql: NodeSql, statement: str, by: ByKey | None) -> int:
         """Compute keys, in the careful form each of them where some fail."""
         if sql.tries is not None and by is not None:
             return compute_keys(self.conn, sql, by)
         return self.execute(statement, changes(sql.node.name))
 
-    def try_both(self, follower: Follower, work: Callable[[CatchUpSql, NodeStatements], int]) -> int:
+    def try_both(self, follower: Follower, work: Callable[[NodeSql, NodeStatements], int]) -> int:
         """Run a node's statement. One that fails on a value changes nothing, and the careful one does the same."""
         if follower.careful is None:
             try:

@@ -16,6 +16,7 @@ from millstream.compiler.algebra.operators import Relation
 from millstream.compiler.incremental.node import Node
 from millstream.compiler.postgres.indexes import Index, needed
 from millstream.compiler.postgres.names import quote, table
+from millstream.compiler.postgres.rules import node_sql
 from millstream.compiler.postgres.statements import NodeSql
 from millstream.diagnostics import refuse
 from millstream.engine.catalog import store
@@ -130,7 +131,7 @@ class Draft:
         written: list[NodeSql] = []
         describe = describer(self.conn)
         for node in nodes:
-            written.append(NodeSql(node, describe, indexes=indexes if node is nodes[-1] else ()))
+            written.append(node_sql(node, describe, indexes=indexes if node is nodes[-1] else ()))
             for statement in written[-1].create():
                 self.conn.execute(statement.encode())
         return written

@@ -8,7 +8,7 @@ import psycopg
 
 from millstream.compiler.algebra.expression import WEIGHT
 from millstream.compiler.algebra.operators import scans
-from millstream.compiler.postgres.accumulate import PLACE
+from millstream.compiler.postgres.in_place import PLACE
 from millstream.compiler.postgres.names import changes, table
 from millstream.compiler.postgres.statements import NodeSql
 

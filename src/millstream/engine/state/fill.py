@@ -15,8 +15,9 @@ from millstream.compiler.postgres.by_key import body, create_keys
 from millstream.compiler.postgres.careful import Tries
 from millstream.compiler.postgres.fitting import model_of
 from millstream.compiler.postgres.names import arguments, changes, dollars, quote, results, table
-from millstream.compiler.postgres.render import listing, render
+from millstream.compiler.postgres.render import listing
 from millstream.compiler.postgres.rewrite import udf_calls
+from millstream.compiler.postgres.rules import node_sql
 from millstream.compiler.postgres.statements import ByKey, NodeSql
 from millstream.engine.state.compile import describer
 from millstream.engine.state.udf import Functions
@@ -81,14 +82,14 @@ def store(conn: psycopg.Connection, sql: NodeSql) -> int:
     """Store a node's first rows, where it calls Python those that were computed; return how many."""
     if sql.node.udf is None:
         return insert(conn, sql, sql.result())
-    return insert(conn, sql, sql.with_hidden(sql.named(render(sql.after_udf(), {-1: sql.called()}))))
+    return insert(conn, sql, sql.returned())
 
 
 def fill_carefully(conn: psycopg.Connection, filled: NodeSql, functions: Functions) -> int:
     """Store a node's rows with NULL for what fails on a value, and without the keys that cannot be computed."""
     node = filled.compiled
     tries = tries_of(node)
-    sql = NodeSql(node, describer(conn), tries, filled.asked)
+    sql = node_sql(node, describer(conn), tries, filled.asked)
     if not node.computes_keys:
         if node.udf is None:
             sql.result()  # which tells what values are to be tried

@@ -11,7 +11,8 @@ from millstream.compiler.postgres.by_key import body, create_keys
 from millstream.compiler.postgres.careful import Tries
 from millstream.compiler.postgres.fitting import model_of
 from millstream.compiler.postgres.names import dollars
-from millstream.compiler.postgres.statements import NodeSql, NodeStatements
+from millstream.compiler.postgres.rules import node_sql
+from millstream.compiler.postgres.statements import NodeStatements
 from millstream.engine.catalog.store import Catalogue
 from millstream.engine.state.compile import describer
 from millstream.engine.state.locks import enter_turn
@@ -90,7 +91,7 @@ def create(conn: psycopg.Connection, program: Program, relation: Relation) -> No
     assert relation.compiled is not None
     place, model = program.places[relation.name] + 1, model_of(relation.compiled)
     tries = Tries(f"millstream_try_{place}", model)
-    sql = NodeSql(relation.compiled, describer(conn), tries, relation.indexes)
+    sql = node_sql(relation.compiled, describer(conn), tries, relation.indexes)
     statements = sql.statements(program.places.__getitem__)
     made = tries.statements()
     for number, term in enumerate(statements.terms):

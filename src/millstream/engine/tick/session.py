@@ -9,7 +9,7 @@ import psycopg
 
 from millstream.compiler.incremental.node import Node
 from millstream.compiler.postgres.names import dollars
-from millstream.compiler.postgres.statements import NodeSql
+from millstream.compiler.postgres.rules import node_sql
 from millstream.engine.catalog.store import Catalogue, State, load
 from millstream.engine.state.compile import compile_view, describer
 from millstream.engine.state.indexes import named_columns
@@ -38,7 +38,7 @@ def relations_of(conn: psycopg.Connection, catalogue: Catalogue) -> list[Relatio
         nodes = views.get(state.name, ())
         for node in nodes:
             indexes = named_columns(state.indexes) if node is nodes[-1] else []
-            sql = NodeSql(node, describe, indexes=indexes)
+            sql = node_sql(node, describe, indexes=indexes)
             found.append(Relation(node.name, sql=sql, compiled=node, indexes=indexes))
             by_name[node.name] = found[-1]
     for deployed in catalogue.relations.values():

@@ -1,0 +1,73 @@
+"""The rule of acting: a node with process-time joins or Python calls is computed when its driver's rows change.
+
+The driver has a key (for a bag see turns.py). Its changed keys are computed again and compared, as by recomputing; what is
+only looked up is read as it was before the tick, and makes nothing run.
+"""
+
+from __future__ import annotations
+
+from millstream.compiler.algebra.operators import Plan, Scan
+from millstream.compiler.postgres.names import arguments, quote
+from millstream.compiler.postgres.python_calls import keys_table, returned_rows
+from millstream.compiler.postgres.recompute import Recompute
+from millstream.compiler.postgres.render import listing
+from millstream.compiler.postgres.rewrite import Position, udf_calls
+from millstream.compiler.postgres.statements import ByKey, NodeStatements, Statement
+
+
+class OnAct(Recompute):
+    """Computes the driver's changed keys again."""
+
+    @property
+    def differentiated(self) -> Scan:
+        """The driver alone."""
+        (leaf,) = {scan.relation: scan for scan in self.node.leaves}.values()
+        return leaf
+
+    @property
+    def computed(self) -> Plan:
+        """What is computed for a key; where Python is called, up to there."""
+        return self.node.udf.input if self.node.udf is not None else self.node.plan
+
+    def key_attributes(self) -> list[tuple[str, str]]:
+        """The driver's key."""
+        leaf = self.differentiated
+        attributes = dict(zip(leaf.names, (a.name for a in leaf.columns), strict=True))
+        return [
+            (key, attributes[stored]) for key, stored in zip(self.node.keys, leaf.relation.key, strict=True)
+        ]
+
+    def compare_keys(self, source: str, terms: tuple[Statement, ...], position: Position) -> NodeStatements:
+        """Around a Python call: keys and arguments before it, the comparison with the stored rows after it."""
+        node, udf = self.node, self.node.udf
+        if udf is None:
+            return super().compare_keys(source, terms, position)
+        keys = keys_table(node)
+        inputs = listing([f"q.{quote(a.name)}" for a in udf.input.columns])
+        waiting = f"SELECT coalesce(max(_r), 0) FROM {arguments(node.name)}"
+        rows = self.rows_of_key(position)
+
+        def prepare(some: str) -> str:
+            return (
+                f"WITH k AS (INSERT INTO {keys} {some} RETURNING *) INSERT INTO {arguments(node.name)} "
+                f"SELECT ({waiting}) + row_number() OVER (), {inputs} FROM k CROSS JOIN LATERAL ({rows}) AS q"
+            )
+
+        found = dict(node.outputs)
+        keyed = " AND ".join(
+            f"{quote(found[key].name)} IS NOT DISTINCT FROM k.{quote(key)}" for key in node.keys
+        )
+        before = ByKey(self.affected(source), prepare, lambda some: f"INSERT INTO {keys} {some}")
+        after = self.by_key(
+            f"SELECT * FROM {keys}",
+            f"SELECT * FROM ({returned_rows(node)}) AS p WHERE {keyed} OFFSET 0",
+        )
+        return NodeStatements(
+            terms,
+            after.compute(after.keys),
+            self.apply(),
+            prepare(before.keys),
+            udf_calls(udf),
+            before,
+            after,
+        )
