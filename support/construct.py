@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from millstream.compiler.algebra.operators import Relation
 from millstream.compiler.binder.ddl import parse_table
+from millstream.compiler.binder.from_items import DEFAULT_SCHEMA
 from millstream.compiler.binder.functions import parse_function
 from millstream.compiler.binder.model import bind_model
-from millstream.compiler.binder.scope import DEFAULT_SCHEMA, Context, SqlFunction, ViewText
+from millstream.compiler.binder.scope import Context, SqlFunction, ViewText
 from millstream.compiler.incremental.node import HASH, Node
 from millstream.compiler.incremental.segment import compile_nodes
 from millstream.compiler.portable.rules import unportable

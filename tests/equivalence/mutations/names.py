@@ -7,7 +7,8 @@ from unittest.mock import patch
 
 from millstream.compiler.algebra.expression import Names
 from millstream.compiler.binder import identifiers, tables
-from millstream.compiler.binder.scope import Name, Scope
+from millstream.compiler.binder.from_items import Name
+from millstream.compiler.binder.scope import Scope
 from millstream.compiler.incremental import segment as segmentation
 from millstream.compiler.postgres import names as naming
 from tests.equivalence.mutations.fault import Fault, Original, all_of, having_property, wrapped

@@ -10,11 +10,12 @@ from sqlglot import exp
 from millstream.compiler.algebra.expression import FLIPPED, conjuncts
 from millstream.compiler.binder.aggregate_calls import bare, is_aggregate
 from millstream.compiler.binder.corresponding import SPELLED_OUT
+from millstream.compiler.binder.from_items import item_name, window_function
 from millstream.compiler.binder.intervals import microseconds
 from millstream.compiler.binder.ordered import REWRITTEN, known_value, rewrite_aggregate, skips_nulls
 from millstream.compiler.binder.parse import parse
-from millstream.compiler.binder.scope import Context, item_name
-from millstream.compiler.binder.time_windows import ORIGIN, window_function
+from millstream.compiler.binder.scope import Context
+from millstream.compiler.binder.time_windows import ORIGIN
 from millstream.compiler.dialect import explicit, is_respelled, respell, write
 from millstream.diagnostics import refuse
 

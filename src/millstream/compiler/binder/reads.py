@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from sqlglot import exp
 
-from millstream.compiler.binder.scope import DEFAULT_SCHEMA, Name, item_name
-from millstream.compiler.binder.time_windows import window_function
+from millstream.compiler.binder.from_items import DEFAULT_SCHEMA, Name, item_name, window_function
 
 Qualified = tuple[str, str]  # schema and name
 

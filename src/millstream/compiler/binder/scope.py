@@ -10,11 +10,11 @@ from sqlglot import exp
 
 from millstream.compiler.algebra.expression import Attribute, Names
 from millstream.compiler.algebra.operators import Relation
+from millstream.compiler.binder.from_items import Name
 from millstream.compiler.binder.suggest import likely
 from millstream.compiler.dialect import write
 from millstream.diagnostics import refuse
 
-DEFAULT_SCHEMA = "public"  # of a relation that is named without one
 Columns = list[tuple[str, Attribute]]  # what an item of FROM shows, in order; two may have the same name
 AMBIGUOUS = Attribute("")  # stands for the columns of one item that share a name
 Place = tuple[exp.Expr, str | None]  # a part of a statement, and the file that it is in
@@ -77,40 +77,7 @@ class CommonTable:
     scope: Scope
 
 
-@dataclass(frozen=True, eq=False)
-class Name:
-    """What one item of FROM is called: by its alias, or as a relation by its own name in its schema.
-
-    Two items may be called alike, or not at all ('': a subquery without alias); they still are two.
-    """
-
-    text: str = ""
-    schema: str | None = None
-
-    def means(self, column: exp.Column) -> bool:
-        """Tell whether `text.column` or `schema.text.column` is a column of this item."""
-        return bool(self.text) and self.text == column.table and column.db in ("", self.schema)
-
-    def repeats(self, other: Name) -> bool:
-        """Tell whether SQL forbids both names in one FROM; relations of two schemas may have one name."""
-        apart = self.schema is not None and other.schema is not None and self.schema != other.schema
-        return bool(self.text) and self.text == other.text and not apart
-
-
-def spoken(schema: str, name: str) -> str:
-    """A relation's name as people say it: with its schema where that is not the default one."""
-    return name if schema == DEFAULT_SCHEMA else f"{schema}.{name}"
-
-
 Added = list[tuple[Name, Columns]]  # what an item of FROM adds: itself, or the items in its brackets
-
-
-def item_name(item: exp.Expr, ctes: Iterable[str] = ()) -> Name:
-    """What an item of FROM is called; a CTE has no schema."""
-    if item.alias or not isinstance(item, exp.Table) or not isinstance(item.this, exp.Identifier):
-        return Name(item.alias)
-    stored = item.db or item.name not in ctes
-    return Name(item.name, (item.db or DEFAULT_SCHEMA) if stored else None)
 
 
 def held(attribute: Attribute) -> exp.Column:

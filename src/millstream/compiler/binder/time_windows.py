@@ -11,20 +11,15 @@ from sqlglot import exp
 from millstream.compiler.algebra.expression import Attribute, column
 from millstream.compiler.algebra.operators import Filter, Plan, Project, Unnest, identity
 from millstream.compiler.binder.binding import Binder
+from millstream.compiler.binder.from_items import Name, item_name
 from millstream.compiler.binder.intervals import microseconds
-from millstream.compiler.binder.scope import Columns, Name, Scope, item_name
+from millstream.compiler.binder.scope import Columns, Scope
 from millstream.compiler.binder.tables import bind_table
 from millstream.compiler.binder.types import INSTANTS
 from millstream.diagnostics import refuse
 
 ORIGIN = "1970-01-01 00:00:00+00"  # a literal without a type: PostgreSQL reads it as the type of the instant
 MOST_WINDOWS = 10_000  # rows that HOP may make of one
-
-
-def window_function(table: exp.Table) -> exp.Anonymous | None:
-    """The call of TUMBLE or HOP that a table of FROM is, if it is one."""
-    call = table.this
-    return call if isinstance(call, exp.Anonymous) and call.name.lower() in ("tumble", "hop") else None
 
 
 def bind_time_window(binder: Binder, call: exp.Anonymous, scope: Scope) -> tuple[Plan, Columns, Name]:

@@ -15,11 +15,12 @@ from millstream.compiler.algebra.conditions import terms_of
 from millstream.compiler.algebra.operators import Relation
 from millstream.compiler.binder.aggregate_calls import AROUND, bare, is_aggregate
 from millstream.compiler.binder.binder import bind_query
+from millstream.compiler.binder.from_items import Name, item_name
 from millstream.compiler.binder.functions import inline
 from millstream.compiler.binder.ordered import skips_nulls
 from millstream.compiler.binder.parse import is_process_time, parse
 from millstream.compiler.binder.reads import is_relation, items, means, sources, tables
-from millstream.compiler.binder.scope import Catalog, Context, Name, ViewText, item_name
+from millstream.compiler.binder.scope import Catalog, Context, ViewText
 from millstream.compiler.dialect import DIALECT, Infix, write
 from millstream.compiler.portable.calls import of_expressions
 from millstream.compiler.portable.names import of_name, of_schemas

@@ -8,8 +8,9 @@ from sqlglot import exp
 
 from millstream.compiler.algebra.expression import conjuncts, links
 from millstream.compiler.algebra.operators import Join, Plan, names, scans, walk
+from millstream.compiler.binder.from_items import Name
 from millstream.compiler.binder.reads import item_in_sight, items, means, sources
-from millstream.compiler.binder.scope import Name, Place
+from millstream.compiler.binder.scope import Place
 from millstream.compiler.binder.set_calls import OBJECTS, function_in_from, is_set, name_of, read_call
 from millstream.compiler.dialect import write
 from millstream.diagnostics import refuse

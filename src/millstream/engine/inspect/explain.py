@@ -176,9 +176,9 @@ def explain_source(conn: psycopg.Connection, deployed: Deployed, read_by: tuple[
 
 def without_state(catalogue: Catalogue, deployed: Deployed) -> tuple[str, tuple[str, ...]]:
     """What a plain view, a function or a sink is, and what it reads."""
+    from millstream.compiler.binder.from_items import spoken
     from millstream.compiler.binder.parse import parse
     from millstream.compiler.binder.reads import relations
-    from millstream.compiler.binder.scope import spoken
 
     if deployed.kind == "view":
         read = relations(parse(deployed.definition)) & set(catalogue.relations)
