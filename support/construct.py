@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from millstream.compiler.algebra.operators import Relation
-from millstream.compiler.binder.ddl import parse_table
-from millstream.compiler.binder.from_items import DEFAULT_SCHEMA
 from millstream.compiler.binder.functions import parse_function
 from millstream.compiler.binder.model import bind_model
 from millstream.compiler.binder.scope import Context, SqlFunction, ViewText
 from millstream.compiler.incremental.node import HASH, Node
 from millstream.compiler.incremental.segment import compile_nodes
 from millstream.compiler.portable.rules import unportable
+from millstream.compiler.syntax.ddl import parse_table
+from millstream.compiler.syntax.from_items import DEFAULT_SCHEMA
 
 TABLES = {
     "events": (

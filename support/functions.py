@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from millstream.compiler.binder.known_functions import INSTEAD, LACKING, UNTAKEN
-from millstream.compiler.binder.signatures import Signature, signatures
-from millstream.compiler.binder.uncertain import VOLATILE
 from millstream.compiler.dialect.spelling import COUNTED, SAME
+from millstream.compiler.syntax.known_functions import INSTEAD, LACKING, UNTAKEN
+from millstream.compiler.syntax.signatures import Signature, signatures
+from millstream.compiler.syntax.uncertain import VOLATILE
 
 DIFFERENT = (
     ("`array_length(x, 1)` of an empty array", "0", "NULL, as in PostgreSQL; `array_length(x)` and `cardinality(x)` are 0 on both"),

@@ -19,8 +19,8 @@ import psycopg2
 import sqlglot
 from sqlglot import exp
 
-from millstream.compiler.binder.ddl import without_comments
 from millstream.compiler.dialect import DIALECT
+from millstream.compiler.syntax.ddl import without_comments
 
 NAME = r'(?:"[^"]+"|[\w]+)(?:\.(?:"[^"]+"|[\w]+))*'
 KIND = r"materialized view|view|table|source|sink|subscription"

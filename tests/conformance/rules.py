@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 import sqlglot
 from sqlglot import exp
 
-from millstream.compiler.binder.ddl import without_comments
 from millstream.compiler.dialect import DIALECT, write
+from millstream.compiler.syntax.ddl import without_comments
 
 NAME = r'(?:"[^"]+"|\w+)(?:\.(?:"[^"]+"|\w+))*'
 KINDS = r"materialized view|view|table|source|sink|subscription|index|function"

@@ -10,8 +10,8 @@ import psycopg
 import pytest
 
 from millstream.compiler.algebra.fallible import is_fallible
-from millstream.compiler.binder.aggregate_calls import has_aggregates
-from millstream.compiler.binder.set_calls import is_set
+from millstream.compiler.syntax.aggregate_calls import has_aggregates
+from millstream.compiler.syntax.set_calls import is_set
 from millstream.errors import Refused
 from tests.compiler.dialect.postgres import COLUMN_TYPES, read
 from tests.databases import Databases

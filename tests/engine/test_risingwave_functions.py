@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from millstream.compiler.binder.aggregate_calls import AGGREGATES
-from millstream.compiler.binder.known_functions import INSTEAD, LACKING, SETS, UNTAKEN
-from millstream.compiler.binder.signatures import Signature, signatures
-from millstream.compiler.binder.uncertain import CERTAIN, CLOCK_NAMES, VOLATILE
 from millstream.compiler.dialect import explicit, respell, write
 from millstream.compiler.portable.types import TYPE_NAMES
+from millstream.compiler.syntax.aggregate_calls import AGGREGATES
+from millstream.compiler.syntax.known_functions import INSTEAD, LACKING, SETS, UNTAKEN
+from millstream.compiler.syntax.signatures import Signature, signatures
+from millstream.compiler.syntax.uncertain import CERTAIN, CLOCK_NAMES, VOLATILE
 from millstream.engine.catalog.install import install
 from millstream.errors import Refused
 from tests.compiler.dialect.postgres import Postgres, read

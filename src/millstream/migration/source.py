@@ -12,8 +12,8 @@ import psycopg
 from psycopg import sql
 from psycopg.types.json import set_json_loads
 
-from millstream.compiler.binder.ddl import Table, parse_table
 from millstream.compiler.postgres.names import table
+from millstream.compiler.syntax.ddl import Table, parse_table
 from millstream.engine.catalog import store
 from millstream.engine.catalog.store import Catalogue
 from millstream.engine.inspect.status import queued

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from millstream.compiler.binder.ddl import parse_sink, parse_table
+from millstream.compiler.syntax.ddl import parse_sink, parse_table
 from tests.compiler.golden import Case, each_case
 
 

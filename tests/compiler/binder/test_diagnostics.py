@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import millstream
-from millstream.compiler.binder.ddl import parse_sink, parse_table
 from millstream.compiler.binder.functions import parse_function
+from millstream.compiler.syntax.ddl import parse_sink, parse_table
 from millstream.diagnostics import CATALOGUE
 from millstream.diagnostics.catalogue import code_of
 from millstream.diagnostics.refusal import PIECE

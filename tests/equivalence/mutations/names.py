@@ -6,11 +6,12 @@ from typing import Any
 from unittest.mock import patch
 
 from millstream.compiler.algebra.expression import Names
-from millstream.compiler.binder import identifiers, tables
-from millstream.compiler.binder.from_items import Name
+from millstream.compiler.binder import tables
 from millstream.compiler.binder.scope import Scope
 from millstream.compiler.incremental import segment as segmentation
 from millstream.compiler.postgres import names as naming
+from millstream.compiler.syntax import identifiers
+from millstream.compiler.syntax.from_items import Name
 from tests.equivalence.mutations.fault import Fault, Original, all_of, having_property, wrapped
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from dbt_common.exceptions import DbtRuntimeError
 
 from millstream.compiler.algebra.quoting import quote
-from millstream.compiler.binder.identifiers import named
+from millstream.compiler.syntax.identifiers import named
 
 Node = Mapping[str, Any]
 

@@ -1,1 +1,1 @@
-"""From the text of one SELECT, in RisingWave's dialect, to an algebra plan; or a refusal that says where and why."""
+"""From the tree of one SELECT to an algebra plan: what its names mean; or a refusal that says where and why."""

@@ -8,15 +8,15 @@ from sqlglot import exp
 
 from millstream.compiler.algebra.expression import Attribute, plain
 from millstream.compiler.algebra.operators import Aggregate, Plan, Project, identity
-from millstream.compiler.binder.aggregate_calls import bare, has_aggregates, is_aggregate
 from millstream.compiler.binder.binding import Binder
 from millstream.compiler.binder.grouping import grouping_sets, union_of_sets
 from millstream.compiler.binder.ordered import REWRITTEN, break_ties, check_aggregate, rewrite_aggregate
 from millstream.compiler.binder.scalar import bind
 from millstream.compiler.binder.scope import Context, Scope, held
-from millstream.compiler.binder.types import infer
 from millstream.compiler.binder.where import bind_where
 from millstream.compiler.dialect import called, write
+from millstream.compiler.syntax.aggregate_calls import bare, has_aggregates, is_aggregate
+from millstream.compiler.syntax.types import infer
 from millstream.diagnostics import refuse
 from millstream.errors import Refused
 

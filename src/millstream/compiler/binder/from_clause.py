@@ -7,16 +7,16 @@ from sqlglot import exp
 from millstream.compiler.algebra.operators import ONE_ROW, Plan
 from millstream.compiler.binder import joins
 from millstream.compiler.binder.binding import Binder
-from millstream.compiler.binder.from_items import Name, item_name, window_function
 from millstream.compiler.binder.lateral import bind_lateral
-from millstream.compiler.binder.parse import is_process_time
 from millstream.compiler.binder.scope import Added, Scope
-from millstream.compiler.binder.set_calls import function_in_from
 from millstream.compiler.binder.table_functions import bind_in_from
 from millstream.compiler.binder.tables import aliased, bind_table, bind_values
 from millstream.compiler.binder.time_windows import bind_time_window
-from millstream.compiler.binder.unread import refuse_unread
 from millstream.compiler.dialect import write
+from millstream.compiler.syntax.from_items import Name, item_name, window_function
+from millstream.compiler.syntax.parse import is_process_time
+from millstream.compiler.syntax.set_calls import function_in_from
+from millstream.compiler.syntax.unread import refuse_unread
 from millstream.diagnostics import refuse
 
 

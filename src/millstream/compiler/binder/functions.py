@@ -10,11 +10,11 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ParseError, TokenError
 
-from millstream.compiler.binder.aggregate_calls import has_aggregates
-from millstream.compiler.binder.calls import function_name
-from millstream.compiler.binder.identifiers import check_names, fold
 from millstream.compiler.binder.scope import Catalog, SqlFunction
 from millstream.compiler.dialect import DIALECT, write
+from millstream.compiler.syntax.aggregate_calls import has_aggregates
+from millstream.compiler.syntax.calls import function_name
+from millstream.compiler.syntax.identifiers import check_names, fold
 from millstream.diagnostics import refuse
 
 DEEPEST = 16  # calls within calls; a function cannot call itself

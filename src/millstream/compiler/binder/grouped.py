@@ -6,12 +6,12 @@ from sqlglot import exp
 
 from millstream.compiler.algebra.expression import conjuncts
 from millstream.compiler.algebra.operators import Plan, names
-from millstream.compiler.binder.aggregate_calls import has_aggregates, is_aggregate
 from millstream.compiler.binder.aggregates import bind_aggregation
 from millstream.compiler.binder.binding import Binder
 from millstream.compiler.binder.lifting import has_query, is_subquery, lift, lift_items, outermost, quantified
 from millstream.compiler.binder.scope import Scope
 from millstream.compiler.binder.where import bind_where
+from millstream.compiler.syntax.aggregate_calls import has_aggregates, is_aggregate
 from millstream.diagnostics import refuse
 
 Items = list[tuple[str, exp.Expr]]

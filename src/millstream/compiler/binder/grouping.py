@@ -12,8 +12,8 @@ from millstream.compiler.algebra.copies import fresh_copy
 from millstream.compiler.algebra.expression import Attribute, Names, column, substitute
 from millstream.compiler.algebra.operators import Aggregate, Project, UnionAll
 from millstream.compiler.binder.scope import Context, held
-from millstream.compiler.binder.unread import refuse_unread
 from millstream.compiler.dialect import DIALECT
+from millstream.compiler.syntax.unread import refuse_unread
 from millstream.diagnostics import refuse
 
 Set = tuple[int, ...]  # numbers of keys

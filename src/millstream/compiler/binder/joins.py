@@ -17,12 +17,12 @@ from millstream.compiler.algebra.expression import (
 from millstream.compiler.algebra.keys import tie_break
 from millstream.compiler.algebra.operators import Filter, Join, Plan, Project, Scan, identity, names
 from millstream.compiler.algebra.single import at_most_one
-from millstream.compiler.binder.from_items import Name
-from millstream.compiler.binder.parse import is_process_time
 from millstream.compiler.binder.scalar import bind
 from millstream.compiler.binder.scope import Added, Scope
 from millstream.compiler.binder.table_functions import bind_in_from
-from millstream.compiler.binder.unread import refuse_unread
+from millstream.compiler.syntax.from_items import Name
+from millstream.compiler.syntax.parse import is_process_time
+from millstream.compiler.syntax.unread import refuse_unread
 from millstream.diagnostics import refuse
 
 INEQUALITIES = (exp.GT, exp.GTE, exp.LT, exp.LTE)

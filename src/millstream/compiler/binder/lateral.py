@@ -10,12 +10,12 @@ from millstream.compiler.algebra.single import at_most_one
 from millstream.compiler.binder import tables
 from millstream.compiler.binder.binding import Binder
 from millstream.compiler.binder.correlate import bind_subplan
-from millstream.compiler.binder.from_items import Name
 from millstream.compiler.binder.scalar import bind
 from millstream.compiler.binder.scope import Scope
 from millstream.compiler.binder.subplan import Subplan
 from millstream.compiler.binder.subqueries import beside
 from millstream.compiler.dialect import write
+from millstream.compiler.syntax.from_items import Name
 from millstream.diagnostics import refuse
 
 Outputs = list[tuple[str, exp.Expr]]

@@ -6,10 +6,10 @@ from sqlglot import exp
 
 from millstream.compiler.algebra.expression import Attribute, plain
 from millstream.compiler.algebra.operators import Plan, Project, identity
-from millstream.compiler.binder.arrays import is_array_of_query
 from millstream.compiler.binder.binding import Binder
 from millstream.compiler.binder.scope import Scope, held
 from millstream.compiler.binder.subqueries import attach_value
+from millstream.compiler.syntax.arrays import is_array_of_query
 from millstream.diagnostics import refuse
 
 Items = list[tuple[str, exp.Expr]]

@@ -16,11 +16,11 @@ from sqlglot import exp
 from millstream.compiler.algebra.expression import Attribute, column, references
 from millstream.compiler.algebra.keys import UNORDERED, is_total
 from millstream.compiler.algebra.operators import Plan
-from millstream.compiler.binder.aggregate_calls import NEEDS_OVER
-from millstream.compiler.binder.calls import function_name
-from millstream.compiler.binder.lacking import refuse_lacking
 from millstream.compiler.binder.scope import Context
 from millstream.compiler.dialect import write
+from millstream.compiler.syntax.aggregate_calls import NEEDS_OVER
+from millstream.compiler.syntax.calls import function_name
+from millstream.compiler.syntax.lacking import refuse_lacking
 from millstream.diagnostics import refuse
 
 ORDERED = (exp.ArrayAgg, exp.GroupConcat, exp.JSONBObjectAgg)

@@ -9,9 +9,9 @@ from sqlglot import exp
 from millstream.compiler.algebra.expression import Attribute, column
 from millstream.compiler.algebra.keys import is_total, tie_break
 from millstream.compiler.algebra.operators import Aggregate, Filter, Plan, Project, Window
-from millstream.compiler.binder.identifiers import alike
 from millstream.compiler.binder.scope import Context
 from millstream.compiler.dialect import write
+from millstream.compiler.syntax.identifiers import alike
 from millstream.diagnostics import refuse
 
 Items = list[tuple[str, exp.Expr]]

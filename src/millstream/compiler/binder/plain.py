@@ -8,15 +8,15 @@ from __future__ import annotations
 from sqlglot import exp
 
 from millstream.compiler.algebra.expression import FLIPPED, conjuncts
-from millstream.compiler.binder.aggregate_calls import bare, is_aggregate
-from millstream.compiler.binder.corresponding import SPELLED_OUT
-from millstream.compiler.binder.from_items import item_name, window_function
-from millstream.compiler.binder.intervals import microseconds
 from millstream.compiler.binder.ordered import REWRITTEN, known_value, rewrite_aggregate, skips_nulls
-from millstream.compiler.binder.parse import parse
 from millstream.compiler.binder.scope import Context
 from millstream.compiler.binder.time_windows import ORIGIN
 from millstream.compiler.dialect import explicit, is_respelled, respell, write
+from millstream.compiler.syntax.aggregate_calls import bare, is_aggregate
+from millstream.compiler.syntax.corresponding import SPELLED_OUT
+from millstream.compiler.syntax.from_items import item_name, window_function
+from millstream.compiler.syntax.intervals import microseconds
+from millstream.compiler.syntax.parse import parse
 from millstream.diagnostics import refuse
 
 

@@ -8,12 +8,12 @@ from sqlglot import exp
 
 from millstream.compiler.algebra.expression import CLOCKS, column, transform
 from millstream.compiler.algebra.fallible import note_model, note_text
-from millstream.compiler.binder.calls import function_name
-from millstream.compiler.binder.from_items import DEFAULT_SCHEMA, spoken
-from millstream.compiler.binder.lacking import refuse_lacking
 from millstream.compiler.binder.scope import Context, Scope
-from millstream.compiler.binder.uncertain import reads_clock, volatile
 from millstream.compiler.dialect import explicit, write
+from millstream.compiler.syntax.calls import function_name
+from millstream.compiler.syntax.from_items import DEFAULT_SCHEMA, spoken
+from millstream.compiler.syntax.lacking import refuse_lacking
+from millstream.compiler.syntax.uncertain import reads_clock, volatile
 from millstream.diagnostics import refuse
 
 # Functions that give many rows for one.

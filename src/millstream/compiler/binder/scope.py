@@ -10,9 +10,9 @@ from sqlglot import exp
 
 from millstream.compiler.algebra.expression import Attribute, Names
 from millstream.compiler.algebra.operators import Relation
-from millstream.compiler.binder.from_items import Name
-from millstream.compiler.binder.suggest import likely
 from millstream.compiler.dialect import write
+from millstream.compiler.syntax.from_items import Name
+from millstream.compiler.syntax.suggest import likely
 from millstream.diagnostics import refuse
 
 Columns = list[tuple[str, Attribute]]  # what an item of FROM shows, in order; two may have the same name

@@ -17,10 +17,10 @@ from millstream.compiler.binder.ordering import bind_ordering, read_ordering
 from millstream.compiler.binder.scalar import bind, python_call, type_of
 from millstream.compiler.binder.scope import Columns, Context, Scope, held
 from millstream.compiler.binder.table_functions import lift_sets
-from millstream.compiler.binder.unread import refuse_unread
 from millstream.compiler.binder.where import bind_where
 from millstream.compiler.binder.windows import bind_windows
 from millstream.compiler.dialect import write
+from millstream.compiler.syntax.unread import refuse_unread
 from millstream.diagnostics import refuse
 
 CALL = re.compile(r"(\w+)\(")  # PostgreSQL names a column after the function that computes it

@@ -24,13 +24,13 @@ from millstream.compiler.algebra.operators import (
     names,
 )
 from millstream.compiler.algebra.single import at_most_one
-from millstream.compiler.binder import arrays
 from millstream.compiler.binder.binding import Binder
 from millstream.compiler.binder.correlate import bind_subplan
 from millstream.compiler.binder.scalar import bind
 from millstream.compiler.binder.scope import Context, Scope
 from millstream.compiler.binder.subplan import Subplan
 from millstream.compiler.dialect import called
+from millstream.compiler.syntax import arrays
 from millstream.diagnostics import refuse
 
 CALCULATION = (exp.Add, exp.Sub, exp.Mul, exp.Mod, exp.Neg, exp.Paren, exp.Column, exp.Literal)

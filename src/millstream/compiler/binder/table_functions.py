@@ -9,13 +9,13 @@ from sqlglot import exp
 from millstream.compiler.algebra.expression import Attribute, references
 from millstream.compiler.algebra.fallible import MODEL, WRITTEN
 from millstream.compiler.algebra.operators import ONE_ROW, Filter, Join, Lateral, Plan, Unnest, names
-from millstream.compiler.binder.aggregate_calls import is_aggregate
-from millstream.compiler.binder.from_items import Name
 from millstream.compiler.binder.scalar import bind
 from millstream.compiler.binder.scope import Columns, Scope, held
-from millstream.compiler.binder.set_calls import RETURNED, Call, Returned, is_set, name_of, read_call
-from millstream.compiler.binder.types import SPELLED, infer
 from millstream.compiler.dialect import write
+from millstream.compiler.syntax.aggregate_calls import is_aggregate
+from millstream.compiler.syntax.from_items import Name
+from millstream.compiler.syntax.set_calls import RETURNED, Call, Returned, is_set, name_of, read_call
+from millstream.compiler.syntax.types import SPELLED, infer
 from millstream.diagnostics import refuse
 
 NUMBERS = ("integer", "bigint", "numeric")

@@ -16,10 +16,10 @@ from sqlglot import exp
 
 from millstream.compiler.algebra.expression import CLOCKS, FLIPPED
 from millstream.compiler.algebra.operators import Plan, TimeFilter
-from millstream.compiler.binder.intervals import MICROSECONDS, microseconds
 from millstream.compiler.binder.scalar import bind
 from millstream.compiler.binder.scope import Scope
 from millstream.compiler.dialect import called
+from millstream.compiler.syntax.intervals import MICROSECONDS, microseconds
 from millstream.diagnostics import refuse
 
 STEPS = {

@@ -11,11 +11,11 @@ from sqlglot import exp
 from millstream.compiler.algebra.expression import Attribute, column
 from millstream.compiler.algebra.operators import Filter, Plan, Project, Unnest, identity
 from millstream.compiler.binder.binding import Binder
-from millstream.compiler.binder.from_items import Name, item_name
-from millstream.compiler.binder.intervals import microseconds
 from millstream.compiler.binder.scope import Columns, Scope
 from millstream.compiler.binder.tables import bind_table
-from millstream.compiler.binder.types import INSTANTS
+from millstream.compiler.syntax.from_items import Name, item_name
+from millstream.compiler.syntax.intervals import microseconds
+from millstream.compiler.syntax.types import INSTANTS
 from millstream.diagnostics import refuse
 
 ORIGIN = "1970-01-01 00:00:00+00"  # a literal without a type: PostgreSQL reads it as the type of the instant

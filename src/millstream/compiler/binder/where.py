@@ -9,7 +9,6 @@ from millstream.compiler.algebra.expression import CLOCKS, references, substitut
 from millstream.compiler.algebra.free import free
 from millstream.compiler.algebra.operators import Filter, Join, Plan, Project, names
 from millstream.compiler.algebra.single import compare_with_row
-from millstream.compiler.binder.aggregate_calls import has_aggregates
 from millstream.compiler.binder.binding import Binder
 from millstream.compiler.binder.connect import connect, keep
 from millstream.compiler.binder.lifting import has_query, lift, quantified
@@ -17,6 +16,7 @@ from millstream.compiler.binder.scalar import bind
 from millstream.compiler.binder.scope import Scope
 from millstream.compiler.binder.subqueries import bind_exists, bind_in
 from millstream.compiler.binder.temporal import as_bounds, bind_temporal
+from millstream.compiler.syntax.aggregate_calls import has_aggregates
 from millstream.diagnostics import refuse
 
 

@@ -8,9 +8,9 @@ from sqlglot import exp
 
 from millstream.compiler.algebra.operators import Relation
 from millstream.compiler.binder.scope import Catalog
-from millstream.compiler.binder.signatures import CLASSES, WIDER, fits, result, signatures
-from millstream.compiler.binder.types import PREDICATES, SPELLED
 from millstream.compiler.dialect import Prefix, Worded, called
+from millstream.compiler.syntax.signatures import CLASSES, WIDER, fits, result, signatures
+from millstream.compiler.syntax.types import PREDICATES, SPELLED
 
 Known = dict[str, str | None]  # name, and alias.name, of a column → PostgreSQL's name of its type
 Typed = list[tuple[exp.Expr, Known]]

@@ -7,9 +7,13 @@ from difflib import get_close_matches
 
 from sqlglot import exp
 
-from millstream.compiler.binder.aggregate_calls import AGGREGATES
-from millstream.compiler.binder.calls import function_name
-from millstream.compiler.binder.known_functions import (
+from millstream.compiler.binder.scope import Catalog, SqlFunction
+from millstream.compiler.binder.written_types import Known, column_types, type_name, typed
+from millstream.compiler.dialect import DIALECT, Infix, Worded, called, write
+from millstream.compiler.portable.types import of_type
+from millstream.compiler.syntax.aggregate_calls import AGGREGATES
+from millstream.compiler.syntax.calls import function_name
+from millstream.compiler.syntax.known_functions import (
     FIELDS,
     INSTEAD,
     LACKING,
@@ -18,12 +22,8 @@ from millstream.compiler.binder.known_functions import (
     UNITS,
     VARIADIC,
 )
-from millstream.compiler.binder.scope import Catalog, SqlFunction
-from millstream.compiler.binder.signatures import Signature, fits, signatures
-from millstream.compiler.binder.time_formats import FORMATTED, unlike
-from millstream.compiler.binder.written_types import Known, column_types, type_name, typed
-from millstream.compiler.dialect import DIALECT, Infix, Worded, called, write
-from millstream.compiler.portable.types import of_type
+from millstream.compiler.syntax.signatures import Signature, fits, signatures
+from millstream.compiler.syntax.time_formats import FORMATTED, unlike
 from millstream.diagnostics import refuse
 from millstream.errors import Refused
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
-from millstream.compiler.binder.from_items import DEFAULT_SCHEMA
-from millstream.compiler.binder.identifiers import RISINGWAVE, SYSTEM
-from millstream.compiler.binder.reads import is_relation
 from millstream.compiler.dialect import write
+from millstream.compiler.syntax.from_items import DEFAULT_SCHEMA
+from millstream.compiler.syntax.identifiers import RISINGWAVE, SYSTEM
+from millstream.compiler.syntax.reads import is_relation
 from millstream.diagnostics import refuse
 from millstream.errors import Refused
 

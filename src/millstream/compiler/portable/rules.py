@@ -13,19 +13,19 @@ from sqlglot import exp
 
 from millstream.compiler.algebra.conditions import terms_of
 from millstream.compiler.algebra.operators import Relation
-from millstream.compiler.binder.aggregate_calls import AROUND, bare, is_aggregate
 from millstream.compiler.binder.binder import bind_query
-from millstream.compiler.binder.from_items import Name, item_name
 from millstream.compiler.binder.functions import inline
 from millstream.compiler.binder.ordered import skips_nulls
-from millstream.compiler.binder.parse import is_process_time, parse
-from millstream.compiler.binder.reads import is_relation, items, means, sources, tables
 from millstream.compiler.binder.scope import Catalog, Context, ViewText
 from millstream.compiler.dialect import DIALECT, Infix, write
 from millstream.compiler.portable.calls import of_expressions
 from millstream.compiler.portable.names import of_name, of_schemas
 from millstream.compiler.portable.subqueries import of_functions, of_joins, of_lists, of_membership, of_values
 from millstream.compiler.portable.time import of_clock
+from millstream.compiler.syntax.aggregate_calls import AROUND, bare, is_aggregate
+from millstream.compiler.syntax.from_items import Name, item_name
+from millstream.compiler.syntax.parse import is_process_time, parse
+from millstream.compiler.syntax.reads import is_relation, items, means, sources, tables
 from millstream.diagnostics import refuse
 from millstream.errors import Refused
 

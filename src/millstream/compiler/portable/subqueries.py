@@ -8,11 +8,11 @@ from sqlglot import exp
 
 from millstream.compiler.algebra.expression import conjuncts, links
 from millstream.compiler.algebra.operators import Join, Plan, names, scans, walk
-from millstream.compiler.binder.from_items import Name
-from millstream.compiler.binder.reads import item_in_sight, items, means, sources
 from millstream.compiler.binder.scope import Place
-from millstream.compiler.binder.set_calls import OBJECTS, function_in_from, is_set, name_of, read_call
 from millstream.compiler.dialect import write
+from millstream.compiler.syntax.from_items import Name
+from millstream.compiler.syntax.reads import item_in_sight, items, means, sources
+from millstream.compiler.syntax.set_calls import OBJECTS, function_in_from, is_set, name_of, read_call
 from millstream.diagnostics import refuse
 from millstream.errors import Refused
 

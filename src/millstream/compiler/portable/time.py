@@ -8,9 +8,9 @@ from sqlglot import exp
 
 from millstream.compiler.algebra.conditions import terms_of
 from millstream.compiler.algebra.expression import CLOCKS, FLIPPED
-from millstream.compiler.binder.intervals import microseconds
 from millstream.compiler.binder.temporal import as_bounds
 from millstream.compiler.dialect import called, write
+from millstream.compiler.syntax.intervals import microseconds
 from millstream.diagnostics import refuse
 from millstream.errors import Refused
 

@@ -10,9 +10,9 @@ from typing import Any
 import psycopg
 
 from millstream.compiler.algebra.operators import Relation
-from millstream.compiler.binder.from_items import DEFAULT_SCHEMA, spoken
-from millstream.compiler.binder.identifiers import named
 from millstream.compiler.binder.scope import SqlFunction, ViewText
+from millstream.compiler.syntax.from_items import DEFAULT_SCHEMA, spoken
+from millstream.compiler.syntax.identifiers import named
 
 IN_FROM = ("table", "materialized_view", "view")  # the kinds of things that FROM can name
 FEED_CHANNEL = "millstream_feed"  # notified when a change feed has something new

@@ -6,8 +6,8 @@ import json
 
 import psycopg
 
-from millstream.compiler.binder.ddl import Table
 from millstream.compiler.postgres.names import quote
+from millstream.compiler.syntax.ddl import Table
 from millstream.diagnostics import refuse
 from millstream.engine.catalog import store
 from millstream.engine.catalog.store import Catalogue, State

@@ -11,11 +11,11 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from millstream.compiler.algebra.quoting import DATA
-from millstream.compiler.binder.parse import parse
-from millstream.compiler.binder.reads import tables
 from millstream.compiler.binder.scope import Catalog
 from millstream.compiler.binder.written_types import Typed, typed_nodes
 from millstream.compiler.dialect import write
+from millstream.compiler.syntax.parse import parse
+from millstream.compiler.syntax.reads import tables
 from millstream.diagnostics import Place, place, refuse
 from millstream.engine.deploy.mismatches import Found, mismatched, named
 from millstream.engine.deploy.unresolved import unresolved

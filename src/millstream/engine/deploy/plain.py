@@ -6,8 +6,8 @@ from collections.abc import Collection
 
 from sqlglot import exp
 
-from millstream.compiler.binder.parse import parse
 from millstream.compiler.postgres.names import quote
+from millstream.compiler.syntax.parse import parse
 from millstream.diagnostics import refuse
 from millstream.engine.catalog import store
 from millstream.engine.deploy.draft import Draft

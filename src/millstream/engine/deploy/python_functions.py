@@ -11,10 +11,10 @@ import psycopg
 import sqlglot
 from sqlglot import exp
 
-from millstream.compiler.binder.aggregate_calls import is_aggregate
-from millstream.compiler.binder.signatures import signatures
 from millstream.compiler.dialect import DIALECT
 from millstream.compiler.postgres.names import quote
+from millstream.compiler.syntax.aggregate_calls import is_aggregate
+from millstream.compiler.syntax.signatures import signatures
 from millstream.diagnostics import refuse
 from millstream.engine.catalog import store
 from millstream.engine.deploy.faults import told

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from millstream.compiler.binder.parse import parse
-from millstream.compiler.binder.reads import relations
+from millstream.compiler.syntax.parse import parse
+from millstream.compiler.syntax.reads import relations
 from millstream.engine.catalog import store
 from millstream.engine.catalog.store import Catalogue
 

@@ -6,10 +6,10 @@ import json
 
 import psycopg
 
-from millstream.compiler.binder.ddl import parse_sink, parse_table
-from millstream.compiler.binder.parse import parse
-from millstream.compiler.binder.reads import tables
 from millstream.compiler.postgres.names import pending, quote, table
+from millstream.compiler.syntax.ddl import parse_sink, parse_table
+from millstream.compiler.syntax.parse import parse
+from millstream.compiler.syntax.reads import tables
 from millstream.diagnostics import refuse
 from millstream.engine.catalog import store
 from millstream.engine.catalog.store import Catalogue, State

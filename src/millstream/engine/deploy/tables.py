@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import psycopg
 
-from millstream.compiler.binder.ddl import Table, parse_table
 from millstream.compiler.incremental.node import HASH
 from millstream.compiler.postgres.names import pending, queue, quote
+from millstream.compiler.syntax.ddl import Table, parse_table
 from millstream.engine.catalog import store
 from millstream.engine.catalog.store import Catalogue, State
 from millstream.engine.deploy.beside import carry_out

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 
 from sqlglot import exp
 
-from millstream.compiler.binder.constructs import Applied, functions, operators
-from millstream.compiler.binder.known_functions import INSTEAD, LACKING
-from millstream.compiler.binder.signatures import signatures
 from millstream.compiler.binder.written_types import Typed, typed
 from millstream.compiler.dialect import called
 from millstream.compiler.portable.calls import remedy
+from millstream.compiler.syntax.constructs import Applied, functions, operators
+from millstream.compiler.syntax.known_functions import INSTEAD, LACKING
+from millstream.compiler.syntax.signatures import signatures
 from millstream.engine.deploy.mismatches import CAST, Found, short
 
 CALL = re.compile(r'function (?:(?:millstream|pg_catalog)\.)?(?:try_)?"?(\w+)"?\((.*)\)')

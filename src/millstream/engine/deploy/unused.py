@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import psycopg
 
-from millstream.compiler.binder.ddl import parse_table
 from millstream.compiler.postgres.names import table
+from millstream.compiler.syntax.ddl import parse_table
 from millstream.engine.catalog.store import Catalogue, State
 from millstream.engine.state.source import source_of
 from millstream.engine.state.types import drop_composites

@@ -155,7 +155,7 @@ def explain_node(conn: psycopg.Connection, node: Node) -> NodeExplained:
 
 def explain_source(conn: psycopg.Connection, deployed: Deployed, read_by: tuple[str, ...]) -> Explained:
     """A source table: what is stored and what waits."""
-    from millstream.compiler.binder.ddl import parse_table
+    from millstream.compiler.syntax.ddl import parse_table
 
     name = str(deployed.state)
     declared = parse_table(deployed.definition, deployed.path)
@@ -176,9 +176,9 @@ def explain_source(conn: psycopg.Connection, deployed: Deployed, read_by: tuple[
 
 def without_state(catalogue: Catalogue, deployed: Deployed) -> tuple[str, tuple[str, ...]]:
     """What a plain view, a function or a sink is, and what it reads."""
-    from millstream.compiler.binder.from_items import spoken
-    from millstream.compiler.binder.parse import parse
-    from millstream.compiler.binder.reads import relations
+    from millstream.compiler.syntax.from_items import spoken
+    from millstream.compiler.syntax.parse import parse
+    from millstream.compiler.syntax.reads import relations
 
     if deployed.kind == "view":
         read = relations(parse(deployed.definition)) & set(catalogue.relations)

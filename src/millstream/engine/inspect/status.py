@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 
 from millstream.compiler.algebra.expression import WEIGHT
-from millstream.compiler.binder.from_items import spoken
+from millstream.compiler.syntax.from_items import spoken
 from millstream.engine.catalog.store import setting
 from millstream.engine.state.locks import worker_connected
 

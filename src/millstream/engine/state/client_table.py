@@ -27,10 +27,10 @@ from sqlglot import exp
 
 from millstream.compiler.algebra.expression import WEIGHT
 from millstream.compiler.algebra.fallible import note_model, note_text
-from millstream.compiler.binder.ddl import Column, Table
 from millstream.compiler.dialect import DIALECT, explicit
 from millstream.compiler.postgres.names import CUT, DATA, POSITION, SEQUENCE, dollars, queue, quote, short
 from millstream.compiler.postgres.render import scalar
+from millstream.compiler.syntax.ddl import Column, Table
 from millstream.engine.state.settings import AS_TICKS
 
 GROUP = '"the group"'  # a variable, called as no column is

@@ -6,8 +6,8 @@ import json
 import re
 from collections.abc import Sequence
 
-from millstream.compiler.binder.identifiers import named
 from millstream.compiler.postgres.names import quote, short
+from millstream.compiler.syntax.identifiers import named
 from millstream.diagnostics import refuse
 
 FIELD = re.compile(r'("(?:[^"]|"")+"|[\w$]+)\s+(.+)', re.S)

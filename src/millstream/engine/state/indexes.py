@@ -9,13 +9,13 @@ from itertools import chain
 
 import psycopg
 
-from millstream.compiler.binder.identifiers import named
-from millstream.compiler.binder.suggest import likely
 from millstream.compiler.postgres.fitting import limits, values
 from millstream.compiler.postgres.indexes import Index
 from millstream.compiler.postgres.names import DATA, quote, short, table
 from millstream.compiler.postgres.sizes import fits
 from millstream.compiler.postgres.stored import where
+from millstream.compiler.syntax.identifiers import named
+from millstream.compiler.syntax.suggest import likely
 from millstream.diagnostics import refuse
 from millstream.engine.state.compile import describer
 from millstream.engine.state.functions import split_top

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from millstream.compiler.algebra.expression import WEIGHT
-from millstream.compiler.binder.ddl import Column, Table, parse_table
 from millstream.compiler.incremental.node import HASH
 from millstream.compiler.postgres.identity import image, same
 from millstream.compiler.postgres.names import (
@@ -27,6 +26,7 @@ from millstream.compiler.postgres.names import (
     table,
 )
 from millstream.compiler.postgres.stored import hashed
+from millstream.compiler.syntax.ddl import Column, Table, parse_table
 from millstream.engine.catalog.store import State
 from millstream.engine.state.client_table import ClientTable
 

@@ -8,9 +8,9 @@ from contextlib import suppress
 
 import psycopg
 
-from millstream.compiler.binder.ddl import Table
 from millstream.compiler.incremental.node import Node
 from millstream.compiler.postgres.names import quote, table
+from millstream.compiler.syntax.ddl import Table
 from millstream.diagnostics import Place, refuse
 
 # The types of nearly all columns, which need no question.

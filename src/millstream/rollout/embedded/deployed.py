@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from millstream.compiler.binder.parse import parse
-from millstream.compiler.binder.reads import relations
+from millstream.compiler.syntax.parse import parse
+from millstream.compiler.syntax.reads import relations
 from millstream.engine.catalog.store import Catalogue
 from millstream.rollout.definition import Definition
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from millstream.compiler.binder.calls import function_name
+from millstream.compiler.syntax.calls import function_name
 
 AGGREGATES = frozenset(  # of PostgreSQL and RisingWave, besides those that have nodes of their own
     [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-from millstream.compiler.binder.identifiers import folded
+from millstream.compiler.syntax.identifiers import folded
 
 MOST = 3  # names that are suggested
 RULE = "what is written without double quotes is in small letters"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from millstream.compiler.binder.aggregate_calls import has_aggregates
-from millstream.compiler.binder.identifiers import alike
-from millstream.compiler.binder.set_calls import OBJECTS, function_in_from, is_set, name_of, read_call
+from millstream.compiler.syntax.aggregate_calls import has_aggregates
+from millstream.compiler.syntax.identifiers import alike
+from millstream.compiler.syntax.set_calls import OBJECTS, function_in_from, is_set, name_of, read_call
 
 VALUE, ORDER, ROWS = "value", "order", "rows"
 

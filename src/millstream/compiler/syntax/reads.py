@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from sqlglot import exp
 
-from millstream.compiler.binder.from_items import DEFAULT_SCHEMA, Name, item_name, window_function
+from millstream.compiler.syntax.from_items import DEFAULT_SCHEMA, Name, item_name, window_function
 
 Qualified = tuple[str, str]  # schema and name
 

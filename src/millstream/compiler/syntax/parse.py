@@ -9,9 +9,9 @@ from sqlglot import exp
 from sqlglot.errors import ParseError, TokenError
 
 from millstream.compiler.algebra.fallible import note_text
-from millstream.compiler.binder.corresponding import spell_out
-from millstream.compiler.binder.identifiers import check_names, fold
 from millstream.compiler.dialect import DIALECT, called
+from millstream.compiler.syntax.corresponding import spell_out
+from millstream.compiler.syntax.identifiers import check_names, fold
 from millstream.diagnostics import refuse
 
 # Calls that are a part of PostgreSQL's grammar: how many arguments they have.

@@ -55,7 +55,7 @@ class Signature:
 def signatures() -> Mapping[str, tuple[Signature, ...]]:
     """Every function by its name."""
     found: dict[str, tuple[Signature, ...]] = {}
-    text = files("millstream.compiler.binder").joinpath("risingwave_functions.txt").read_text()
+    text = files("millstream.compiler.syntax").joinpath("risingwave_functions.txt").read_text()
     for line in text.splitlines():
         if not line or line.startswith("#"):
             continue

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from millstream.compiler.binder.known_functions import LACKING, MAPS, VECTORS
 from millstream.compiler.dialect import called, write
+from millstream.compiler.syntax.known_functions import LACKING, MAPS, VECTORS
 from millstream.diagnostics import refuse
 
 TYPES: dict[exp.DType, str] = {

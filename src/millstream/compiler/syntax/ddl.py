@@ -9,12 +9,12 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ParseError, TokenError
 
-from millstream.compiler.binder.aggregate_calls import is_aggregate
-from millstream.compiler.binder.identifiers import check_names, fold, named, refuse_own
-from millstream.compiler.binder.structs import Composites, is_struct, spelled, unnamed_field
-from millstream.compiler.binder.suggest import likely
-from millstream.compiler.binder.uncertain import reads_clock, volatile
 from millstream.compiler.dialect import DIALECT, called, write
+from millstream.compiler.syntax.aggregate_calls import is_aggregate
+from millstream.compiler.syntax.identifiers import check_names, fold, named, refuse_own
+from millstream.compiler.syntax.structs import Composites, is_struct, spelled, unnamed_field
+from millstream.compiler.syntax.suggest import likely
+from millstream.compiler.syntax.uncertain import reads_clock, volatile
 from millstream.diagnostics import place, refuse
 
 NAME = r'(?:"(?:[^"]|"")+"|[\w$]+)'

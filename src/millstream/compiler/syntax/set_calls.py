@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from millstream.compiler.binder.unread import refuse_unread
+from millstream.compiler.syntax.unread import refuse_unread
 
 Returned = tuple[tuple[str, str | None], ...]  # (name, type) of what a function returns
 # What the functions return that sqlglot has no class for; a column without a name is called as the function.
