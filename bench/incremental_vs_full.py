@@ -21,7 +21,7 @@ from loaders.rows import Event
 from loaders.target import Target
 from millstream.compiler.postgres.names import table as stored
 from millstream.compiler.postgres.rules import node_sql
-from millstream.engine.state.compile import describer
+from millstream.engine.state.describe import describer
 from millstream.engine.state.fill import fill
 from millstream.engine.tick.worker import Worker
 

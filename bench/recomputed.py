@@ -5,10 +5,11 @@ from __future__ import annotations
 import psycopg
 from psycopg import sql
 
+from millstream.compiler.compile import compile_view
 from millstream.engine.catalog import store
-from millstream.engine.catalog.store import Catalogue
+from millstream.engine.catalog.catalogue import Catalogue
+from millstream.engine.catalog.resolver import Resolver
 from millstream.engine.deploy.upgrade import build_again
-from millstream.engine.state.compile import compile_view
 from millstream.engine.state.versions import Outdated
 
 DECIMALS = 6
@@ -22,8 +23,7 @@ def differences(dsn: str) -> dict[str, int | None]:
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute("call millstream.flush('5 minutes')")
         catalogue = store.load(connection)
-        names = {key: r.state for key, r in catalogue.relations.items() if r.kind == "materialized_view"}
-        views = {key: catalogue.states[state] for key, state in names.items() if state is not None}
+        views = {key: view for key in catalogue.relations if (view := catalogue.current(*key)) is not None}
         past = of_the_past(catalogue)
         for number, key in enumerate(views):
             photograph(connection, key, f"kept_{number}")
@@ -43,13 +43,10 @@ def differences(dsn: str) -> dict[str, int | None]:
 def of_the_past(catalogue: Catalogue) -> set[str]:
     """The views that join as of the moment of a change, and what reads them."""
     found: set[str] = set()
-    for state in catalogue.states.values():  # each after what it reads
-        if state.kind == "table":
-            continue
-        nodes = compile_view(catalogue, state.name, state.definition, state.path, state.reads).nodes
-        if any(node.on_act for node in nodes) or any(
-            pin.get("state") in found for pin in state.reads.values()
-        ):
+    for state in catalogue.views:  # each after what it reads
+        resolver = Resolver(catalogue, state.reads)
+        nodes = compile_view(resolver, state.name, state.definition, state.path).nodes
+        if any(node.on_act for node in nodes) or state.below & found:
             found.add(state.name)
     return found
 

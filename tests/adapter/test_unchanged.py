@@ -97,10 +97,11 @@ class TestUnchanged:
             )
             assert self.actions()["most"] == "unchanged"
             catalogue = store.load(conn)
-            state = catalogue.states[catalogue.relations[project.test_schema, "most"].state or ""]
-            assert state.detail["mark"] == mark(catalogue, state.reads, state.definition, [], True)
-            assert state.detail["mark"] != mark(catalogue, state.reads, state.definition, [], False)
-            assert state.detail["mark"] != mark(catalogue, state.reads, state.definition, [["most"]], True)
+            state = catalogue.current(project.test_schema, "most")
+            assert state is not None
+            assert state.mark == mark(catalogue, state.reads, state.definition, [], True)
+            assert state.mark != mark(catalogue, state.reads, state.definition, [], False)
+            assert state.mark != mark(catalogue, state.reads, state.definition, [["most"]], True)
 
     def test_a_column_that_a_source_gains_leaves_its_readers_as_they_are(self, built: None) -> None:
         found = self.actions("--vars", "gained: ', note varchar'")

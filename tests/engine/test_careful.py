@@ -5,12 +5,14 @@ from __future__ import annotations
 import psycopg
 import pytest
 
+from millstream.compiler.compile import compile_view
 from millstream.compiler.incremental.node import Node
 from millstream.compiler.postgres.careful import Tries
 from millstream.compiler.postgres.rules import node_sql
 from millstream.compiler.postgres.statements import NodeSql
+from millstream.engine.catalog.resolver import Resolver
 from millstream.engine.catalog.store import load
-from millstream.engine.state.compile import compile_view, describer
+from millstream.engine.state.describe import describer
 from tests.engine.engine import Engine
 
 T = "create table t (k integer primary key, a integer, b bigint, x double precision, n numeric, s varchar, at timestamptz, i interval, j jsonb, l integer[])"
@@ -51,7 +53,7 @@ def filled(engine: Engine) -> Engine:
 def node_of(engine: Engine, query: str) -> Node:
     """The one node of a model."""
     catalogue = load(engine.owner)
-    (node,) = compile_view(catalogue, "v@1", query, None).nodes
+    (node,) = compile_view(Resolver(catalogue), "v@1", query, None).nodes
     return node
 
 

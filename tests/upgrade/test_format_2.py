@@ -97,7 +97,7 @@ def test_every_view_is_what_a_build_from_the_sources_gives(
     with deploy.connect(upgraded.info.dsn + f" password={upgraded.info.password}") as owner:
         for name in kept:
             relation = store.load(owner).relations[("public", name)]
-            deploy.deploy_view(owner, name, relation.definition, path=relation.path, force=True)
+            deploy.deploy_view(owner, name, relation.text, path=relation.path, force=True)
     for name, rows in kept.items():
         assert content(upgraded, name) == rows, name
 

@@ -16,17 +16,21 @@ import psycopg
 
 from millstream.compiler.algebra.expression import OWN, WEIGHT
 from millstream.compiler.algebra.operators import Scan
+from millstream.compiler.compile import compile_view
 from millstream.compiler.incremental.node import Node
 from millstream.compiler.postgres.names import beside_values, changes, quote, table
 from millstream.compiler.postgres.render import listing
 from millstream.compiler.postgres.rules import node_sql
 from millstream.compiler.postgres.statements import NodeSql, NodeStatements
-from millstream.engine.catalog.store import Catalogue, State, load
+from millstream.engine.catalog.catalogue import Catalogue
+from millstream.engine.catalog.records import StoredView
+from millstream.engine.catalog.resolver import Resolver
+from millstream.engine.catalog.store import load
 from millstream.engine.deploy import deploy_again
 from millstream.engine.deploy.catch_up import PLANNING
 from millstream.engine.deploy.readers import readers_of
 from millstream.engine.deploy.transaction import begin
-from millstream.engine.state.compile import compile_view, describer
+from millstream.engine.state.describe import describer
 from millstream.engine.state.feed import record_between_ticks
 from millstream.engine.state.fill import call
 from millstream.engine.state.settings import SETTINGS
@@ -89,27 +93,26 @@ def rerank(
     return done
 
 
-def current(catalogue: Catalogue, schema: str) -> list[State]:
+def current(catalogue: Catalogue, schema: str) -> list[StoredView]:
     """The versions that the names of a schema stand for now."""
     named = {deployed.state for deployed in catalogue.relations.values() if deployed.schema == schema}
-    return [s for s in catalogue.states.values() if s.kind == "materialized_view" and s.name in named]
+    return [view for view in catalogue.views if view.name in named]
 
 
-def python_nodes(catalogue: Catalogue, state: State) -> list[Node]:
+def python_nodes(catalogue: Catalogue, state: StoredView) -> list[Node]:
     """The nodes of a view that call Python."""
-    compiled = compile_view(catalogue, state.name, state.definition, state.path, state.reads)
-    catalogue.pins = None
+    compiled = compile_view(Resolver(catalogue, state.reads), state.name, state.definition, state.path)
     return [node for node in compiled.nodes if node.udf is not None]
 
 
-def readers(catalogue: Catalogue, state: State) -> list[str]:
+def readers(catalogue: Catalogue, state: StoredView) -> list[str]:
     """What keeps results of its own on top of a view: materialized views, and sinks."""
     direct = {d.name for d in readers_of(catalogue, state.schema, state.relation) if d.kind != "view"}
-    pinned = {s.relation for s in catalogue.states.values() if {"state": state.name} in s.reads.values()}
+    pinned = {view.relation for view in catalogue.views if state.name in view.below}
     return sorted(direct | pinned)
 
 
-def anew(conn: psycopg.Connection, state: State) -> tuple[int, int, int, tuple[str, ...]]:
+def anew(conn: psycopg.Connection, state: StoredView) -> tuple[int, int, int, tuple[str, ...]]:
     """Build a view beside itself and swap it, with everything that reads it."""
     deployed = deploy_again(conn, state)
     fresh = load(conn).named(state.schema, state.relation)
@@ -120,7 +123,11 @@ def anew(conn: psycopg.Connection, state: State) -> tuple[int, int, int, tuple[s
 
 
 def in_place(
-    conn: psycopg.Connection, state: State, active: timedelta | None, batch: int, progress: Progress | None
+    conn: psycopg.Connection,
+    state: StoredView,
+    active: timedelta | None,
+    batch: int,
+    progress: Progress | None,
 ) -> tuple[int, int, int, tuple[str, ...]]:
     """Evaluate a view's keys in batches and replace the rows that differ."""
     total = changed = failed = start = 0

@@ -15,7 +15,7 @@ from psycopg.types.json import Jsonb
 from millstream.compiler.postgres.names import beside_values, quote
 from millstream.engine import deploy
 from millstream.engine.catalog import store
-from millstream.engine.catalog.store import State
+from millstream.engine.catalog.records import State, StoredTable, StoredView
 from millstream.engine.state.locks import worker_connected
 from millstream.errors import MillstreamError
 
@@ -47,9 +47,8 @@ def retry(
         )
 
     def chosen(state: State) -> bool:
-        current = catalogue.relations.get((state.schema, state.relation))
         mine = name is None or (state.schema, state.relation) == (schema, name)
-        return mine and current is not None and current.state == state.name
+        return mine and catalogue.stands_for(state)
 
     states = [state for state in catalogue.states.values() if chosen(state)]
     return [*suspended_views(conn, states), *dead_keys(conn, states, wait), *dead_rows(conn, states)]
@@ -60,7 +59,7 @@ def suspended_views(conn: psycopg.Connection, states: list[State]) -> list[Retri
     done = []
     waiting = {str(row[0]) for row in conn.execute("select state from millstream.suspended").fetchall()}
     for state in states:
-        if state.name not in waiting:
+        if not isinstance(state, StoredView) or state.name not in waiting:
             continue
         try:
             deploy.deploy_again(conn, state)
@@ -118,7 +117,7 @@ def dead_rows(conn: psycopg.Connection, states: list[State]) -> list[Retried]:
             "select ctid::text, payload from millstream.dead_row where relation = any (%s) order by at, ctid",
             [[state.name, state.relation]],
         ).fetchall()
-        if state.kind != "table" or not rows:
+        if not isinstance(state, StoredTable) or not rows:
             continue
         back, error = 0, ""
         for place, payload in rows:
@@ -138,8 +137,8 @@ def write_again(conn: psycopg.Connection, state: State, payload: Any) -> None:
     if not isinstance(payload, dict) or set(payload) in (MESSAGE, CUT):
         raise MillstreamError("it is no row of the relation: who sent it has to send it again")
     target = beside_values(f"{quote(state.schema)}.{quote(state.relation)}")
-    columns = [beside_values(quote(column[0])) for column in state.detail["columns"] if column[0] in payload]
-    key = [beside_values(quote(name)) for name in state.detail["key"] if name in payload]
+    columns = [beside_values(quote(name)) for name in state.column_names if name in payload]
+    key = [beside_values(quote(name)) for name in state.key if name in payload]
     row = f"(SELECT * FROM jsonb_populate_record(NULL::{target}, %s::jsonb)) AS d"
     values = [Jsonb(payload)]
     same = " AND ".join(f"t.{c} IS NOT DISTINCT FROM d.{c}" for c in key or columns)

@@ -12,12 +12,14 @@ import psycopg
 from psycopg import sql
 from psycopg.types.json import set_json_loads
 
+from millstream.compiler.binder.scope import ViewText
+from millstream.compiler.compile import compile_view
 from millstream.compiler.postgres.names import table
 from millstream.compiler.syntax.ddl import Table, parse_table
 from millstream.engine.catalog import store
-from millstream.engine.catalog.store import Catalogue
+from millstream.engine.catalog.catalogue import Catalogue
+from millstream.engine.catalog.resolver import Resolver
 from millstream.engine.inspect.status import queued
-from millstream.engine.state.compile import compile_view
 from millstream.errors import MillstreamError
 from millstream.migration.literal import json_text
 
@@ -85,8 +87,7 @@ class Snapshot:
             if each.kind == "table"
         ]
         self.tables = tuple(
-            SourceTable(f"{each.schema}.{each.name}", parse_table(each.definition, each.path))
-            for each in sources
+            SourceTable(f"{each.schema}.{each.name}", parse_table(each.text, each.path)) for each in sources
         )
         # What clients write is ahead of the views; the engine's copies are as of the same tick.
         self.copies = {f"{each.schema}.{each.name}": sql.SQL(table(str(each.state))) for each in sources}
@@ -148,20 +149,18 @@ def open_snapshot(dsn: str) -> Iterator[Snapshot]:
 def views(catalogue: Catalogue) -> Iterator[View]:
     """The materialized views, and which of them are no function of the sources alone: those, and what reads them."""
     reasons: dict[str, str] = {}  # by state
-    for state in catalogue.states.values():
-        if state.kind != "materialized_view":
-            continue
-        nodes = compile_view(catalogue, state.name, state.definition, state.path, state.reads).nodes
-        below = [reasons.get(str(pin.get("state")), "") for pin in state.reads.values()]
-        texts = [state.definition, *(str(pin["view"]) for pin in state.reads.values() if pin.get("view"))]
+    for state in catalogue.views:
+        resolver = Resolver(catalogue, state.reads)
+        nodes = compile_view(resolver, state.name, state.definition, state.path).nodes
+        below = [reasons.get(name, "") for name in state.below]
+        texts = [state.definition, *(pin.sql for pin in state.reads.values() if isinstance(pin, ViewText))]
         if any(node.on_act or node.udf is not None for node in nodes) or ON_ACT in below:
             reasons[state.name] = ON_ACT
         elif any(map(NOW.search, texts)) or CLOCK in below:
             reasons[state.name] = CLOCK
-    catalogue.pins = None
     for each in sorted(catalogue.relations.values(), key=lambda each: (each.schema, each.name)):
         if each.kind == "materialized_view":
-            columns = tuple(str(c[0]) for c in catalogue.states[str(each.state)].detail["columns"])
+            columns = tuple(catalogue.states[str(each.state)].column_names)
             yield View(f"{each.schema}.{each.name}", columns, reasons.get(str(each.state), ""))
 
 

@@ -22,7 +22,7 @@ from millstream.compiler.postgres.rewrite import Position
 from millstream.compiler.postgres.rules import node_sql
 from millstream.compiler.postgres.statements import ByKey, NodeSql, NodeStatements
 from millstream.engine.deploy.change_log import Log
-from millstream.engine.state.compile import describer
+from millstream.engine.state.describe import describer
 from millstream.engine.state.fill import (
     call,
     compute_keys,

@@ -13,6 +13,7 @@ from functools import partial
 import psycopg
 
 from millstream.compiler.algebra.operators import Relation
+from millstream.compiler.compile import compile_view, fingerprint
 from millstream.compiler.incremental.node import Node
 from millstream.compiler.postgres.indexes import Index, needed
 from millstream.compiler.postgres.names import quote, table
@@ -20,7 +21,10 @@ from millstream.compiler.postgres.rules import node_sql
 from millstream.compiler.postgres.statements import NodeSql
 from millstream.diagnostics import refuse
 from millstream.engine.catalog import store
-from millstream.engine.catalog.store import Catalogue, State
+from millstream.engine.catalog.catalogue import Catalogue
+from millstream.engine.catalog.json_form import write_pins
+from millstream.engine.catalog.records import Entry, StoredView
+from millstream.engine.catalog.resolver import Resolver, pins_of
 from millstream.engine.deploy.faults import told
 from millstream.engine.deploy.naming import free_name, next_version
 from millstream.engine.deploy.outcome import Deployed
@@ -28,7 +32,7 @@ from millstream.engine.deploy.public import columns_of, is_shown, show
 from millstream.engine.deploy.rehearsal import rehearse
 from millstream.engine.deploy.sinks import repoint_sinks
 from millstream.engine.state import feed
-from millstream.engine.state.compile import compile_view, describer, fingerprint
+from millstream.engine.state.describe import describer
 from millstream.engine.state.indexes import check_columns, make_index
 from millstream.engine.state.locks import only_a_moment
 from millstream.engine.state.types import check_stored_types
@@ -43,7 +47,7 @@ ON_OLD = "{} (stays on the old version until it is deployed again)"
 class Version:
     """A version of a materialized view that is to be built, and the indexes that its model asks for."""
 
-    state: State
+    state: StoredView
     nodes: tuple[NodeSql, ...]
     indexes: tuple[Index, ...]
 
@@ -55,7 +59,7 @@ class Draft:
     conn: psycopg.Connection
     catalogue: Catalogue
     versions: list[Version] = field(default_factory=list)
-    names: dict[tuple[str, str], store.Deployed] = field(default_factory=dict)
+    names: dict[tuple[str, str], Entry] = field(default_factory=dict)
     swaps: list[Callable[[], None]] = field(default_factory=list)
     rebuilt: list[str] = field(default_factory=list)
     rows: dict[str, int] = field(default_factory=dict)  # of each node that is filled
@@ -65,7 +69,7 @@ class Draft:
 
     # ---- what the change is --------------------------------------------------------------------------------------
 
-    def name(self, new: store.Deployed) -> None:
+    def name(self, new: Entry) -> None:
         """Let a name stand for something new, within the draft."""
         self.names[new.schema, new.name] = self.catalogue.relations[new.schema, new.name] = new
 
@@ -87,42 +91,48 @@ class Draft:
         elif existing.kind not in ("materialized_view", "view"):
             raise refuse("MS032", None, path=path, name=existing.name, kind=existing.kind)
         state_name = next_version(catalogue, schema, name)
-        compiled = compile_view(catalogue, state_name, sql, path)
+        compiled = compile_view(Resolver(catalogue), state_name, sql, path)
         nodes = signature(compiled.nodes, state_name)
-        print_ = fingerprint(sql + repr(list(indexes)) + nodes, compiled.reads)
-        current = catalogue.states.get(existing.state or "") if existing is not None else None
+        reads = pins_of(compiled.reads)
+        listed = [list(columns) for columns in indexes]
+        print_ = fingerprint(sql + repr(listed) + nodes, write_pins(reads))
+        current = catalogue.current(schema, name)
         if (
             not force
             and current is not None
-            and current.kind == "materialized_view"
-            and current.detail.get("fingerprint") == print_
+            and current.fingerprint == print_
             and is_shown(self.conn, schema, name)
         ):
-            return Deployed(name, "unchanged", str(current.detail.get("summary", "")))
+            return Deployed(name, "unchanged", current.summary)
         asked = check_columns(indexes, compiled.nodes[-1].visible, name, path)
         written = self.create(compiled.nodes, asked)
         check_stored_types(self.conn, compiled.nodes, path)
         rehearse(self.conn, written)
         top = written[-1].node
         nullable = {stored: a.nullable for stored, a in top.outputs}
-        detail = {
-            "columns": [[n, t, nullable[n]] for n, t in columns_of(self.conn, state_name, list(top.visible))],
-            "key": list(top.relation.key),
-            "guard": top.relation.guard,
-            "single": top.relation.single,
-            "fingerprint": print_,
-            "nodes": nodes,
-            "indexes": [list(c) for c in indexes],
-        }
-        tables = tuple(node.name for node in compiled.nodes)
-        kind = "materialized_view"
-        state = State(state_name, schema, name, kind, sql, path, compiled.reads, tables, detail)
+        shown = list(top.visible)
+        columns = tuple((n, type_, nullable[n]) for n, type_ in columns_of(self.conn, state_name, shown))
+        state = StoredView(
+            state_name,
+            schema,
+            name,
+            sql,
+            path,
+            columns,
+            top.relation.key,
+            tuple(node.name for node in compiled.nodes),
+            reads,
+            top.relation.guard,
+            top.relation.single,
+            tuple(map(tuple, indexes)),
+            nodes,
+            print_,
+        )
         store.put_state(self.conn, state)
         catalogue.states[state.name] = state
         own = tuple(Index(top.name, tuple(map(quote, columns))) for columns in asked)
         self.versions.append(Version(state, tuple(written), own))
-        self.name(store.Deployed(schema, name, kind, state.name, sql, path))
-        shown = list(top.visible)
+        self.name(Entry(schema, name, "materialized_view", state.name, sql, path))
         self.swaps.append(lambda: show(self.conn, self.catalogue, schema, name, top.relation, shown))
         return Deployed(name, "replaced" if existing is not None else "created")
 
@@ -144,16 +154,13 @@ class Draft:
         """
         changed = {f"{schema}.{name}"}
         while True:
-            relations = self.catalogue.relations
             waiting = [
                 state
-                for state in self.catalogue.states.values()
-                if state.kind == "materialized_view"
-                and set(state.reads) & changed
+                for state in self.catalogue.views
+                if set(state.reads) & changed
                 and f"{state.schema}.{state.relation}" not in changed
                 and (state.schema, state.relation) not in later
-                and (state.schema, state.relation) in relations
-                and relations[state.schema, state.relation].state == state.name
+                and self.catalogue.stands_for(state)
             ]
             if not waiting:
                 return
@@ -161,12 +168,12 @@ class Draft:
             changed.add(f"{state.schema}.{state.relation}")
             self.rebuilt += self.add_reader(state)
 
-    def add_reader(self, state: State) -> list[str]:
+    def add_reader(self, state: StoredView) -> list[str]:
         """Add one reader of what changed; returns what to tell of it."""
         before = replace(self, versions=list(self.versions), names=dict(self.names), swaps=list(self.swaps))
         known = dict(self.catalogue.relations), dict(self.catalogue.states)
         try:
-            reads = partial(store.load, self.conn)
+            reads = partial(store.load_names, self.conn)
             with told(state.relation, state.path, state.definition, reads), self.conn.transaction():
                 result = self.add(state.schema, state.relation, state.definition, state.path, state.indexes)
         except Refused:
@@ -221,12 +228,9 @@ class Draft:
     def publish(self) -> None:
         """Let names stand for what was built, all at once; the caller's transaction has the turn."""
         for version in self.versions:
-            self.conn.execute(
-                "update millstream.state set detail = detail || jsonb_build_object('summary', %s::text) where name = %s",
-                [self.summary(version), version.state.name],
-            )
+            store.note(self.conn, version.state.name, "summary", self.summary(version))
         for new in self.names.values():
-            store.put_relation(self.conn, new)
+            store.put_entry(self.conn, new)
         repoint_sinks(self.conn)
         feed.follow(self.conn)
         only_a_moment(self.conn)

@@ -8,12 +8,13 @@ import psycopg
 
 from millstream.compiler.postgres.names import quote
 from millstream.engine.catalog import store
-from millstream.engine.catalog.store import Catalogue
+from millstream.engine.catalog.catalogue import Catalogue
+from millstream.engine.catalog.records import PythonFunction
 from millstream.engine.deploy.garbage import collect
 from millstream.engine.deploy.readers import readers_of
 from millstream.engine.deploy.transaction import begin
 from millstream.engine.state import feed
-from millstream.engine.state.functions import forget
+from millstream.engine.state.functions import drop_types
 from millstream.engine.state.locks import only_a_moment, patiently
 from millstream.errors import MillstreamError, StillRead
 
@@ -94,7 +95,10 @@ def drop_one(conn: psycopg.Connection, catalogue: Catalogue, schema: str, name: 
     view = f"{quote(schema)}.{quote(name)}"
     if found.kind == "function":
         conn.execute(f"DROP FUNCTION IF EXISTS {view}".encode())
-        for statement in forget(schema, name, found.definition):
+        made = (
+            drop_types(schema, name, found.definition) if isinstance(found.definition, PythonFunction) else []
+        )
+        for statement in made:
             conn.execute(statement.encode())
     elif found.kind != "sink":
         what = "TABLE" if found.kind == "table" else "VIEW"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import replace
 
 import psycopg
 
@@ -10,8 +10,9 @@ from millstream.compiler.postgres.names import quote
 from millstream.compiler.syntax.ddl import Table
 from millstream.diagnostics import refuse
 from millstream.engine.catalog import store
-from millstream.engine.catalog.store import Catalogue, State
-from millstream.engine.deploy.public import columns_of
+from millstream.engine.catalog.catalogue import Catalogue
+from millstream.engine.catalog.records import Entry, StoredPin, StoredTable, StoredView
+from millstream.engine.deploy.public import declared_columns
 from millstream.engine.state.source import Source
 from millstream.engine.state.types import check_expressions, create_composites
 
@@ -19,7 +20,7 @@ from millstream.engine.state.types import check_expressions, create_composites
 def extend_table(
     conn: psycopg.Connection,
     catalogue: Catalogue,
-    existing: store.Deployed,
+    existing: Entry,
     before: Table,
     declared: Table,
     ddl: str,
@@ -41,39 +42,30 @@ def extend_table(
     )
     if not same or not rules or any(not c.nullable for c in added):
         raise refuse("MS035", None, path=path, name=existing.name)
-    state = catalogue.states[existing.state or ""]
+    state = catalogue.table(existing.state)
     source = Source(state.name, f"{quote(existing.schema)}.{quote(existing.name)}", declared)
     create_composites(conn, declared)
     check_expressions(conn, declared, source.clients.generated, path)
     for statement in source.add(added):
         conn.execute(statement.encode())
-    columns = columns_of(conn, state.name, [c.name for c in declared.columns])
-    solid = {c.name for c in declared.columns if not c.nullable}
-    detail = {
-        **state.detail,
-        "columns": [[n, t, n not in solid] for n, t in columns],
-        "triggers": source.clients.triggers_mark,
-    }
-    conn.execute(
-        "update millstream.state set definition = %s, path = %s, detail = %s where name = %s",
-        [ddl, path, json.dumps(detail), state.name],
+    extended = replace(
+        state,
+        definition=ddl,
+        path=path,
+        columns=declared_columns(conn, state.name, declared),
+        triggers=source.clients.triggers_mark,
     )
-    for reader in catalogue.states.values():
-        keep_columns(conn, reader, state)
-    store.put_relation(conn, store.Deployed(existing.schema, existing.name, "table", state.name, ddl, path))
+    store.change_table(conn, extended)
+    for view in catalogue.views:
+        keep_columns(conn, view, state)
+    store.put_entry(conn, Entry(existing.schema, existing.name, "table", state.name, ddl, path))
     store.raise_epoch(conn)
     return len(added)
 
 
-def keep_columns(conn: psycopg.Connection, reader: State, source: State) -> None:
+def keep_columns(conn: psycopg.Connection, view: StoredView, source: StoredTable) -> None:
     """Let a version mean the columns that a table had when it was compiled; the next deployment compiles it anew."""
-    known = str(len(source.detail["columns"]))
-    reads = {
-        name: {"columns": known, **pin} if pin.get("state") == source.name else pin
-        for name, pin in reader.reads.items()
-    }
-    if reads != reader.reads:
-        conn.execute(
-            "update millstream.state set reads = %s, detail = detail - 'fingerprint' where name = %s",
-            [json.dumps(reads), reader.name],
-        )
+    before = StoredPin(source.name, len(source.columns))
+    reads = {name: before if pin == StoredPin(source.name) else pin for name, pin in view.reads.items()}
+    if reads != view.reads:
+        store.change_reads(conn, view, reads)

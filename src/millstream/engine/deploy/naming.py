@@ -10,7 +10,7 @@ import psycopg
 from millstream.compiler.algebra.quoting import too_long
 from millstream.compiler.postgres.names import DATA
 from millstream.diagnostics import refuse
-from millstream.engine.catalog.store import Catalogue
+from millstream.engine.catalog.catalogue import Catalogue
 
 TAKEN = frozenset(
     ("millstream", DATA, "information_schema", "rw_catalog")

@@ -9,7 +9,7 @@ from sqlglot import exp
 from millstream.compiler.postgres.names import quote
 from millstream.compiler.syntax.parse import parse
 from millstream.diagnostics import refuse
-from millstream.engine.catalog import store
+from millstream.engine.catalog.records import Entry
 from millstream.engine.deploy.draft import Draft
 from millstream.engine.deploy.naming import free_name
 from millstream.engine.deploy.outcome import Deployed
@@ -31,14 +31,14 @@ def add_plain(
     if (
         existing is not None
         and existing.kind == "view"
-        and " ".join(existing.definition.split()) == " ".join(sql.split())
+        and " ".join(existing.text.split()) == " ".join(sql.split())
         and is_shown(conn, schema, name)
     ):
         return Deployed(name, "unchanged", "view")
     refuse_memory(sql, path)
     if existing is None or existing.kind not in ("view", "materialized_view"):
         free_name(conn, catalogue, schema, name, "view", path)
-    draft.name(store.Deployed(schema, name, "view", None, sql, path))
+    draft.name(Entry(schema, name, "view", None, sql, path))
 
     def show() -> None:
         conn.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}".encode())

@@ -11,7 +11,10 @@ from millstream.compiler.algebra.operators import Relation
 from millstream.compiler.binder.plain import in_postgres_words
 from millstream.compiler.binder.scope import Context
 from millstream.compiler.postgres.names import quote, table
-from millstream.engine.catalog.store import Catalogue
+from millstream.compiler.syntax.ddl import Table
+from millstream.engine.catalog.catalogue import Catalogue
+from millstream.engine.catalog.records import Column
+from millstream.engine.catalog.resolver import Resolver
 from millstream.engine.state.rights import barrier, grant
 from millstream.errors import MillstreamError
 
@@ -27,6 +30,13 @@ def columns_of(conn: psycopg.Connection, state: str, names: Sequence[str]) -> li
     ).fetchall()
     types = {row[0]: row[1] for row in rows}
     return [(name, types[name]) for name in names]
+
+
+def declared_columns(conn: psycopg.Connection, state: str, declared: Table) -> tuple[Column, ...]:
+    """The stored columns that a source table declares."""
+    solid = {column.name for column in declared.columns if not column.nullable}
+    typed = columns_of(conn, state, [column.name for column in declared.columns])
+    return tuple((name, type_, name not in solid) for name, type_ in typed)
 
 
 def show(
@@ -54,7 +64,7 @@ def is_shown(conn: psycopg.Connection, schema: str, name: str) -> bool:
 
 def shown_text(catalogue: Catalogue, sql: str, path: str | None) -> str:
     """A plain view as PostgreSQL keeps it."""
-    return on_the_clock(in_postgres_words(sql, Context(catalogue, path=path)))
+    return on_the_clock(in_postgres_words(sql, Context(Resolver(catalogue), path=path)))
 
 
 def on_the_clock(sql: str) -> str:
@@ -82,7 +92,7 @@ def replace_view(conn: psycopg.Connection, catalogue: Catalogue, schema: str, na
         ).fetchone()
         if row is None or row[0] is None:
             try:
-                text = shown_text(catalogue, found.definition, found.path)
+                text = shown_text(catalogue, found.text, found.path)
                 view = f"{quote(found.schema)}.{quote(found.name)}"
                 conn.execute(f"CREATE VIEW {view}{barrier(found.name)} AS {text}".encode())
             except psycopg.Error as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from millstream.compiler.syntax.aggregate_calls import is_aggregate
 from millstream.compiler.syntax.signatures import signatures
 from millstream.diagnostics import refuse
 from millstream.engine.catalog import store
+from millstream.engine.catalog.records import Entry, PythonFunction
 from millstream.engine.deploy.faults import told
 from millstream.engine.deploy.naming import check_name
 from millstream.engine.deploy.outcome import Deployed
@@ -49,32 +49,24 @@ def deploy_function(
             f"{name} is the name of a built-in function\n  hint: choose another, such as {name}_v1"
         )
     check_name(schema, name, str(module))
-    signature = {"arguments": [list(a) for a in arguments], "returns": returns}
-    definition = {
-        "language": "python",
-        **signature,
-        "module": str(file),
-        "entry": entry,
-        "code": hashlib.sha256(file.read_bytes()).hexdigest()[:16],
-    }
+    code = hashlib.sha256(file.read_bytes()).hexdigest()[:16]
+    definition = PythonFunction(tuple((n, t) for n, t in arguments), returns, str(file), entry, code)
     with told(name, str(module)), conn.transaction():
         catalogue = begin(conn)
         existing = catalogue.named(schema, name)
         if existing is not None:
             if existing.kind != "function":
                 raise MillstreamError(f"{name} is deployed as a {existing.kind}\n  hint: choose another name")
-            before = json.loads(existing.definition)
+            before = existing.definition
             if before == definition:
                 return Deployed(name, "unchanged", "python function")
-            if {key: before[key] for key in signature} != signature:
+            if not isinstance(before, PythonFunction) or before.signature != definition.signature:
                 raise refuse("MS033", None, path=str(module), name=name)
         else:
             conn.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}".encode())
             for statement in function_types.declare(schema, name, arguments, returns):
                 conn.execute(statement.encode())
-        store.put_relation(
-            conn, store.Deployed(schema, name, "function", None, json.dumps(definition), str(file))
-        )
+        store.put_entry(conn, Entry(schema, name, "function", None, definition, str(file)))
         store.raise_epoch(conn)
     return Deployed(name, "replaced" if existing is not None else "created", "python function")
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import psycopg
 
 from millstream.compiler.postgres.names import pending, quote, table
@@ -12,7 +10,8 @@ from millstream.compiler.syntax.parse import parse
 from millstream.compiler.syntax.reads import tables
 from millstream.diagnostics import refuse
 from millstream.engine.catalog import store
-from millstream.engine.catalog.store import Catalogue, State
+from millstream.engine.catalog.catalogue import Catalogue
+from millstream.engine.catalog.records import Entry, Sink, State, StoredTable
 from millstream.engine.deploy.faults import told
 from millstream.engine.deploy.naming import check_name, free_name
 from millstream.engine.deploy.outcome import Deployed
@@ -35,18 +34,19 @@ def deploy_sink(
         if target is None or target.kind != "table":
             raise refuse("MS034/no target", None, path=path, target=sink.target[1], sink=name)
         origin = sink_origin(catalogue, sink.query, path)
-        columns = set(written_columns(catalogue.states[target.state or ""]))
-        missing = [c[0] for c in origin.detail["columns"] if c[0] not in columns]
-        lacking = [c for c in columns if c not in {o[0] for o in origin.detail["columns"]}]
+        into = catalogue.table(target.state)
+        columns = set(written_columns(into))
+        missing = [name for name in origin.column_names if name not in columns]
+        lacking = [name for name in columns if name not in origin.column_names]
         if missing or lacking:
             columns_apart = ", ".join(sorted(missing + lacking))
             raise refuse("MS034/columns", None, path=path, target=target.name, columns=columns_apart)
-        definition = json.dumps({"ddl": " ".join(ddl.split()), "target": target.state, "query": sink.query})
+        definition = Sink(" ".join(ddl.split()), into.name, sink.query)
         if existing is not None and existing.definition == definition and existing.state == origin.name:
             return Deployed(name, "unchanged", f"into {target.name}")
-        store.put_relation(conn, store.Deployed(schema, name, "sink", origin.name, definition, path))
-        conn.execute(source_of(catalogue.states[target.state or ""]).create_pending().encode())
-        backfill_sink(conn, catalogue, origin, catalogue.states[target.state or ""])
+        store.put_entry(conn, Entry(schema, name, "sink", origin.name, definition, path))
+        conn.execute(source_of(into).create_pending().encode())
+        backfill_sink(conn, origin, into)
         store.raise_epoch(conn)
     return Deployed(name, "replaced" if existing is not None else "created", f"into {target.name}")
 
@@ -63,15 +63,16 @@ def sink_origin(catalogue: Catalogue, query: str, path: str | None) -> State:
     return catalogue.states[found.state]
 
 
-def written_columns(target: State) -> list[str]:
+def written_columns(target: StoredTable) -> list[str]:
     """The columns of a source table that its writers give, without the generated ones."""
     return [c.name for c in parse_table(target.definition, target.path).columns if c.is_given]
 
 
-def backfill_sink(conn: psycopg.Connection, catalogue: Catalogue, origin: State, target: State) -> None:
+def backfill_sink(conn: psycopg.Connection, origin: State, target: StoredTable) -> None:
     """Keep the rows that are there already for the table."""
     columns = ", ".join(quote(name) for name in written_columns(target))
-    guard = f" WHERE {quote(origin.detail['guard'])}" if origin.detail.get("guard") else ""
+    hidden = origin.as_relation().guard
+    guard = f" WHERE {quote(hidden)}" if hidden else ""
     conn.execute(
         f"INSERT INTO {pending(target.name)} ({columns}) SELECT {columns} FROM {table(origin.name)}{guard} "
         f"ORDER BY {columns}".encode()
@@ -81,14 +82,11 @@ def backfill_sink(conn: psycopg.Connection, catalogue: Catalogue, origin: State,
 def repoint_sinks(conn: psycopg.Connection) -> None:
     """Let sinks read the newest version of their view, and send its rows: the table's key drops what it knows."""
     catalogue = store.load(conn)
-    for deployed in catalogue.relations.values():
-        if deployed.kind != "sink":
-            continue
-        definition = json.loads(deployed.definition)
-        origin = sink_origin(catalogue, definition["query"], deployed.path)
-        if origin.name != deployed.state:
+    for entry, sink in catalogue.sinks():
+        origin = sink_origin(catalogue, sink.query, entry.path)
+        if origin.name != entry.state:
             conn.execute(
                 "update millstream.relation set state = %s where schema_name = %s and name = %s",
-                [origin.name, deployed.schema, deployed.name],
+                [origin.name, entry.schema, entry.name],
             )
-            backfill_sink(conn, catalogue, origin, catalogue.states[definition["target"]])
+            backfill_sink(conn, origin, catalogue.table(sink.target))

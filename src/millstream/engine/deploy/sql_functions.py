@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import replace
 
 import psycopg
 import sqlglot
@@ -12,8 +12,7 @@ from millstream.compiler.binder.scope import SqlFunction
 from millstream.compiler.dialect import DIALECT, explicit, respell, write
 from millstream.compiler.postgres.names import dollars, quote
 from millstream.diagnostics import refuse
-from millstream.engine.catalog import store
-from millstream.engine.catalog.store import sql_definition
+from millstream.engine.catalog.records import Entry
 from millstream.engine.deploy.beside import carry_out
 from millstream.engine.deploy.draft import Draft
 from millstream.engine.deploy.faults import told
@@ -38,15 +37,15 @@ def deploy_sql_function(
     function = parse_function(ddl, path)
     schema, name = function.schema or schema, function.name
     check_name(schema, name, path)
-    definition = sql_definition(function)
+    function = replace(function, schema=schema)
 
     def prepare(draft: Draft) -> Deployed:
         existing = draft.catalogue.named(schema, name)
-        if existing is not None and existing.kind == "function" and existing.definition == definition:
+        if existing is not None and existing.definition == function:
             return Deployed(name, "unchanged", "sql function")
         if existing is not None:
             refuse_replacing(existing, function, path)
-        draft.name(store.Deployed(schema, name, "function", None, definition, path))
+        draft.name(Entry(schema, name, "function", None, function, path))
 
         def declare() -> None:
             conn.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}".encode())
@@ -60,13 +59,15 @@ def deploy_sql_function(
         return carry_out(conn, prepare, tell)
 
 
-def refuse_replacing(existing: store.Deployed, function: SqlFunction, path: str | None) -> None:
+def refuse_replacing(existing: Entry, function: SqlFunction, path: str | None) -> None:
     """Refuse to put a function in the place of something else, or of a function with another signature."""
     if existing.kind != "function":
         raise refuse("MS032/function", None, path=path, name=function.name, kind=existing.kind)
-    before, after = json.loads(existing.definition), json.loads(sql_definition(function))
-    signature = ("language", "parameters", "returns")
-    if any(before.get(part) != after[part] for part in signature):
+    before = existing.definition
+    if not isinstance(before, SqlFunction) or (before.parameters, before.returns) != (
+        function.parameters,
+        function.returns,
+    ):
         raise refuse("MS033", None, path=path, name=function.name)
 
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 import psycopg
 
 from millstream.compiler.incremental.node import HASH
-from millstream.compiler.postgres.names import pending, queue, quote
+from millstream.compiler.postgres.names import quote
 from millstream.compiler.syntax.ddl import Table, parse_table
 from millstream.engine.catalog import store
-from millstream.engine.catalog.store import Catalogue, State
+from millstream.engine.catalog.catalogue import Catalogue
+from millstream.engine.catalog.records import Entry, StoredTable
 from millstream.engine.deploy.beside import carry_out
 from millstream.engine.deploy.draft import Draft
 from millstream.engine.deploy.extend import extend_table
 from millstream.engine.deploy.faults import told
 from millstream.engine.deploy.naming import check_name, free_name, table_state
 from millstream.engine.deploy.outcome import Deployed
-from millstream.engine.deploy.public import columns_of
+from millstream.engine.deploy.public import declared_columns
 from millstream.engine.deploy.transaction import begin
 from millstream.engine.state.locks import Tell, only_a_moment, patiently, place_of_deployments
 from millstream.engine.state.rights import grant
@@ -48,7 +49,7 @@ def deploy_table(
             free_name(conn, catalogue, schema, name, "table", path)
             create_table(conn, catalogue, schema, name, declared, ddl, path)
             return Deployed(name, "created", "source table")
-        before = parse_table(existing.definition, existing.path)
+        before = parse_table(existing.text, existing.path)
         if before == declared:
             return Deployed(name, "unchanged", "source table")
         only_a_moment(conn)
@@ -90,16 +91,18 @@ def create_table(
     check_expressions(conn, declared, source.clients.generated, path)
     for statement in source.create():
         conn.execute(statement.encode())
-    columns = columns_of(conn, state, [c.name for c in declared.columns])
-    solid = {c.name for c in declared.columns if not c.nullable}
-    detail = {
-        "columns": [[n, t, n not in solid] for n, t in columns],
-        "key": list(declared.key) or [HASH],
-        "queue": queue(state),
-        "pending": pending(state),
-        "append_only": declared.append_only,
-        "triggers": source.clients.triggers_mark,
-    }
-    store.put_state(conn, State(state, schema, name, "table", ddl, path, {}, (state,), detail))
-    store.put_relation(conn, store.Deployed(schema, name, "table", state, ddl, path))
+    stored = StoredTable(
+        state,
+        schema,
+        name,
+        ddl,
+        path,
+        declared_columns(conn, state, declared),
+        declared.key or (HASH,),
+        (state,),
+        declared.append_only,
+        source.clients.triggers_mark,
+    )
+    store.put_state(conn, stored)
+    store.put_entry(conn, Entry(schema, name, "table", state, ddl, path))
     store.raise_epoch(conn)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 
 from millstream.engine.catalog import store
-from millstream.engine.catalog.store import Catalogue
+from millstream.engine.catalog.catalogue import Catalogue
 from millstream.engine.deploy import change_log
 from millstream.engine.state.clock import enter
 from millstream.engine.state.locks import Tell, enter_place, enter_turn

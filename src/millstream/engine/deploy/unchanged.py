@@ -11,14 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import millstream
-from millstream.engine.catalog.store import Catalogue, State
+from millstream.compiler.binder.scope import SqlFunction
+from millstream.engine.catalog import store
+from millstream.engine.catalog.catalogue import Catalogue
+from millstream.engine.catalog.json_form import write_definition
+from millstream.engine.catalog.records import Function, PythonFunction, StoredView
 from millstream.engine.deploy.draft import Draft
 from millstream.engine.deploy.outcome import Deployed
 from millstream.engine.deploy.public import is_shown
 from millstream.engine.state import versions
 
 COMPILER = ("compiler", "engine")  # what decides what a view becomes
-OF_A_FUNCTION = ("language", "arguments", "parameters", "returns", "body")
 
 
 @cache
@@ -37,9 +40,9 @@ def mark(
 ) -> str:
     """Identify a definition, the compiler, and all that the names in it (`schema.name`) and every function mean now."""
     functions = {
-        f"{schema}.{name}": {part: defined.get(part) for part in OF_A_FUNCTION}
+        f"{schema}.{name}": signature_and_body(found.definition)
         for (schema, name), found in catalogue.relations.items()
-        if found.kind == "function" and (defined := json.loads(found.definition))
+        if isinstance(found.definition, PythonFunction | SqlFunction)
     }
     said = {key: meaning(catalogue, key) for key in reads}
     asked = [
@@ -52,6 +55,13 @@ def mark(
     return hashlib.sha256(json.dumps([asked, said, functions], sort_keys=True).encode()).hexdigest()
 
 
+def signature_and_body(function: Function) -> list[Any]:
+    """What of a function decides what a view becomes: Python is called, and not compiled."""
+    if isinstance(function, SqlFunction):
+        return ["sql", function.parameters, function.returns, function.body]
+    return ["python", *function.signature]
+
+
 def meaning(catalogue: Catalogue, key: str) -> list[Any]:
     """What a name stands for: a stored relation with its columns, key and indexes, or a text."""
     schema, _, name = key.partition(".")
@@ -60,38 +70,29 @@ def meaning(catalogue: Catalogue, key: str) -> list[Any]:
         return []
     state = catalogue.states.get(found.state or "")
     if state is None:
-        return [found.kind, found.definition]
-    return [found.kind, state.name, repr(state.as_relation()), state.indexes]
+        return [found.kind, write_definition(found.definition)]
+    indexes = state.indexes if isinstance(state, StoredView) else ()
+    return [found.kind, state.name, repr(state.as_relation()), indexes]
 
 
 def as_deployed(
     draft: Draft, schema: str, name: str, sql: str, indexes: Sequence[Sequence[str]], portable: bool
 ) -> Deployed | None:
     """The outcome for a view that is deployed as it is asked for; None where it has to be compiled to know."""
-    current = current_state(draft.catalogue, schema, name)
-    if current is None or "mark" not in current.detail:
+    current = draft.catalogue.current(schema, name)
+    if current is None or current.mark is None:
         return None
-    same = current.detail["mark"] == mark(draft.catalogue, current.reads, sql, indexes, portable)
+    same = current.mark == mark(draft.catalogue, current.reads, sql, indexes, portable)
     if not same or not is_shown(draft.conn, schema, name):
         return None
-    return Deployed(name, "unchanged", str(current.detail.get("summary", "")))
+    return Deployed(name, "unchanged", current.summary)
 
 
 def remember(
     draft: Draft, schema: str, name: str, sql: str, indexes: Sequence[Sequence[str]], portable: bool
 ) -> None:
     """Note what a view that was compiled just now was made of, for `as_deployed` to find."""
-    state = current_state(draft.catalogue, schema, name)
+    state = draft.catalogue.current(schema, name)
     if state is not None:
-        draft.conn.execute(
-            "update millstream.state set detail = detail || jsonb_build_object('mark', %s::text) where name = %s",
-            [mark(draft.catalogue, state.reads, sql, indexes, portable), state.name],
-        )
-
-
-def current_state(catalogue: Catalogue, schema: str, name: str) -> State | None:
-    """The version for which a name stands, if it is that of a materialized view."""
-    found = catalogue.named(schema, name)
-    if found is None or found.kind != "materialized_view":
-        return None
-    return catalogue.states.get(found.state or "")
+        found = mark(draft.catalogue, state.reads, sql, indexes, portable)
+        store.note(draft.conn, state.name, "mark", found)

@@ -6,7 +6,8 @@ import psycopg
 
 from millstream.compiler.postgres.names import table
 from millstream.compiler.syntax.ddl import parse_table
-from millstream.engine.catalog.store import Catalogue, State
+from millstream.engine.catalog.catalogue import Catalogue
+from millstream.engine.catalog.records import State, StoredTable
 from millstream.engine.state.source import source_of
 from millstream.engine.state.types import drop_composites
 
@@ -22,7 +23,7 @@ def remove(conn: psycopg.Connection, state: State) -> None:
     for name in reversed(state.tables):
         conn.execute(f"DROP TABLE IF EXISTS {table(name)} CASCADE".encode())
         conn.execute("delete from millstream.node_stats where node = %s", [name])
-    if state.kind == "table":
+    if isinstance(state, StoredTable):
         for statement in source_of(state).drop():
             conn.execute(statement.encode())
         drop_composites(conn, parse_table(state.definition, state.path))

@@ -24,7 +24,7 @@ def build_again(dsn: str, outdated: Outdated) -> None:
             ready = [
                 (key, state)
                 for key in sorted(waiting)
-                if (state := catalogue.states.get(catalogue.relations[key].state or "")) is not None
+                if (state := catalogue.current(*key)) is not None
                 and not {tuple(name.split(".", 1)) for name in state.reads} & (waiting - {key})
             ]
             for (schema, name), state in ready:

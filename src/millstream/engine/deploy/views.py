@@ -10,7 +10,8 @@ import psycopg
 
 from millstream.compiler.portable.rules import refuse_unportable
 from millstream.engine.catalog import store
-from millstream.engine.catalog.store import State
+from millstream.engine.catalog.records import StoredView
+from millstream.engine.catalog.resolver import Resolver
 from millstream.engine.deploy.beside import Prepare, Steps, carry_out, carrying_out
 from millstream.engine.deploy.draft import Draft
 from millstream.engine.deploy.faults import told
@@ -25,12 +26,12 @@ def deploy_view(
     conn: psycopg.Connection, name: str, sql: str, *, tell: Tell | None = None, **options: Any
 ) -> Deployed:
     """Deploy a view, as `prepare_view` says. `tell` hears lines of progress where it takes long."""
-    with told(name, options.get("path"), sql, partial(store.load, conn)):
+    with told(name, options.get("path"), sql, partial(store.load_names, conn)):
         return carry_out(conn, prepare_view(name, sql, **options), tell)
 
 
 def deploy_again(
-    conn: psycopg.Connection, state: State, *, later: Collection[tuple[str, str]] = ()
+    conn: psycopg.Connection, state: StoredView, *, later: Collection[tuple[str, str]] = ()
 ) -> Deployed:
     """Build what a version of a view says anew, beside it, with everything that reads it."""
     return deploy_view(
@@ -47,7 +48,7 @@ def deploy_again(
 
 def deploying_view(conn: psycopg.Connection, name: str, sql: str, **options: Any) -> Steps:
     """Deploy a view step by step."""
-    with told(name, options.get("path"), sql, partial(store.load, conn)):
+    with told(name, options.get("path"), sql, partial(store.load_names, conn)):
         return (yield from carrying_out(conn, prepare_view(name, sql, **options)))
 
 
@@ -77,7 +78,7 @@ def prepare_view(
         if not force and (found := as_deployed(draft, schema, name, sql, indexes, portable)) is not None:
             return found
         if portable:
-            refuse_unportable(sql, draft.catalogue, path, draft.catalogue.indexes)
+            refuse_unportable(sql, Resolver(draft.catalogue), path, draft.catalogue.indexes)
         deployed = draft.add(schema, name, sql, path, indexes, force=force)
         remember(draft, schema, name, sql, indexes, portable)
         if deployed.action != "unchanged":

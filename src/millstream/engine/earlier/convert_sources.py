@@ -14,7 +14,8 @@ import psycopg
 from millstream.compiler.postgres.identity import same
 from millstream.compiler.postgres.names import DATA, dollars, pending, queue, quote, short, table
 from millstream.engine.catalog import store
-from millstream.engine.catalog.store import State, setting
+from millstream.engine.catalog.records import StoredTable
+from millstream.engine.catalog.store import setting
 from millstream.engine.state.locks import enter_turn
 from millstream.engine.state.rights import grant
 from millstream.engine.state.source import Source, source_of
@@ -44,7 +45,7 @@ def convert_sources(conn: psycopg.Connection) -> None:
         if setting(conn, "sources") == "tables":
             return
         conn.execute("set local client_min_messages = warning")
-        states = [state for state in store.load(conn).states.values() if state.kind == "table"]
+        states = store.load(conn).tables
         sources = [(state, source_of(state)) for state in states]
         views = standing(conn, [source.view for _, source in sources])
         for view in reversed(views):
@@ -91,7 +92,7 @@ def standing(conn: psycopg.Connection, sources: list[str]) -> list[Standing]:
     return [Standing(row[0], row[1].rstrip().rstrip(";"), row[2], tuple(row[3])) for row in rows]
 
 
-def convert(conn: psycopg.Connection, state: State, source: Source) -> None:
+def convert(conn: psycopg.Connection, state: StoredTable, source: Source) -> None:
     """Put a table in the place of one view, with its rows and what was done to them."""
     columns = ", ".join(source.columns)
     conn.execute(f"ALTER TABLE {queue(state.name)} RENAME TO {quote(BEFORE)}".encode())
@@ -111,10 +112,7 @@ def convert(conn: psycopg.Connection, state: State, source: Source) -> None:
     conn.execute(again(source).encode())
     conn.execute(source.create_pending().encode())
     grant(conn, state.schema, state.relation, "table")
-    conn.execute(
-        "update millstream.state set detail = detail || jsonb_build_object('pending', %s::text) where name = %s",
-        [pending(state.name), state.name],
-    )
+    store.note(conn, state.name, "pending", pending(state.name))
     conn.execute(f"DROP TABLE {DATA}.{quote(BEFORE)}".encode())
 
 

@@ -6,8 +6,8 @@ Views need nothing: another version of the compiler stored them, so they are bui
 
 from __future__ import annotations
 
-import json
 import logging
+from dataclasses import replace
 
 import psycopg
 
@@ -15,7 +15,8 @@ from millstream.compiler.algebra.expression import WEIGHT
 from millstream.compiler.incremental.node import HASH
 from millstream.compiler.postgres.names import CUT, NUMBER, POSITION, SEQUENCE, pending, queue, quote, table
 from millstream.engine.catalog import store
-from millstream.engine.catalog.store import State, setting
+from millstream.engine.catalog.records import StoredTable
+from millstream.engine.catalog.store import setting
 from millstream.engine.state.locks import enter_turn
 from millstream.engine.state.source import source_of
 
@@ -35,20 +36,19 @@ def rename_columns(conn: psycopg.Connection) -> None:
             return
         conn.execute("set local client_min_messages = warning")
         converted = setting(conn, "sources") == "tables"
-        for state in store.load(conn).states.values():
-            if state.kind == "table":
-                rename(conn, state, converted)
+        for state in store.load(conn).tables:
+            rename(conn, state, converted)
         conn.execute("insert into millstream.setting values ('names', 'folded')")
         store.raise_epoch(conn)
 
 
-def rename(conn: psycopg.Connection, state: State, converted: bool) -> None:
+def rename(conn: psycopg.Connection, state: StoredTable, converted: bool) -> None:
     """Rename the columns of one source, in everything that is stored of it and in what clients see.
 
     Triggers write out the names; a source that is not `converted` yet gets new ones when it is (convert_sources.py).
     """
     source = source_of(state)
-    stored = [str(name) for name, _, _ in state.detail["columns"]]
+    stored = state.column_names
     new = [column.name for column in source.table.columns]
     renamed = {old: name for old, name in zip(stored, new, strict=True) if old != name}
     for old, name in renamed.items():
@@ -63,11 +63,8 @@ def rename(conn: psycopg.Connection, state: State, converted: bool) -> None:
         rename_one(conn, relation, old, name)
     for statement in source.clients.triggers() if converted else ():
         conn.execute(statement.encode())
-    columns = [
-        [renamed.get(name, name), type_, nullable] for name, type_, nullable in state.detail["columns"]
-    ]
-    detail = {**state.detail, "columns": columns, "key": list(source.table.key) or [HASH]}
-    conn.execute("update millstream.state set detail = %s where name = %s", [json.dumps(detail), state.name])
+    columns = tuple((renamed.get(name, name), type_, nullable) for name, type_, nullable in state.columns)
+    store.change_table(conn, replace(state, columns=columns, key=source.table.key or (HASH,)))
 
 
 def rename_one(conn: psycopg.Connection, relation: str, old: str, new: str) -> None:

@@ -49,14 +49,10 @@ def renew_at_once(conn: psycopg.Connection) -> None:
 
 def renew_triggers(conn: psycopg.Connection) -> None:
     """Make the triggers of every source again, if they are others than those that were made the last time."""
-    states = [state for state in store.load(conn).states.values() if state.kind == "table"]
-    for state in states:
+    for state in store.load(conn).tables:
         clients = source_of(state).clients
-        if state.detail.get("triggers") == clients.triggers_mark:
+        if state.triggers == clients.triggers_mark:
             continue
         for statement in clients.triggers():
             conn.execute(statement.encode())
-        conn.execute(
-            "update millstream.state set detail = detail || jsonb_build_object('triggers', %s::text) where name = %s",
-            [clients.triggers_mark, state.name],
-        )
+        store.note(conn, state.name, "triggers", clients.triggers_mark)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
 
+from millstream.compiler.binder.scope import SqlFunction
+from millstream.compiler.compile import compile_view
 from millstream.compiler.incremental.node import Node, Rule
 from millstream.compiler.postgres.names import queue, short, table
-from millstream.engine.catalog.store import Catalogue, Deployed, load
+from millstream.engine.catalog.catalogue import Catalogue
+from millstream.engine.catalog.records import Entry, PythonFunction, Sink
+from millstream.engine.catalog.resolver import Resolver
+from millstream.engine.catalog.store import load
 from millstream.engine.deploy.readers import readers_of
 from millstream.engine.inspect.operators import Operator, operators
 from millstream.engine.inspect.status import WAITING
-from millstream.engine.state.compile import compile_view
 from millstream.errors import MillstreamError
 
 EXACT_PAGES = 1000  # tables up to this many pages (8 KiB each) are counted, larger ones estimated
@@ -113,16 +116,16 @@ def unknown(catalogue: Catalogue, schema: str, name: str) -> str:
 
 
 def explain_view(
-    conn: psycopg.Connection, catalogue: Catalogue, deployed: Deployed, read_by: tuple[str, ...]
+    conn: psycopg.Connection, catalogue: Catalogue, deployed: Entry, read_by: tuple[str, ...]
 ) -> Explained:
     """Compile a materialized view as the worker does, and add what its tables and ticks say."""
-    state = catalogue.states[str(deployed.state)]
-    compiled = compile_view(catalogue, state.name, state.definition, state.path, state.reads)
-    catalogue.pins = None
+    state = catalogue.current(deployed.schema, deployed.name)
+    assert state is not None
+    compiled = compile_view(Resolver(catalogue, state.reads), state.name, state.definition, state.path)
     nodes = tuple(explain_node(conn, node) for node in compiled.nodes)
-    kept = str(state.detail.get("summary", ""))
+    kept = state.summary
     reads = tuple(sorted(key.removeprefix("public.") for key in state.reads))
-    detail = {"version": state.name, "columns": state.detail["columns"]}
+    detail = {"version": state.name, "columns": [list(column) for column in state.columns]}
     return Explained(
         deployed.name,
         deployed.kind,
@@ -153,12 +156,12 @@ def explain_node(conn: psycopg.Connection, node: Node) -> NodeExplained:
     )
 
 
-def explain_source(conn: psycopg.Connection, deployed: Deployed, read_by: tuple[str, ...]) -> Explained:
+def explain_source(conn: psycopg.Connection, deployed: Entry, read_by: tuple[str, ...]) -> Explained:
     """A source table: what is stored and what waits."""
     from millstream.compiler.syntax.ddl import parse_table
 
     name = str(deployed.state)
-    declared = parse_table(deployed.definition, deployed.path)
+    declared = parse_table(deployed.text, deployed.path)
     rule = f"key {', '.join(declared.key)}" if declared.key else "no key: every row counts"
     row = conn.execute(f"select {WAITING} from {queue(name)}".encode()).fetchone()
     return Explained(
@@ -174,22 +177,24 @@ def explain_source(conn: psycopg.Connection, deployed: Deployed, read_by: tuple[
     )
 
 
-def without_state(catalogue: Catalogue, deployed: Deployed) -> tuple[str, tuple[str, ...]]:
+def without_state(catalogue: Catalogue, deployed: Entry) -> tuple[str, tuple[str, ...]]:
     """What a plain view, a function or a sink is, and what it reads."""
     from millstream.compiler.syntax.from_items import spoken
     from millstream.compiler.syntax.parse import parse
     from millstream.compiler.syntax.reads import relations
 
     if deployed.kind == "view":
-        read = relations(parse(deployed.definition)) & set(catalogue.relations)
+        read = relations(parse(deployed.text)) & set(catalogue.relations)
         kept = "not stored: computed when it is read, and expanded in the materialized views that read it"
         return kept, tuple(sorted(spoken(schema, name) for schema, name in read))
-    definition = json.loads(deployed.definition)
-    if deployed.kind == "function" and definition["language"] == "sql":
-        return f"SQL, put into the models that call it: {definition['body']}", ()
-    if deployed.kind == "function":
-        return f"Python, {definition['module']}, code {definition['code']}", ()
-    return f"its new rows enter {definition['target']} in the same tick", (str(deployed.state),)
+    match deployed.definition:
+        case SqlFunction() as function:
+            return f"SQL, put into the models that call it: {function.body}", ()
+        case PythonFunction() as function:
+            return f"Python, {function.module}, code {function.code}", ()
+        case Sink() as sink:
+            return f"its new rows enter {sink.target} in the same tick", (str(deployed.state),)
+    raise AssertionError(deployed.kind)
 
 
 def stored(conn: psycopg.Connection, relation: str) -> Stored:

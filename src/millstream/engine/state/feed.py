@@ -15,7 +15,8 @@ import psycopg
 from millstream.compiler.algebra.expression import OWN, WEIGHT
 from millstream.compiler.incremental.node import HASH
 from millstream.compiler.postgres.names import beside_values, changes, quote, string, table
-from millstream.engine.catalog.store import FEED_CHANNEL, State, load
+from millstream.engine.catalog.records import StoredView
+from millstream.engine.catalog.store import FEED_CHANNEL, load
 
 CONTENT, AMOUNT = (
     f"content{OWN}",
@@ -31,7 +32,7 @@ class Feed:
 
     schema: str
     name: str
-    state: State | None
+    state: StoredView | None
 
 
 class Feeds:
@@ -63,35 +64,40 @@ class Feeds:
 def read(conn: psycopg.Connection) -> list[Feed]:
     """What is watched, with the versions whose changes were last kept."""
     rows = conn.execute("select schema_name, name, state from millstream.feed").fetchall()
-    states = load(conn).states if rows else {}
-    return [Feed(schema, name, states.get(state)) for schema, name, state in rows]
+    views = by_name(conn) if rows else {}
+    return [Feed(schema, name, views.get(state)) for schema, name, state in rows]
 
 
-def columns_of(state: State) -> list[str]:
+def by_name(conn: psycopg.Connection) -> dict[str, StoredView]:
+    """Every version of every materialized view, by its name."""
+    return {view.name: view for view in load(conn).views}
+
+
+def columns_of(state: StoredView) -> list[str]:
     """The columns that readers see, quoted."""
-    return [quote(column[0]) for column in state.detail["columns"]]
+    return [quote(name) for name in state.column_names]
 
 
-def rows_of(state: State, source: str, extra: Sequence[str] = (), *, careful: bool = False) -> str:
+def rows_of(state: StoredView, source: str, extra: Sequence[str] = (), *, careful: bool = False) -> str:
     """The rows of a stored or session table as JSON text in `content`, without what HAVING hides, with extra columns.
 
     Where `careful`, a row that JSON cannot hold is kept with its values as text, cut.
     """
-    guard = f" WHERE d.{quote(state.detail['guard'])}" if state.detail.get("guard") else ""
+    guard = f" WHERE d.{quote(state.guard)}" if state.guard else ""
     columns = ", ".join(f"d.{column}" for column in columns_of(state))
     more = "".join(f", d.{column}" for column in extra)
     content = f"(SELECT row_to_json(s) FROM (SELECT {columns}) AS s)::text"
     if careful:
-        labels = ", ".join(string(column[0]) for column in state.detail["columns"])
+        labels = ", ".join(map(string, state.column_names))
         cut = ", ".join(f"left(d.{column}::text, {CUT})" for column in columns_of(state))
         whole = f"(SELECT millstream.try_json(s) FROM (SELECT {columns}) AS s)"
         content = f"coalesce({whole}, json_object(ARRAY[{labels}], ARRAY[{cut}])::text)"
     return f"SELECT {content} AS {CONTENT}{more} FROM {source} AS d{guard}"
 
 
-def of_tick(state: State, *, careful: bool = False) -> str:
+def of_tick(state: StoredView, *, careful: bool = False) -> str:
     """This session's changes of a version, netted: an update takes the old row away, then adds the new one."""
-    key = [quote(name) for name in state.detail["key"] if name != HASH]
+    key = [quote(name) for name in state.key if name != HASH]
     extra = dict.fromkeys([WEIGHT, *key])
     by = ", ".join([CONTENT, *key])
     order = ", ".join([*key, AMOUNT, CONTENT])
@@ -101,7 +107,7 @@ def of_tick(state: State, *, careful: bool = False) -> str:
     )
 
 
-def between(old: State | None, new: State | None) -> str:
+def between(old: StoredView | None, new: StoredView | None) -> str:
     """What tells two versions of a model apart, as changes."""
     before = (
         f"SELECT {CONTENT}, -1 AS w FROM ({rows_of(old, table(old.name), careful=True)}) AS o"
@@ -163,10 +169,10 @@ def follow(conn: psycopg.Connection) -> None:
         return
     conn.execute("set local timezone = 'UTC'")
     conn.execute("set local extra_float_digits = 1")
-    states = load(conn).states
+    views = by_name(conn)
     tick, now = next_tick(conn)
     for schema, name, before, after in rows:
-        old, new = states.get(before), states.get(after)
+        old, new = views.get(before), views.get(after)
         feed = Feed(schema, name, new)
         conn.execute(
             "update millstream.feed set state = %s where schema_name = %s and name = %s",

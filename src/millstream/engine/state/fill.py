@@ -19,7 +19,7 @@ from millstream.compiler.postgres.render import listing
 from millstream.compiler.postgres.rewrite import udf_calls
 from millstream.compiler.postgres.rules import node_sql
 from millstream.compiler.postgres.statements import ByKey, NodeSql
-from millstream.engine.state.compile import describer
+from millstream.engine.state.describe import describer
 from millstream.engine.state.udf import Functions
 
 CHUNK = 500  # rows per round trip around Python

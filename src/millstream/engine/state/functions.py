@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 
 from millstream.compiler.postgres.names import quote, short
 from millstream.compiler.syntax.identifiers import named
 from millstream.diagnostics import refuse
+from millstream.engine.catalog.records import PythonFunction
 
 FIELD = re.compile(r'("(?:[^"]|"")+"|[\w$]+)\s+(.+)', re.S)
 
@@ -87,10 +87,7 @@ def declare(schema: str, name: str, arguments: Sequence[Sequence[str]], returns:
     ]
 
 
-def forget(schema: str, name: str, definition: str) -> list[str]:
+def drop_types(schema: str, name: str, function: PythonFunction) -> list[str]:
     """Statements that drop the types that a Python function was declared with."""
-    known = json.loads(definition)
-    if known["language"] != "python":
-        return []
-    _, _, made = signature(schema, name, known["arguments"], known["returns"])
+    _, _, made = signature(schema, name, function.arguments, function.returns)
     return [f"DROP TYPE IF EXISTS {composite} CASCADE" for composite, _ in reversed(made)]

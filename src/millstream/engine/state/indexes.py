@@ -17,7 +17,7 @@ from millstream.compiler.postgres.stored import where
 from millstream.compiler.syntax.identifiers import named
 from millstream.compiler.syntax.suggest import likely
 from millstream.diagnostics import refuse
-from millstream.engine.state.compile import describer
+from millstream.engine.state.describe import describer
 from millstream.engine.state.functions import split_top
 
 

@@ -27,7 +27,7 @@ from millstream.compiler.postgres.names import (
 )
 from millstream.compiler.postgres.stored import hashed
 from millstream.compiler.syntax.ddl import Column, Table, parse_table
-from millstream.engine.catalog.store import State
+from millstream.engine.catalog.records import StoredTable
 from millstream.engine.state.client_table import ClientTable
 
 EVENT_TIME, ARRIVAL = "occurred_at", "received_at"  # the columns that the event clock goes by
@@ -201,7 +201,7 @@ class Source:
         )
 
 
-def source_of(state: State) -> Source:
+def source_of(state: StoredTable) -> Source:
     """The source that a stored relation was declared as."""
     view = f"{quote(state.schema)}.{quote(state.relation)}"
     return Source(state.name, view, parse_table(state.definition, state.path))

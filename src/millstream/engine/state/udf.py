@@ -6,11 +6,12 @@ import importlib.util
 import json
 import logging
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from millstream.engine.catalog.records import PythonFunction
 from millstream.engine.state.functions import struct_fields
 from millstream.errors import MillstreamError
 
@@ -21,7 +22,7 @@ log = logging.getLogger("millstream.udf")
 class Functions:
     """The registered Python functions; `errors` counts failed rows by function."""
 
-    definitions: dict[str, str]
+    definitions: Mapping[str, PythonFunction]
     loaded: dict[str, Callable[..., Any]] = field(default_factory=dict)
     fields: dict[str, list[str] | None] = field(default_factory=dict)
     errors: dict[str, int] = field(default_factory=dict)
@@ -30,9 +31,9 @@ class Functions:
     def get(self, name: str) -> Callable[..., Any]:
         """Return a function, importing its file once."""
         if name not in self.loaded:
-            definition = json.loads(self.definitions[name])
-            self.loaded[name] = load_function(Path(definition["module"]), definition["entry"])
-            self.fields[name] = struct_fields(definition["returns"])
+            function = self.definitions[name]
+            self.loaded[name] = load_function(Path(function.module), function.entry)
+            self.fields[name] = struct_fields(function.returns)
         return self.loaded[name]
 
     def load(self) -> None:

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 
 from millstream.compiler.incremental.node import Node
-from millstream.engine.catalog.store import State
+from millstream.engine.catalog.records import StoredView
 from millstream.errors import MillstreamError
 
 FORMAT = (
@@ -17,7 +17,7 @@ FORMAT = (
 class Outdated(MillstreamError):
     """Some views are stored as another version of Millstream compiled them."""
 
-    def __init__(self, states: Sequence[State]) -> None:
+    def __init__(self, states: Sequence[StoredView]) -> None:
         names = ", ".join(f"{state.schema}.{state.relation}" for state in states)
         super().__init__(
             f"another version of Millstream deployed {names}\n"
@@ -36,8 +36,8 @@ def signature(nodes: Sequence[Node], state: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def check(found: Sequence[tuple[State, Sequence[Node]]]) -> None:
+def check(found: Sequence[tuple[StoredView, Sequence[Node]]]) -> None:
     """Raise Outdated for the states whose nodes are not what this version compiles."""
-    outdated = [state for state, nodes in found if state.detail.get("nodes") != signature(nodes, state.name)]
+    outdated = [state for state, nodes in found if state.nodes != signature(nodes, state.name)]
     if outdated:
         raise Outdated(outdated)

@@ -13,8 +13,8 @@ from millstream.compiler.postgres.fitting import model_of
 from millstream.compiler.postgres.names import dollars
 from millstream.compiler.postgres.rules import node_sql
 from millstream.compiler.postgres.statements import NodeStatements
-from millstream.engine.catalog.store import Catalogue
-from millstream.engine.state.compile import describer
+from millstream.engine.catalog.catalogue import Catalogue
+from millstream.engine.state.describe import describer
 from millstream.engine.state.locks import enter_turn
 from millstream.engine.tick.program import Program, Relation, careful_function
 
@@ -151,7 +151,7 @@ def suspend(conn: psycopg.Connection, state: str, node: str, error: str) -> None
 def suspended(conn: psycopg.Connection, catalogue: Catalogue) -> set[str]:
     """The versions that stand still: those that failed, and what reads them."""
     found = {str(row[0]) for row in conn.execute("select state from millstream.suspended").fetchall()}
-    for state in catalogue.states.values():  # each after what it reads
-        if any(pin.get("state") in found for pin in state.reads.values()):
+    for state in catalogue.views:  # each after what it reads
+        if state.below & found:
             found.add(state.name)
     return found

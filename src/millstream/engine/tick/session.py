@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 import psycopg
 
+from millstream.compiler.compile import compile_view
 from millstream.compiler.incremental.node import Node
 from millstream.compiler.postgres.names import dollars
 from millstream.compiler.postgres.rules import node_sql
-from millstream.engine.catalog.store import Catalogue, State, load
-from millstream.engine.state.compile import compile_view, describer
+from millstream.engine.catalog.catalogue import Catalogue
+from millstream.engine.catalog.records import StoredTable, StoredView
+from millstream.engine.catalog.resolver import Resolver
+from millstream.engine.catalog.store import load
+from millstream.engine.state.describe import describer
 from millstream.engine.state.indexes import named_columns
 from millstream.engine.state.locks import enter_turn
 from millstream.engine.state.source import source_of
@@ -26,34 +29,35 @@ def relations_of(conn: psycopg.Connection, catalogue: Catalogue) -> list[Relatio
     describe = describer(conn)
     needed = catalogue.needed() - suspended(conn, catalogue)
     states = [state for state in catalogue.states.values() if state.name in needed]
-    views = {state.name: compiled_again(catalogue, state) for state in states if state.kind != "table"}
-    catalogue.pins = None
-    check([(catalogue.states[name], nodes) for name, nodes in views.items()])
+    views = [state for state in states if isinstance(state, StoredView)]
+    compiled = {state.name: compiled_again(catalogue, state) for state in views}
+    check([(state, compiled[state.name]) for state in views])
     found: list[Relation] = []
     by_name: dict[str, Relation] = {}
     for state in states:
-        if state.kind == "table":
+        if isinstance(state, StoredTable):
             found.append(Relation(state.name, source=source_of(state)))
             by_name[state.name] = found[-1]
-        nodes = views.get(state.name, ())
+            continue
+        nodes = compiled[state.name]
         for node in nodes:
             indexes = named_columns(state.indexes) if node is nodes[-1] else []
             sql = node_sql(node, describe, indexes=indexes)
             found.append(Relation(node.name, sql=sql, compiled=node, indexes=indexes))
             by_name[node.name] = found[-1]
-    for deployed in catalogue.relations.values():
-        if deployed.kind == "sink" and deployed.state in by_name:
-            by_name[deployed.state].targets.append(json.loads(deployed.definition)["target"])
+    for entry, sink in catalogue.sinks():
+        if entry.state in by_name:
+            by_name[entry.state].targets.append(sink.target)
     return found
 
 
-def compiled_again(catalogue: Catalogue, state: State) -> Sequence[Node]:
+def compiled_again(catalogue: Catalogue, state: StoredView) -> Sequence[Node]:
     """The nodes of a view; none where this version refuses it, so that it counts as outdated and is deployed again.
 
     It may read another one by the names of before, and that one is deployed again first.
     """
     try:
-        return compile_view(catalogue, state.name, state.definition, state.path, state.reads).nodes
+        return compile_view(Resolver(catalogue, state.reads), state.name, state.definition, state.path).nodes
     except Refused:
         return ()
 

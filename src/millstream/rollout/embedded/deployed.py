@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import replace
 
 from sqlglot import exp
 
+from millstream.compiler.binder.scope import SqlFunction
 from millstream.compiler.syntax.parse import parse
 from millstream.compiler.syntax.reads import relations
-from millstream.engine.catalog.store import Catalogue
+from millstream.engine.catalog.catalogue import Catalogue
+from millstream.engine.catalog.json_form import describe_function, write_definition
+from millstream.engine.catalog.records import PythonFunction, Sink, StoredView
 from millstream.rollout.definition import Definition
 
 QUERIES = ("view", "materialized_view")
@@ -21,16 +23,17 @@ def definitions(catalogue: Catalogue) -> list[Definition]:
     found = []
     for each in catalogue.relations.values():
         state = catalogue.states.get(each.state or "")
-        text, reads, options = each.definition, tuple[str, ...](), {}
+        text, reads, options = write_definition(each.definition), tuple[str, ...](), {}
         if each.kind in QUERIES:
-            options = {"indexes": state.indexes if state is not None else []}
-        elif each.kind == "sink":
-            described = json.loads(text)
-            text = described["ddl"]
-            ends = (catalogue.states[described["target"]], state)
+            options = {
+                "indexes": [list(index) for index in state.indexes] if isinstance(state, StoredView) else []
+            }
+        elif isinstance(each.definition, Sink):
+            text = each.definition.ddl
+            ends = (catalogue.states[each.definition.target], state)
             reads = tuple(f"{end.schema}.{end.relation}" for end in ends if end is not None)
-        elif each.kind == "function":
-            options = json.loads(text)
+        elif isinstance(each.definition, PythonFunction | SqlFunction):
+            options = describe_function(each.definition)
         found.append(Definition(each.schema, each.name, each.kind, text, each.path, reads, options))
     return found
 
