@@ -16,8 +16,8 @@ from bench.figures import table
 from bench.memory import watched
 from bench.report import Report
 from bench.shop import Shop, opened, rows
-from loaders.completejourney import CompleteJourney
-from loaders.load import load
+from loaders.formats.completejourney import CompleteJourney
+from loaders.loading.load import load
 
 
 def main() -> None:

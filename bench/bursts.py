@@ -29,9 +29,9 @@ from bench.live import PERSONAL, READ_ROWS
 from bench.memory import watched
 from bench.report import Report
 from bench.shop import Shop, lines_after, opened, rows
-from loaders.relations import EVENTS
-from loaders.rows import Event
-from loaders.target import Target
+from loaders.schema.relations import EVENTS
+from loaders.schema.rows import Event
+from loaders.target.connection import Target
 
 READS = 50.0  # a second
 PEOPLE = 200

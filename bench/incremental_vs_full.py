@@ -17,8 +17,8 @@ from bench.figures import table
 from bench.report import Report
 from bench.shop import lines_after, opened
 from bench.tick_profile import WARM_TICKS, at_rate, run
-from loaders.rows import Event
-from loaders.target import Target
+from loaders.schema.rows import Event
+from loaders.target.connection import Target
 from millstream.compiler.postgres.names import table as stored
 from millstream.compiler.postgres.rules import node_sql
 from millstream.engine.state.describe import describer

@@ -26,10 +26,10 @@ import psycopg
 from bench.figures import table
 from bench.report import Report
 from bench.shop import Shop, opened
-from loaders.completejourney import CompleteJourney
-from loaders.kafka_address import KafkaAddress
-from loaders.kafka_send import send_to_kafka
-from loaders.kafka_topic import KafkaTopic
+from loaders.formats.completejourney import CompleteJourney
+from loaders.kafka.address import KafkaAddress
+from loaders.kafka.send import send_to_kafka
+from loaders.kafka.topic import KafkaTopic
 
 MODELS = ("events", "events_raw", "events_from_raw", "stg_events_raw_parsed", "stg_events_rejected")
 

@@ -31,8 +31,8 @@ from bench.figures import summary, table
 from bench.memory import processor_seconds, watched
 from bench.report import ROOT, Report
 from bench.shop import insert, lines_after, opened, rows
-from loaders.rows import Event
-from loaders.target import Target
+from loaders.schema.rows import Event
+from loaders.target.connection import Target
 from millstream.engine.tick.worker import WORKER_LOCK
 
 WARM_SECONDS = 5.0

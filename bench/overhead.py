@@ -21,7 +21,7 @@ from bench.handwritten import SOURCE, VIEWS, Handwritten
 from bench.report import Report
 from bench.shop import lines_after, opened
 from bench.tick_profile import WARM_TICKS, at_rate, ticks_of
-from loaders.rows import Event
+from loaders.schema.rows import Event
 from millstream.engine.deploy import connect, deploy_table, deploy_view
 from millstream.engine.state.settings import SETTINGS
 from millstream.engine.tick.worker import Worker

@@ -20,13 +20,13 @@ import psycopg
 
 import millstream.server
 from bench.report import ROOT
-from loaders.completejourney import CompleteJourney
-from loaders.embeddings import embed
-from loaders.load import load
-from loaders.relations import EVENTS
-from loaders.rows import Event
-from loaders.shift import shifted
-from loaders.target import Target
+from loaders.embeddings.embed import embed
+from loaders.formats.completejourney import CompleteJourney
+from loaders.loading.load import load
+from loaders.loading.shift import shifted
+from loaders.schema.relations import EVENTS
+from loaders.schema.rows import Event
+from loaders.target.connection import Target
 from millstream.demo.history import RULES
 from millstream.engine.inspect.status import worker_connected
 from millstream.engine.tick.worker import Worker

@@ -24,8 +24,8 @@ from bench.figures import percentile, table
 from bench.memory import watched
 from bench.report import Report
 from bench.shop import insert, lines_after, opened, rows
-from loaders.rows import Event
-from loaders.target import Target
+from loaders.schema.rows import Event
+from loaders.target.connection import Target
 
 STEP_SECONDS = 0.1
 SAMPLE_SECONDS = 60.0

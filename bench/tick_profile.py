@@ -20,8 +20,8 @@ from bench.explained import Statement, explaining
 from bench.figures import percentile, summary, table
 from bench.report import Report
 from bench.shop import insert, lines_after, opened
-from loaders.rows import Event
-from loaders.target import Target
+from loaders.schema.rows import Event
+from loaders.target.connection import Target
 from millstream.engine.tick.worker import Worker
 
 SIZES = (1, 10, 50, 200, 1000)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from loaders.cli import embed, load, replay
+from loaders.commands.cli import embed, load, replay
 
 
 @click.group(name="loaders")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from loaders.relations import EVENTS, IDENTITIES, INVENTORY, ITEMS, USERS, Relation
+from loaders.schema.relations import EVENTS, IDENTITIES, INVENTORY, ITEMS, USERS, Relation
 
 # Names in small letters and digits alone; the first that a file has is taken, and no field twice.
 PERSON = (

@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from loaders.errors import LoaderError
 from loaders.mapping.aliases import paths_of, plain, recognised
 from loaders.mapping.document import check_column, load_mapping
 from loaders.mapping.model import LEAVE_OUT, Column, Layout, Mapping, Rule
 from loaders.mapping.paths import roots
 from loaders.mapping.records import Record, open_records, sample
-from loaders.relations import EVENTS, ITEMS, Relation
+from loaders.schema.errors import LoaderError
+from loaders.schema.relations import EVENTS, ITEMS, Relation
 
 SAMPLE = 1_000
 ITEM_FACTS = ("name", "category", "subcategory", "brand", "price")

@@ -1,4 +1,4 @@
-"""Mappings as YAML documents: those of `formats/` by name, and a user's own by path."""
+"""Mappings as YAML documents: those of `loaders/formats` by name, and a user's own by path."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 
 import yaml
 
-from loaders.errors import LoaderError
 from loaders.mapping.model import KEEP, LEAVE_OUT, REJECT, RELATIONS, Column, Layout, Mapping, Rule
 from loaders.mapping.rows import NESTED
 from loaders.mapping.shapes import SHAPES
-from loaders.relations import EVENTS, Relation
+from loaders.schema.errors import LoaderError
+from loaders.schema.relations import EVENTS, Relation
 
-FOLDER = Path(__file__).with_name("formats")
+FOLDER = Path(__file__).parents[1] / "formats"
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 TOP = ("summary", "source", "file", "shape", "timezone", "id_made_of", "main_file")
 RULE = ("when", "needs", "each", "empty", "from_file", "latest")

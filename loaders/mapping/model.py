@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from loaders.relations import EVENTS, IDENTITIES, INVENTORY, ITEMS, USERS, Relation
+from loaders.schema.relations import EVENTS, IDENTITIES, INVENTORY, ITEMS, USERS, Relation
 
 RELATIONS: dict[str, Relation] = {
     relation.name: relation for relation in (EVENTS, ITEMS, INVENTORY, USERS, IDENTITIES)

@@ -9,10 +9,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from loaders.errors import LoaderError
 from loaders.mapping.records import Record, Records
-from loaders.rows import Rejected
-from loaders.text import PACKERS
+from loaders.reading.text import PACKERS
+from loaders.schema.errors import LoaderError
+from loaders.schema.rows import Rejected
 
 BATCH = 10_000
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from loaders.ids import MISSING_WORDS
+from loaders.schema.ids import MISSING_WORDS
 
 Record = Mapping[str, Any]
 Getter = Callable[[Record], Any]

@@ -12,9 +12,9 @@ from loaders.mapping.aliases import KNOWN_EVENTS, paths_of
 from loaders.mapping.arguments import Understood
 from loaders.mapping.model import Column
 from loaders.mapping.source import MappedSource
-from loaders.order import in_time_order
-from loaders.relations import EVENTS, ITEMS, Relation
-from loaders.rows import Event, Rejected
+from loaders.reading.order import in_time_order
+from loaders.schema.relations import EVENTS, ITEMS, Relation
+from loaders.schema.rows import Event, Rejected
 
 ROWS = 5
 LOOKED_AT = 1_000

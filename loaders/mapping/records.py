@@ -10,11 +10,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from loaders.errors import LoaderError
-from loaders.json_rows import object_of
 from loaders.mapping.model import Layout
-from loaders.rows import Event, Rejected
-from loaders.source import TextSource
+from loaders.reading.json_rows import object_of
+from loaders.reading.source import TextSource
+from loaders.schema.errors import LoaderError
+from loaders.schema.rows import Event, Rejected
 
 Record: TypeAlias = dict[str, Any]
 KINDS = {

@@ -11,10 +11,10 @@ from typing import Any
 from loaders.mapping.model import LEAVE_OUT, Rule
 from loaders.mapping.paths import Record, getter, is_missing
 from loaders.mapping.values import LeftOut, column_reader
-from loaders.parse import BadField
-from loaders.relations import EVENTS
-from loaders.rows import Event
-from loaders.text import shown
+from loaders.reading.parse import BadField
+from loaders.reading.text import shown
+from loaders.schema.relations import EVENTS
+from loaders.schema.rows import Event
 
 NESTED = "attributes."
 EVENT_COLUMNS = {name: position for position, name in enumerate(EVENTS.columns)}

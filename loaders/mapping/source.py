@@ -9,7 +9,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from loaders.errors import LoaderError
 from loaders.mapping.arguments import Understood
 from loaders.mapping.model import Mapping, Rule
 from loaders.mapping.paths import roots
@@ -18,11 +17,12 @@ from loaders.mapping.rows import EventMaker, RuleReader, keyed_rows, merged
 from loaders.mapping.shapes import SHAPES
 from loaders.mapping.times import zone
 from loaders.mapping.values import LeftOut
-from loaders.parse import BadField
-from loaders.relations import EVENTS, IDENTITIES, ITEMS, USERS, Relation
-from loaders.rows import Event, Identity, Item, Rejected, User
-from loaders.source import Source
-from loaders.text import printable
+from loaders.reading.parse import BadField
+from loaders.reading.source import Source
+from loaders.reading.text import printable
+from loaders.schema.errors import LoaderError
+from loaders.schema.relations import EVENTS, IDENTITIES, ITEMS, USERS, Relation
+from loaders.schema.rows import Event, Identity, Item, Rejected, User
 
 REASONS = 1_000
 OTHER = "other"

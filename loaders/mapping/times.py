@@ -7,9 +7,9 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal, InvalidOperation
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from loaders.errors import LoaderError
-from loaders.parse import BadField
-from loaders.text import shown
+from loaders.reading.parse import BadField
+from loaders.reading.text import shown
+from loaders.schema.errors import LoaderError
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 UNITS = {"seconds": 1_000_000, "milliseconds": 1_000, "microseconds": 1}

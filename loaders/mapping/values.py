@@ -7,13 +7,13 @@ from datetime import tzinfo
 from decimal import Decimal
 from typing import Any
 
-from loaders.ids import IDS, is_no_id
 from loaders.mapping.aliases import event_of
 from loaders.mapping.model import LEAVE_OUT, REJECT, Column, Rule
 from loaders.mapping.paths import Getter, Record, first_of, is_missing
 from loaders.mapping.times import time_reader
-from loaders.parse import READERS, BadField
-from loaders.text import KEPT, damage, shown
+from loaders.reading.parse import READERS, BadField
+from loaders.reading.text import KEPT, damage, shown
+from loaders.schema.ids import IDS, is_no_id
 
 Reader = Callable[[str, object], Any]
 TRUE, FALSE = {"yes", "y", "t", "on"}, {"no", "n", "f", "off"}

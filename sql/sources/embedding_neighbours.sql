@@ -1,4 +1,4 @@
--- Nearest items by embedding, nearest first, computed by loaders/embeddings.py.
+-- Nearest items by embedding, nearest first, computed by loaders/embeddings.
 create table {{ this }} (
     item_id varchar primary key,
     model_version varchar,

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from loaders.formats import open_source
-from loaders.rows import Event
+from loaders.formats.registry import open_source
+from loaders.schema.rows import Event
 from tests.demo.conftest import UNTIL, Demo
 
 pytestmark = pytest.mark.timeout(600)

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from loaders import ids
+from loaders.schema import ids
 from millstream.engine.erasure.columns import ID_COLUMNS, MESSAGE_COLUMNS
 from millstream.engine.erasure.nobody import AROUND, WORDS
 from tests.serving.project import ROOT

@@ -12,15 +12,14 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from loaders import kafka_topic
-from loaders.cli import load, replay
-from loaders.errors import LoaderError
-from loaders.formats import open_source
-from loaders.kafka_address import KafkaAddress, read_address
-from loaders.kafka_send import send_to_kafka
-from loaders.kafka_topic import KafkaTopic
-from loaders.replay import Schedule
-from loaders.rows import event
+from loaders.commands.cli import load, replay
+from loaders.formats.registry import open_source
+from loaders.kafka.address import KafkaAddress, read_address
+from loaders.kafka.send import send_to_kafka
+from loaders.kafka.topic import DEFAULTS, KafkaTopic
+from loaders.loading.replay import Schedule
+from loaders.schema.errors import LoaderError
+from loaders.schema.rows import event
 from millstream.server.process import wait_until
 from tests.engine.running import running
 from tests.kafka import LEFT_BY_KAFKA_PYTHON
@@ -191,7 +190,7 @@ def test_a_missing_topic_is_refused_with_the_remedy(broker: Broker, tmp_path: Pa
 def test_a_broker_that_is_away_is_refused_with_the_remedy(
     broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("loaders.kafka_topic.BOOTSTRAP_MS", 500)
+    monkeypatch.setattr("loaders.kafka.topic.BOOTSTRAP_MS", 500)
     broker.kill()
     path = write_jsonl(tmp_path / "log.jsonl", [fields(0)])
     result = run(load, "jsonl", str(path), "--to", to(broker))
@@ -201,8 +200,8 @@ def test_a_broker_that_is_away_is_refused_with_the_remedy(
 
 
 def test_a_broker_that_goes_away_says_how_much_it_has(wired: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(kafka_topic.DEFAULTS, "delivery_timeout_ms", 1_000)
-    monkeypatch.setitem(kafka_topic.DEFAULTS, "request_timeout_ms", 500)
+    monkeypatch.setitem(DEFAULTS, "delivery_timeout_ms", 1_000)
+    monkeypatch.setitem(DEFAULTS, "request_timeout_ms", 500)
     assert wired.wire is not None
     wired.create("events")
     with (

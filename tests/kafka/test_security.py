@@ -14,8 +14,8 @@ from kafka.protocol.consumer import FetchResponse, JoinGroupResponse
 from kafka.protocol.metadata import MetadataResponse
 from kafka.protocol.producer import ProduceResponse
 
-from loaders import kafka_topic
-from loaders.cli import load
+from loaders.commands.cli import load
+from loaders.kafka.topic import DEFAULTS
 from millstream.errors import MillstreamError
 from millstream.ingest import client
 from millstream.ingest.client import Settings, read_properties
@@ -63,7 +63,7 @@ def guarded(**options: object) -> Iterator[Broker]:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "BOOTSTRAP_MS", 1_500)
-    monkeypatch.setattr("loaders.kafka_topic.BOOTSTRAP_MS", 1_500)
+    monkeypatch.setattr("loaders.kafka.topic.BOOTSTRAP_MS", 1_500)
 
 
 def in_file(tmp_path: Path, settings: dict[str, str]) -> Path:
@@ -213,8 +213,8 @@ def test_what_the_brokers_refuse_ends_with_the_remedy(shop: Shop, kind: type, co
 def test_what_the_brokers_do_not_take_ends_a_load(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, words: str
 ) -> None:
-    monkeypatch.setitem(kafka_topic.DEFAULTS, "delivery_timeout_ms", 3_000)
-    monkeypatch.setitem(kafka_topic.DEFAULTS, "request_timeout_ms", 1_000)
+    monkeypatch.setitem(DEFAULTS, "delivery_timeout_ms", 3_000)
+    monkeypatch.setitem(DEFAULTS, "request_timeout_ms", 1_000)
     with guarded() as broker:
         broker.create("events")
         assert isinstance(broker.wire, Gateway)

@@ -8,11 +8,11 @@ from typing import Any
 
 import psycopg
 
-from loaders.load import Loaded, load
-from loaders.relations import EMBEDDING_NEIGHBOURS, EVENTS, ITEM_VECTORS, USERS
-from loaders.rows import Event, Item, Rejected, User, event
-from loaders.source import Source
-from loaders.target import Target
+from loaders.loading.load import Loaded, load
+from loaders.reading.source import Source
+from loaders.schema.relations import EMBEDDING_NEIGHBOURS, EVENTS, ITEM_VECTORS, USERS
+from loaders.schema.rows import Event, Item, Rejected, User, event
+from loaders.target.connection import Target
 from tests.loaders.logs import NOON
 
 LAMP = Item("lamp", "Lamp", "Light", "Desk", "Acme", 9.5, True, NOON)

@@ -11,9 +11,9 @@ import psycopg
 import pytest
 from click.testing import CliRunner, Result
 
-from loaders.address import VARIABLE, find_home, writer_dsn
-from loaders.cli import embed, load, replay
-from loaders.errors import LoaderError
+from loaders.commands.cli import embed, load, replay
+from loaders.schema.errors import LoaderError
+from loaders.target.address import VARIABLE, find_home, writer_dsn
 from tests.loaders.logs import NOON, fields, write_jsonl
 
 LOADERS = Path(__file__).parents[2] / "loaders"
@@ -232,7 +232,7 @@ def test_the_home_lies_in_the_project_around(monkeypatch: pytest.MonkeyPatch, tm
 
 
 def test_loaders_import_nothing_of_the_engine_or_the_functions() -> None:
-    for file in LOADERS.glob("*.py"):
+    for file in LOADERS.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []

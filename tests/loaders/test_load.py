@@ -14,11 +14,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from loaders.errors import LoaderError
-from loaders.formats import open_source
-from loaders.load import load
-from loaders.rejects import RejectsFile, RejectsRelation
-from loaders.target import Target
+from loaders.formats.registry import open_source
+from loaders.loading.load import load
+from loaders.schema.errors import LoaderError
+from loaders.target.connection import Target
+from loaders.target.rejects import RejectsFile, RejectsRelation
 from tests.loaders.logs import NOON, fields, write_jsonl
 
 ROOT = Path(__file__).parents[2]
@@ -89,8 +89,8 @@ def test_an_earlier_part_that_is_loaded_later_is_loaded(
 LOAD_SLOWLY = """
 import sys
 from pathlib import Path
-from loaders.formats import open_source
-from loaders.load import load
+from loaders.formats.registry import open_source
+from loaders.loading.load import load
 load(sys.argv[1], open_source("jsonl", Path(sys.argv[2])), show_progress=False, chunk=100, flush_every=100)
 """
 

@@ -18,11 +18,11 @@ import psycopg
 import pytest
 from click.testing import CliRunner, Result
 
-from loaders.cli import load, replay
-from loaders.errors import LoaderError
-from loaders.formats import open_source
+from loaders.commands.cli import load, replay
+from loaders.formats.registry import open_source
 from loaders.mapping.arguments import MapOptions
-from loaders.rows import Event, Rejected
+from loaders.schema.errors import LoaderError
+from loaders.schema.rows import Event, Rejected
 from tests.loaders.logs import shared
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

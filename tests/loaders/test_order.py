@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loaders.order import in_time_order
-from loaders.rows import Event, Rejected, chunks, event
-from loaders.sessions import INACTIVITY, with_sessions
+from loaders.reading.order import in_time_order
+from loaders.reading.sessions import INACTIVITY, with_sessions
+from loaders.schema.rows import Event, Rejected, chunks, event
 from tests.loaders.logs import NOON
 
 BAD = Rejected("file", 1, "bad", "")
@@ -34,8 +34,8 @@ def test_runs_on_disk_give_the_same_as_sorting_in_memory(seconds: list[int], run
 
 
 def test_long_rows_fill_a_run_and_a_chunk_sooner(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("loaders.order.RUN_LETTERS", 500)
-    monkeypatch.setattr("loaders.order.BLOCK_LETTERS", 200)
+    monkeypatch.setattr("loaders.reading.order.RUN_LETTERS", 500)
+    monkeypatch.setattr("loaders.reading.order.BLOCK_LETTERS", 200)
     events = [at(second % 7, user="u" * 100, number=second) for second in range(40)]
     assert list(in_time_order(events)) == sorted(events, key=lambda e: e.occurred_at)
     assert [len(chunk) for chunk in chunks(events[:7], 10, most=300)] == [3, 3, 1]
@@ -74,7 +74,7 @@ def test_sweeping_forgotten_people_changes_no_session(monkeypatch: pytest.Monkey
         return [at(minute * 60, user) for minute, user in times]
 
     without = sessions(visits())
-    monkeypatch.setattr("loaders.sessions.SWEEP", 2)
+    monkeypatch.setattr("loaders.reading.sessions.SWEEP", 2)
     assert sessions(visits()) == without
     assert len(set(without)) > 14
 

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 
-from loaders.cli import load
+from loaders.commands.cli import load
 from tests.loaders.logs import fields
 
 SEEDS = 200
@@ -132,8 +132,8 @@ def test_any_damage_leaves_every_row_there_or_rejected(
 READ_ALL = """
 import resource, sys
 from pathlib import Path
-from loaders.errors import LoaderError
-from loaders.formats import open_source
+from loaders.schema.errors import LoaderError
+from loaders.formats.registry import open_source
 resource.setrlimit(resource.RLIMIT_AS, (600 << 20, 600 << 20))
 for path in sys.argv[2:]:
     try:

@@ -19,10 +19,10 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loaders.formats import open_source
+from loaders.formats.registry import open_source
 from loaders.mapping.arguments import MapOptions
 from loaders.mapping.document import FOLDER
-from loaders.rows import Event
+from loaders.schema.rows import Event
 from tests.compiler import golden
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -15,11 +15,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from loaders.errors import LoaderError
-from loaders.formats import open_source
-from loaders.load import load
-from loaders.replay import Replayed, Schedule, replay
-from loaders.rows import event
+from loaders.formats.registry import open_source
+from loaders.loading.load import load
+from loaders.loading.replay import Replayed, Schedule, replay
+from loaders.schema.errors import LoaderError
+from loaders.schema.rows import event
 from tests.loaders.logs import NOON, fields, write_jsonl
 
 ROOT = Path(__file__).parents[2]
@@ -132,7 +132,7 @@ def test_ctrl_c_stops_the_command_cleanly_with_its_result(
     dsn: str, owner: psycopg.Connection, tmp_path: Path
 ) -> None:
     path = write_jsonl(tmp_path / "log.jsonl", [fields(number) for number in range(10)])
-    command = "from loaders.cli import replay; replay()"
+    command = "from loaders.commands.cli import replay; replay()"
     process = subprocess.Popen(
         [sys.executable, "-c", command, "jsonl", str(path), "--rate", "0.01", "--dsn", dsn, "--json", "--no-progress"],
         cwd=ROOT, stdout=subprocess.PIPE, env={**os.environ, "MILLSTREAM_HOME": str(tmp_path / "home")},

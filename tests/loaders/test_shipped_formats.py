@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from loaders.formats import open_source
+from loaders.formats.registry import open_source
 from loaders.mapping.document import FOLDER, shipped
 from loaders.mapping.source import MappedSource
-from loaders.rows import Rejected
+from loaders.schema.rows import Rejected
 from tests.compiler import golden
 
 GOLDEN = Path(__file__).with_name("formats.golden")

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 import yaml
 
-from loaders import ids
+from loaders.schema import ids
 from millstream.engine.erasure.tombstones import keyed_hash
 from tests.project.compiled import ROOT
 from tests.project.shop import Shop

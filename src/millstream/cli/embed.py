@@ -1,4 +1,4 @@
-"""`millstream embed`: train item vectors and put them into service. Defined in loaders/cli.py."""
+"""`millstream embed`: train item vectors and put them into service. Defined in loaders/commands."""
 
 from __future__ import annotations
 

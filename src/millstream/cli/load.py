@@ -1,4 +1,4 @@
-"""`millstream load`: bring an event log in. Defined in loaders/cli.py."""
+"""`millstream load`: bring an event log in. Defined in loaders/commands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`millstream replay`: send an event log live. Defined in loaders/cli.py."""
+"""`millstream replay`: send an event log live. Defined in loaders/commands."""
 
 from __future__ import annotations
 

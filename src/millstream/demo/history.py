@@ -100,8 +100,10 @@ def load_history(step: Step, server: Server, until: datetime, show_progress: boo
     known = recall(home)
     with psycopg.connect(server.dsn("writer"), autocommit=True) as writer:
         if known.history_until != until.isoformat() or not is_there(writer, until, known):
-            source = import_loaders("formats").open_source(LOG, until=until)
-            loaded = import_loaders("load").load(server.dsn("writer"), source, show_progress=show_progress)
+            source = import_loaders("formats.registry").open_source(LOG, until=until)
+            loaded = import_loaders("loading.load").load(
+                server.dsn("writer"), source, show_progress=show_progress
+            )
             items, users = count(writer, "items"), count(writer, "users")
             known = replace(
                 known,
@@ -171,7 +173,7 @@ def embed(step: Step, server: Server, show_progress: bool) -> None:
     with psycopg.connect(server.dsn("writer"), autocommit=True) as writer:
         version = in_service(writer, server.home)
         if version is None:
-            module = import_loaders("embeddings")
+            module = import_loaders("embeddings.embed")
             trained = module.embed(
                 server.dsn("writer"), server.home.path, measure_quality=False, show_progress=show_progress
             )

@@ -53,8 +53,8 @@ class Replay:
 
     def _run(self) -> None:
         try:
-            source = import_loaders("formats").open_source(LOG, since=self._since())
-            self.replayed = import_loaders("replay").replay(
+            source = import_loaders("formats.registry").open_source(LOG, since=self._since())
+            self.replayed = import_loaders("loading.replay").replay(
                 self.server.dsn("writer"),
                 source,
                 speed=self.settings.speed,

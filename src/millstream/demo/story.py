@@ -26,7 +26,7 @@ def run(start: Start, settings: Settings, console: Console) -> None:
 
     Raises DemoFailed where a step does not hold.
     """
-    errors = import_loaders("errors")
+    errors = import_loaders("schema.errors")
     try:
         _run(start, settings, console)
     except errors.LoaderError as error:

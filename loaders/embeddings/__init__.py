@@ -1,0 +1,1 @@
+"""Item vectors from purchase baskets: trained, measured, and put into service."""

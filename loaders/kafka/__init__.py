@@ -1,0 +1,1 @@
+"""Send event logs to Kafka topics."""

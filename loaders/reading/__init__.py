@@ -1,0 +1,1 @@
+"""Read logs: text files as lines, CSV records and JSON objects, fields as values, events in time order with sessions."""
