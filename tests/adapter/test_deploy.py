@@ -272,6 +272,7 @@ class TestReaderInTheWay(Views):
         with psycopg.connect(dsn) as reader:
             reader.execute(f'select * from "{project.test_schema}".served')
             results = run_dbt(["run", "--select", "served"], expect_pass=False)
+        assert "error[MS090] models/served.sql:2:1 " in results[0].message
         assert "a reader's transaction" in results[0].message
         assert "`lock_timeout` in profiles.yml" in results[0].message
         assert message(run_dbt(["run", "--select", "served"]), "served").startswith("replaced: ")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 
 import click
+import psycopg
 import pytest
 from click.testing import CliRunner
 
@@ -47,6 +48,32 @@ def test_a_diagnostic_keeps_its_own_head() -> None:
     assert refused.output.startswith("error[E01] m.sql:3:4 lateral join")
     other = CliRunner().invoke(make_group([fail]), ["fail", "other"])
     assert (other.exit_code, other.output) == (1, "error: it is broken\n")
+
+
+def test_what_the_server_stops_is_told_with_its_remedy() -> None:
+    @click.command(name="fail")
+    def fail() -> None:
+        raise psycopg.errors.DiskFull("could not extend file: No space left on device")
+
+    answer = CliRunner().invoke(make_group([fail]), ["fail"])
+    assert answer.exit_code == 1
+    assert answer.output.startswith("error[MS092] millstream fail: no room\n  why:  could not extend file")
+
+
+@pytest.mark.parametrize("words", [["--nothing"], ["fail", "--nothing"], ["nothing"]])
+def test_a_command_that_is_written_wrongly_is_told_like_every_other_error(words: list[str]) -> None:
+    answer = CliRunner().invoke(make_group([click.Command("fail")]), words)
+    assert answer.exit_code == 2
+    assert answer.output.splitlines()[-1].startswith("error: No such ")
+
+
+def test_a_failure_of_a_loader_is_told_like_every_other_error() -> None:
+    @click.command(name="fail")
+    def fail() -> None:
+        raise click.ClickException("the file is empty")
+
+    answer = CliRunner().invoke(make_group([fail]), ["fail"])
+    assert (answer.exit_code, answer.output) == (1, "error: the file is empty\n")
 
 
 def test_without_psql_the_dsn_command_is_named(running: Program, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -31,13 +32,49 @@ Example:
 OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ENOMEM, errno.EACCES)
 
 
+def tell(message: str) -> None:
+    """Print an error on stderr; a diagnostic brings its own head, error[code]."""
+    head = "" if message.startswith("error[") else click.style("error: ", fg="red", bold=True)
+    click.echo(head + message, err=True)
+
+
 class Failure(click.ClickException):
     """A failed command: its text on stderr, exit status 1."""
 
     def show(self, file: IO[Any] | None = None) -> None:
-        # A compiler diagnostic brings its own head, error[code].
-        head = "" if self.message.startswith("error[") else click.style("error: ", fg="red", bold=True)
-        click.echo(head + self.message, err=True)
+        tell(self.message)
+
+
+class Misuse(click.UsageError):
+    """A command that was written wrongly: how it is used and the text on stderr, exit status 2."""
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        if self.ctx is not None:
+            click.echo(f"{self.ctx.get_usage()}\nTry '{self.ctx.command_path} --help' for help.\n", err=True)
+        tell(self.message)
+
+
+@contextmanager
+def in_one_style() -> Iterator[None]:
+    """Let what click and the loaders say of a command look like every other error."""
+    try:
+        yield
+    except (Failure, click.exceptions.NoArgsIsHelpError):
+        raise
+    except click.UsageError as error:
+        raise Misuse(error.format_message(), error.ctx) from error
+    except click.ClickException as error:
+        raise Failure(error.format_message()) from error
+
+
+def stopped(error: psycopg.Error, command: str) -> str:
+    """What to say where the server stopped a command: with its code and remedy."""
+    from millstream.engine.server_faults import LOST, code_for, refused_by_server  # slow to import
+
+    text = str(error).strip()
+    if code_for(error) == LOST or meaning(text) == "full":
+        return no_connection(text)
+    return str(refused_by_server(error, command))
 
 
 def no_connection(text: str) -> str:
@@ -53,17 +90,22 @@ class Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)  # in the order of use, not of the alphabet
 
+    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
+        with in_one_style():
+            return super().make_context(*arguments, **options)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with in_one_style():
+                return super().invoke(ctx)
         except MillstreamError as error:
             raise Failure(str(error)) from error
         except OSError as error:
             if error.errno not in OF_THE_MACHINE:
                 raise
             raise Failure(explain(error, ctx.obj.path)) from error
-        except psycopg.OperationalError as error:
-            raise Failure(no_connection(str(error).strip())) from error
+        except psycopg.Error as error:
+            raise Failure(stopped(error, f"millstream {ctx.invoked_subcommand}")) from error
 
 
 def make_group(commands: Sequence[click.Command]) -> click.Group:

@@ -10,8 +10,9 @@ from millstream.diagnostics.declarations import DECLARATIONS
 from millstream.diagnostics.deployment import DEPLOYMENT
 from millstream.diagnostics.portability import PORTABILITY
 from millstream.diagnostics.queries import QUERIES
+from millstream.diagnostics.server import SERVER
 
-AREAS = (QUERIES, PORTABILITY, DECLARATIONS, DEPLOYMENT)
+AREAS = (QUERIES, PORTABILITY, DECLARATIONS, DEPLOYMENT, SERVER)
 CATALOGUE: dict[str, tuple[str, str, str]] = {code: texts for area in AREAS for code, texts in area.items()}
 
 

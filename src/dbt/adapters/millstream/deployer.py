@@ -18,7 +18,7 @@ from dbt_common.exceptions import DbtDatabaseError, DbtRuntimeError
 from dbt.adapters.millstream.credentials import MillstreamCredentials
 from dbt.adapters.millstream.place import place_in_project
 from dbt.adapters.millstream.words import place_of_words
-from millstream.errors import MillstreamError, Refused, StillRead
+from millstream.errors import Diagnostic, MillstreamError, Refused, StillRead
 
 DEADLOCK_RETRIES = 3
 ANY_MODEL = (
@@ -40,6 +40,14 @@ class RefusedError(DbtRuntimeError):
     @property
     def type(self) -> str:
         return "Refused"
+
+
+class StoppedError(DbtDatabaseError):
+    """The server stopped a deployment for a reason that is not the model's; `diagnostic` says which, and the remedy."""
+
+    def __init__(self, diagnostic: Diagnostic) -> None:
+        super().__init__(str(diagnostic))
+        self.diagnostic = diagnostic
 
 
 @dataclass
@@ -87,6 +95,8 @@ class Deployer:
     ) -> Result:
         """Run one function of the engine on the deployment connection; raises Refused, StillRead and dbt's errors only.
 
+        What the server says that is no fault of a definition (a lock, a lost connection, a full disk) is a StoppedError.
+
         A call that the server ends to resolve a deadlock has changed nothing and is made again.
         """
         with self.lock:
@@ -101,14 +111,11 @@ class Deployer:
                 raise
             except MillstreamError as error:
                 raise DbtRuntimeError(str(error)) from error
-            except psycopg.errors.LockNotAvailable as error:
-                raise DbtDatabaseError(
-                    f"{error}: for {self.credentials.lock_timeout} s a reader's transaction, a tick of the worker or "
-                    "another deployment has been in the way. Run again when it has ended; `lock_timeout` in "
-                    "profiles.yml sets another limit"
-                ) from error
             except psycopg.Error as error:
-                raise DbtDatabaseError(str(error).strip()) from error
+                # The engine is loaded by the first deployment, so that `dbt parse` stays quick.
+                from millstream.engine.server_faults import refused_by_server
+
+                raise StoppedError(refused_by_server(error, "the deployment").diagnostic) from error
 
     def cancel(self) -> None:
         """End what is being deployed, in the server too, and begin nothing more; returns when it has ended."""
@@ -170,3 +177,8 @@ def told_in_project(model: Node, nodes: Mapping[str, Node], project_root: Path) 
         raise RefusedError(
             str(replace(found, path=place.path, line=place.line, column=place.column))
         ) from refused
+    except StoppedError as stopped:
+        place = place_of_words(model, "", project_root)
+        raise StoppedError(
+            replace(stopped.diagnostic, path=place.path, line=place.line, column=place.column)
+        ) from stopped

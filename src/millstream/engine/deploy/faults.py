@@ -19,6 +19,7 @@ from millstream.compiler.syntax.reads import tables
 from millstream.diagnostics import Place, place, refuse
 from millstream.engine.deploy.mismatches import Found, mismatched, named
 from millstream.engine.deploy.unresolved import unresolved
+from millstream.engine.server_faults import refused_by_server
 from millstream.errors import MillstreamError, Refused
 
 # Classes of SQLSTATE that speak of the statement: its data, what it asks for, its syntax, its size, the server's own bugs.
@@ -57,6 +58,8 @@ def told(
     except psycopg.Error as error:
         if (error.sqlstate or "")[:2] not in OF_THE_STATEMENT:
             raise
+        if isinstance(error, psycopg.errors.InsufficientPrivilege):
+            raise refused_by_server(error, name, path) from error
         nodes = nodes_of(text, path, catalog) if text and catalog is not None else []
         raise refused(error, name, path, text, nodes) from error
     except (*PYTHON, SqlglotError) as error:
