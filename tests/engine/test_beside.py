@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from millstream.engine import deploy
-from millstream.engine.deploy import beside
+from millstream.engine.deploy import amounts
 from millstream.engine.deploy.beside import Steps
 from millstream.engine.deploy.outcome import Deployed
 from millstream.engine.inspect import status
@@ -29,7 +29,7 @@ SUMS = "create materialized view sums as select name, count(*) as n, sum(a) as s
 @pytest.fixture(autouse=True)
 def _large(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every view reads more than can be built in the place of a tick."""
-    monkeypatch.setattr(beside, "AT_ONCE", -1)
+    monkeypatch.setattr(amounts, "AT_ONCE", -1)
 
 
 @pytest.fixture

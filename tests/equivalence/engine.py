@@ -14,7 +14,7 @@ import psycopg
 from psycopg import sql
 
 from millstream.engine import deploy
-from millstream.engine.deploy import beside
+from millstream.engine.deploy import amounts
 from millstream.engine.deploy.beside import Steps
 from millstream.engine.deploy.outcome import Deployed
 from millstream.engine.tick.worker import Worker
@@ -77,7 +77,7 @@ class Engine:
         text = self.spelling.text(as_operations(view.sql))
         steps = deploy.deploying_view(self._deployer, name, text, schema=schema, force=True)
         while True:
-            with patch.object(beside, "AT_ONCE", -1):
+            with patch.object(amounts, "AT_ONCE", -1):
                 try:
                     done = next(steps)
                 except StopIteration as end:

@@ -9,7 +9,7 @@ import pytest
 from millstream.compiler.portable.rules import refuse_unportable
 from millstream.engine import deploy
 from millstream.engine.catalog.resolver import Resolver
-from millstream.engine.deploy.transaction import begin
+from millstream.engine.deploy.transaction import begin_change
 from tests.databases import Databases
 from tests.equivalence.benchmarks import CH, TPCH, Benchmark, Shop
 from tests.equivalence.compare import difference
@@ -49,6 +49,6 @@ def test_risingwave_would_keep_every_query(benchmark: Benchmark, databases: Data
         for name, declaration in benchmark.declarations.items():
             deploy.deploy_table(connection, name, declaration)
         with connection.transaction():
-            catalogue = Resolver(begin(connection))
+            catalogue = Resolver(begin_change(connection))
             for query in benchmark.queries.values():
                 refuse_unportable(query, catalogue, None)

@@ -29,7 +29,7 @@ from millstream.engine.catalog.store import load
 from millstream.engine.deploy import deploy_again
 from millstream.engine.deploy.catch_up import PLANNING
 from millstream.engine.deploy.readers import readers_of
-from millstream.engine.deploy.transaction import begin
+from millstream.engine.deploy.transaction import begin_change
 from millstream.engine.state.describe import describer
 from millstream.engine.state.feed import record_between_ticks
 from millstream.engine.state.fill import call
@@ -76,7 +76,7 @@ def rerank(
     Raises MillstreamError where `active` has no column to go by, or where a view is deployed again meanwhile.
     """
     with conn.transaction():
-        catalogue = begin(conn)
+        catalogue = begin_change(conn)
         found = [
             (state, node) for state in current(catalogue, schema) for node in python_nodes(catalogue, state)
         ]
@@ -86,7 +86,7 @@ def rerank(
         if node.name == state.name and node.computes_keys and not readers(catalogue, state):
             result = in_place(conn, state, active, batch, progress)
         else:
-            result = anew(conn, state)
+            result = build_anew(conn, state)
         keys, changed, failed, rebuilt = result
         milliseconds = (time.perf_counter() - started) * 1000
         done.append(Reranked(state.relation, keys, changed, failed, rebuilt, milliseconds))
@@ -112,7 +112,7 @@ def readers(catalogue: Catalogue, state: StoredView) -> list[str]:
     return sorted(direct | pinned)
 
 
-def anew(conn: psycopg.Connection, state: StoredView) -> tuple[int, int, int, tuple[str, ...]]:
+def build_anew(conn: psycopg.Connection, state: StoredView) -> tuple[int, int, int, tuple[str, ...]]:
     """Build a view beside itself and swap it, with everything that reads it."""
     deployed = deploy_again(conn, state)
     fresh = load(conn).named(state.schema, state.relation)
@@ -135,7 +135,7 @@ def in_place(
         with conn.transaction():
             for name in PLANNING:
                 conn.execute("select set_config(%s, %s, true)", [name, SETTINGS[name]])
-            catalogue = begin(conn)
+            catalogue = begin_change(conn)
             deployed = catalogue.named(state.schema, state.relation)
             if deployed is None or deployed.state != state.name:
                 raise MillstreamError(

@@ -426,5 +426,5 @@ def _drop_if_deployed(conn: psycopg.Connection[Any], name: str, *, schema: str, 
     if found:
         deploy.drop(conn, name, schema=schema, cascade=cascade)
     else:
-        deploy.collect(conn)
+        deploy.drop_unused(conn)
     return found

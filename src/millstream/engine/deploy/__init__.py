@@ -6,7 +6,7 @@ The functions here are the interface; each lives in the room of what it deploys.
 from millstream.engine.catalog.store import list_relations
 from millstream.engine.deploy.connection import connect
 from millstream.engine.deploy.dropping import drop, drop_all
-from millstream.engine.deploy.garbage import collect
+from millstream.engine.deploy.garbage import drop_unused
 from millstream.engine.deploy.outcome import Deployed
 from millstream.engine.deploy.python_functions import deploy_function
 from millstream.engine.deploy.sinks import deploy_sink
@@ -16,7 +16,6 @@ from millstream.engine.deploy.views import deploy_again, deploy_view, deploying_
 
 __all__ = [
     "Deployed",
-    "collect",
     "connect",
     "deploy_again",
     "deploy_function",
@@ -27,5 +26,6 @@ __all__ = [
     "deploying_view",
     "drop",
     "drop_all",
+    "drop_unused",
     "list_relations",
 ]

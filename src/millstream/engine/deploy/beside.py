@@ -1,11 +1,9 @@
-"""Carry a change of definitions out: at once where little is read, else beside what runs, while ticks go on.
+"""Build a change of definitions beside what runs, while ticks go on.
 
-Beside means: a short transaction in the turn of ticks compiles, creates empty tables and lets ticks log what they change in
-the relations that the new versions read (change_log.py). Then each node is filled from one snapshot, which is the end of a
+A short transaction in the turn of ticks has compiled, created empty tables and let ticks log what they change in the
+relations that the new versions read (change_log.py). Then each node is filled from one snapshot, which is the end of a
 tick, after the nodes before it were caught up to it (catch_up.py). They are caught up again until little is left. A last short
 transaction in the turn takes that over and lets the names stand for the new versions (decision 8).
-
-A change that is carried out is a generator: between two of its steps no transaction is open, and anything may happen there.
 """
 
 from __future__ import annotations
@@ -20,14 +18,13 @@ import psycopg
 
 from millstream.compiler.incremental.node import Node
 from millstream.compiler.postgres.indexes import Index
-from millstream.compiler.postgres.names import table
 from millstream.compiler.postgres.statements import NodeSql
 from millstream.engine.deploy import change_log
+from millstream.engine.deploy.amounts import is_little
 from millstream.engine.deploy.catch_up import CatchUp
 from millstream.engine.deploy.draft import Draft
-from millstream.engine.deploy.garbage import collect
 from millstream.engine.deploy.outcome import Deployed
-from millstream.engine.deploy.transaction import begin, settle_in
+from millstream.engine.deploy.transaction import begin_change, settle_in
 from millstream.engine.state.fill import (
     call_all,
     drop_session_tables,
@@ -39,18 +36,14 @@ from millstream.engine.state.fill import (
     store,
 )
 from millstream.engine.state.indexes import make_index
-from millstream.engine.state.locks import Tell, enter_turn, only_a_moment, patiently, place_of_deployments
+from millstream.engine.state.locks import Tell, enter_turn, only_a_moment, patiently
 from millstream.errors import MillstreamError
 
-AT_ONCE = 10_000  # rows that a change may read to be carried out in the place of one tick
-CALL_ROWS = 50  # for how many of them a row counts where Python is called
 LITTLE_SECONDS = 0.25  # how long the last catching up may take, in the turn of ticks
 MOST_ROUNDS = 20  # of catching up before that, where ticks bring more than is taken over
 INDEX_TIMEOUT = (
     "10s"  # how long an index may wait for older transactions to end, until it is made in the turn
 )
-
-Prepare = Callable[[Draft], Deployed]  # says what is to be built, and what will have been done then
 
 
 @dataclass(frozen=True)
@@ -63,97 +56,6 @@ class Done:
 
 
 Steps = Generator[Done, None, Deployed]
-
-
-def carry_out(conn: psycopg.Connection, prepare: Prepare, tell: Tell | None = None) -> Deployed:
-    """Carry a change out, to its end."""
-    steps = carrying_out(conn, prepare, tell)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            deployed: Deployed = end.value
-            return deployed
-
-
-def carrying_out(conn: psycopg.Connection, prepare: Prepare, tell: Tell | None = None) -> Steps:
-    """Carry a change out step by step; yields what was done, each time when that is committed.
-
-    `prepare` may be called twice. An error, or an end before the last step, leaves everything as it was.
-    """
-    with place_of_deployments(conn, tell):
-        found = start(conn, prepare)
-        if isinstance(found, Deployed):
-            deployed = found
-        else:
-            beside = Beside(conn, *found, tell)
-            try:
-                yield Done("started", left=tuple(sql.node for sql in beside.draft.nodes))
-                yield from beside.steps()
-            except BaseException:
-                beside.give_up()
-                raise
-            deployed = beside.deployed
-        if deployed.action != "unchanged":
-            collect(conn)
-    return deployed
-
-
-def start(conn: psycopg.Connection, prepare: Prepare) -> Deployed | tuple[Draft, Deployed]:
-    """Carry a small change out. Of a larger one, or where readers are in the way, begin the building beside."""
-    at_once = True
-    while True:
-        try:
-            with conn.transaction():
-                draft = Draft(conn, begin(conn))
-                deployed = prepare(draft)
-                if deployed.action == "unchanged":
-                    return deployed
-                if not at_once or not reads_little(draft):
-                    return begin_beside(draft), deployed
-                for index in draft.indexes_outside():
-                    make_index(conn, index)
-                for sql in draft.nodes:
-                    draft.prepare_inputs(sql)
-                    draft.finish(sql, fill(conn, sql, draft.functions))
-                conn.execute("select millstream.settle_evaluation_errors()")
-                draft.publish()
-                return draft.outcome(deployed)
-        except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
-            if not at_once:
-                raise
-            at_once = False
-
-
-def reads_little(draft: Draft) -> bool:
-    """Tell whether the new versions read so few rows that ticks can wait for them."""
-    left = AT_ONCE // (CALL_ROWS if any(sql.node.udf is not None for sql in draft.nodes) else 1)
-    for relation in draft.outside:
-        left -= rows_up_to(draft.conn, relation, left + 1)
-        if left < 0:
-            return False
-    return True
-
-
-def rows_up_to(conn: psycopg.Connection, relation: str, most: int) -> int:
-    """How many rows a relation has, or `most`."""
-    counted = f"select count(*) from (select from {table(relation)} limit {max(most, 0)}) as t"
-    row = conn.execute(counted.encode()).fetchone()
-    assert row is not None
-    return int(row[0])
-
-
-def begin_beside(draft: Draft) -> Draft:
-    """Let ticks log what the new versions read, and see early what PostgreSQL will refuse in the end."""
-    draft.rehearse()
-    change_log.start(
-        draft.conn,
-        [f"{v.state.schema}.{v.state.relation}" for v in draft.versions],
-        [v.state.name for v in draft.versions],
-        [change_log.log_of(relation) for relation in draft.followed.values()],
-        len(draft.nodes),
-    )
-    return draft
 
 
 @dataclass
@@ -246,7 +148,7 @@ class Beside:
         It is ready when all transactions that were there before have ended. Where one does not, ticks wait for the index.
         """
         conn = self.conn
-        if rows_up_to(conn, index.relation, AT_ONCE + 1) > AT_ONCE:
+        if not is_little(conn, index.relation):
             before = conn.execute("select current_setting('lock_timeout')").fetchone()
             assert before is not None
             try:
@@ -334,14 +236,14 @@ class Beside:
             conn.execute("select millstream.settle_evaluation_errors()")
             only_a_moment(conn)
             self.draft.publish()
-            change_log.stop(conn, [each.relation for each in self.catch_up.logs])
+            change_log.stop_logging(conn, [each.relation for each in self.catch_up.logs])
 
     def give_up(self) -> None:
         """Remove what was built; what cannot be removed now is by whoever deploys next, or by the worker."""
         with suppress(psycopg.Error):
             self.conn.execute("discard temporary")
             with self.conn.transaction():
-                begin(self.conn)
+                begin_change(self.conn)
 
     # ---- progress ------------------------------------------------------------------------------------------------
 

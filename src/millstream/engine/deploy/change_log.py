@@ -20,7 +20,7 @@ from millstream.compiler.postgres.identity import Columns, image
 from millstream.compiler.postgres.indexes import Index
 from millstream.compiler.postgres.names import changes, log, quote, table
 from millstream.engine.catalog import store
-from millstream.engine.deploy.unused import remove
+from millstream.engine.deploy.unused import remove_state
 from millstream.engine.state.locks import BUILD_LOCK, only_a_moment
 
 
@@ -98,7 +98,7 @@ class Logs:
         conn.execute("update millstream.build set logged = %s", [tick])
 
 
-def start(
+def start_logging(
     conn: psycopg.Connection, views: Sequence[str], states: Sequence[str], logs: Sequence[Log], steps: int
 ) -> None:
     """Let ticks log from the next one on; the caller's transaction has the turn."""
@@ -112,7 +112,7 @@ def start(
     conn.execute("update millstream.clock set feeds = feeds + 1")
 
 
-def stop(conn: psycopg.Connection, relations: Sequence[str]) -> None:
+def stop_logging(conn: psycopg.Connection, relations: Sequence[str]) -> None:
     """Let ticks log no more; the caller's transaction has the turn."""
     for relation in relations:
         conn.execute(f"DROP TABLE IF EXISTS {log(relation)}".encode())
@@ -120,7 +120,7 @@ def stop(conn: psycopg.Connection, relations: Sequence[str]) -> None:
     conn.execute("update millstream.clock set feeds = feeds + 1")
 
 
-def clear_away(conn: psycopg.Connection) -> list[str]:
+def clear_away_build(conn: psycopg.Connection) -> list[str]:
     """Remove what a deployment that ended early has left; returns the views that it was building.
 
     The caller's transaction has the place of deployments, so that nobody is building, and the turn.
@@ -135,8 +135,8 @@ def clear_away(conn: psycopg.Connection) -> list[str]:
         drop_index(conn, index)
     for name in states:
         if name in catalogue.states and name not in catalogue.needed():
-            remove(conn, catalogue.states[name])
-    stop(conn, list(logs))
+            remove_state(conn, catalogue.states[name])
+    stop_logging(conn, list(logs))
     return list(views)
 
 
@@ -157,7 +157,7 @@ def drop_index(conn: psycopg.Connection, name: str) -> None:
         conn.execute(f"DROP INDEX IF EXISTS {name}".encode())
 
 
-def look_after(conn: psycopg.Connection) -> list[str]:
+def clear_away_ended_build(conn: psycopg.Connection) -> list[str]:
     """Remove what is left of a build whose deployment has ended; the caller's transaction has the turn."""
     row = conn.execute("select pg_try_advisory_xact_lock(%s)", [BUILD_LOCK]).fetchone()
-    return clear_away(conn) if row is not None and row[0] else []
+    return clear_away_build(conn) if row is not None and row[0] else []

@@ -1,7 +1,7 @@
 """What a change of definitions has to build: new versions of views, in order, with names that mean them already.
 
 A draft compiles, creates empty tables and remembers the versions in the catalogue, where no name stands for them yet. It is
-filled by build.py, all at once or beside what runs (beside.py); publishing it lets the names stand for the new versions.
+filled all at once (change.py) or beside what runs (beside.py); publishing it lets the names stand for the new versions.
 """
 
 from __future__ import annotations
@@ -19,16 +19,15 @@ from millstream.compiler.postgres.indexes import Index, needed
 from millstream.compiler.postgres.names import quote, table
 from millstream.compiler.postgres.rules import node_sql
 from millstream.compiler.postgres.statements import NodeSql
-from millstream.diagnostics import refuse
 from millstream.engine.catalog import store
 from millstream.engine.catalog.catalogue import Catalogue
 from millstream.engine.catalog.json_form import write_pins
 from millstream.engine.catalog.records import Entry, StoredView
 from millstream.engine.catalog.resolver import Resolver, pins_of
-from millstream.engine.deploy.faults import told
+from millstream.engine.deploy.faults import refusing_faults
 from millstream.engine.deploy.naming import free_name, next_version
 from millstream.engine.deploy.outcome import Deployed
-from millstream.engine.deploy.public import columns_of, is_shown, show
+from millstream.engine.deploy.public import is_shown, show_version, visible_columns
 from millstream.engine.deploy.rehearsal import rehearse
 from millstream.engine.deploy.sinks import repoint_sinks
 from millstream.engine.state import feed
@@ -86,10 +85,8 @@ class Draft:
         """Compile a materialized view and create its tables, unless it is deployed as it is."""
         catalogue = self.catalogue
         existing = catalogue.named(schema, name)
-        if existing is None:
+        if existing is None or existing.kind not in ("materialized_view", "view"):
             free_name(self.conn, catalogue, schema, name, "materialized_view", path)
-        elif existing.kind not in ("materialized_view", "view"):
-            raise refuse("MS032", None, path=path, name=existing.name, kind=existing.kind)
         state_name = next_version(catalogue, schema, name)
         compiled = compile_view(Resolver(catalogue), state_name, sql, path)
         nodes = signature(compiled.nodes, state_name)
@@ -109,31 +106,28 @@ class Draft:
         check_stored_types(self.conn, compiled.nodes, path)
         rehearse(self.conn, written)
         top = written[-1].node
-        nullable = {stored: a.nullable for stored, a in top.outputs}
-        shown = list(top.visible)
-        columns = tuple((n, type_, nullable[n]) for n, type_ in columns_of(self.conn, state_name, shown))
         state = StoredView(
             state_name,
             schema,
             name,
             sql,
             path,
-            columns,
+            visible_columns(self.conn, top),
             top.relation.key,
             tuple(node.name for node in compiled.nodes),
             reads,
-            top.relation.guard,
-            top.relation.single,
-            tuple(map(tuple, indexes)),
-            nodes,
-            print_,
+            guard=top.relation.guard,
+            single=top.relation.single,
+            indexes=tuple(map(tuple, indexes)),
+            nodes=nodes,
+            fingerprint=print_,
         )
         store.put_state(self.conn, state)
         catalogue.states[state.name] = state
         own = tuple(Index(top.name, tuple(map(quote, columns))) for columns in asked)
         self.versions.append(Version(state, tuple(written), own))
         self.name(Entry(schema, name, "materialized_view", state.name, sql, path))
-        self.swaps.append(lambda: show(self.conn, self.catalogue, schema, name, top.relation, shown))
+        self.swaps.append(lambda: show_version(self.conn, self.catalogue, schema, name, top))
         return Deployed(name, "replaced" if existing is not None else "created")
 
     def create(self, nodes: Sequence[Node], indexes: Sequence[Sequence[str]]) -> list[NodeSql]:
@@ -174,7 +168,10 @@ class Draft:
         known = dict(self.catalogue.relations), dict(self.catalogue.states)
         try:
             reads = partial(store.load_names, self.conn)
-            with told(state.relation, state.path, state.definition, reads), self.conn.transaction():
+            with (
+                refusing_faults(state.relation, state.path, state.definition, reads),
+                self.conn.transaction(),
+            ):
                 result = self.add(state.schema, state.relation, state.definition, state.path, state.indexes)
         except Refused:
             self.versions, self.names, self.swaps = before.versions, before.names, before.swaps
@@ -232,7 +229,7 @@ class Draft:
         for new in self.names.values():
             store.put_entry(self.conn, new)
         repoint_sinks(self.conn)
-        feed.follow(self.conn)
+        feed.follow_names(self.conn)
         only_a_moment(self.conn)
         for swap in self.swaps:
             swap()

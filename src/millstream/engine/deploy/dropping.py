@@ -10,9 +10,9 @@ from millstream.compiler.postgres.names import quote
 from millstream.engine.catalog import store
 from millstream.engine.catalog.catalogue import Catalogue
 from millstream.engine.catalog.records import PythonFunction
-from millstream.engine.deploy.garbage import collect
+from millstream.engine.deploy.garbage import drop_unused
 from millstream.engine.deploy.readers import readers_of
-from millstream.engine.deploy.transaction import begin
+from millstream.engine.deploy.transaction import begin_change
 from millstream.engine.state import feed
 from millstream.engine.state.functions import drop_types
 from millstream.engine.state.locks import only_a_moment, patiently
@@ -26,14 +26,14 @@ def drop(conn: psycopg.Connection, name: str, *, schema: str = "public", cascade
 
     def forget() -> None:
         with conn.transaction():
-            catalogue = begin(conn)
+            catalogue = begin_change(conn)
             only_a_moment(conn)
             drop_one(conn, catalogue, schema, name, cascade)
-            feed.follow(conn)
+            feed.follow_names(conn)
             store.raise_epoch(conn)
 
     patiently(conn, forget)
-    collect(conn)
+    drop_unused(conn)
 
 
 def drop_all(conn: psycopg.Connection, names: Collection[Name]) -> list[Name]:
@@ -44,18 +44,18 @@ def drop_all(conn: psycopg.Connection, names: Collection[Name]) -> list[Name]:
 
     def forget() -> list[Name]:
         with conn.transaction():
-            catalogue = begin(conn)
+            catalogue = begin_change(conn)
             order = readers_first(catalogue, names)
             only_a_moment(conn)
             for schema, name in order:
                 drop_one(conn, catalogue, schema, name, cascade=False)
                 del catalogue.relations[schema, name]
-            feed.follow(conn)
+            feed.follow_names(conn)
             store.raise_epoch(conn)
             return order
 
     dropped = patiently(conn, forget)
-    collect(conn)
+    drop_unused(conn)
     return dropped
 
 

@@ -43,7 +43,7 @@ LINE = re.compile(r"^LINE (\d+): (.*)$", re.MULTILINE)
 
 
 @contextmanager
-def told(
+def refusing_faults(
     name: str, path: str | None, text: str = "", catalog: Callable[[], Catalog] | None = None
 ) -> Iterator[None]:
     """Turn what PostgreSQL says of the statements inside, and a fault of the compiler, into a refusal of `name`.

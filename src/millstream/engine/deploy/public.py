@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import psycopg
 
-from millstream.compiler.algebra.operators import Relation
 from millstream.compiler.binder.plain import in_postgres_words
 from millstream.compiler.binder.scope import Context
+from millstream.compiler.incremental.node import Node
 from millstream.compiler.postgres.names import quote, table
 from millstream.compiler.syntax.ddl import Table
 from millstream.engine.catalog.catalogue import Catalogue
@@ -39,16 +39,18 @@ def declared_columns(conn: psycopg.Connection, state: str, declared: Table) -> t
     return tuple((name, type_, name not in solid) for name, type_ in typed)
 
 
-def show(
-    conn: psycopg.Connection,
-    catalogue: Catalogue,
-    schema: str,
-    name: str,
-    relation: Relation,
-    columns: list[str],
-) -> None:
-    """Point the public view to a state table; views that stand on it are kept, or made again where columns changed."""
-    listed = ", ".join(quote(c) for c in columns)
+def visible_columns(conn: psycopg.Connection, top: Node) -> tuple[Column, ...]:
+    """The stored columns of a view's last node that its readers see."""
+    nullable = {stored: attribute.nullable for stored, attribute in top.outputs}
+    return tuple((name, type_, nullable[name]) for name, type_ in columns_of(conn, top.name, top.visible))
+
+
+def show_version(conn: psycopg.Connection, catalogue: Catalogue, schema: str, name: str, top: Node) -> None:
+    """Point the public view to the table of a view's last node; views that stand on it are kept, or made again where
+    columns changed.
+    """
+    relation = top.relation
+    listed = ", ".join(quote(column) for column in top.visible)
     guard = f" WHERE {quote(relation.guard)}" if relation.guard else ""
     select = f"SELECT {listed} FROM {table(relation.name)}{guard}"
     conn.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}".encode())

@@ -17,10 +17,10 @@ from millstream.compiler.syntax.signatures import signatures
 from millstream.diagnostics import refuse
 from millstream.engine.catalog import store
 from millstream.engine.catalog.records import Entry, PythonFunction
-from millstream.engine.deploy.faults import told
+from millstream.engine.deploy.faults import refusing_faults
 from millstream.engine.deploy.naming import check_name
 from millstream.engine.deploy.outcome import Deployed
-from millstream.engine.deploy.transaction import begin
+from millstream.engine.deploy.transaction import begin_change
 from millstream.engine.state import functions as function_types
 from millstream.errors import MillstreamError
 
@@ -51,8 +51,8 @@ def deploy_function(
     check_name(schema, name, str(module))
     code = hashlib.sha256(file.read_bytes()).hexdigest()[:16]
     definition = PythonFunction(tuple((n, t) for n, t in arguments), returns, str(file), entry, code)
-    with told(name, str(module)), conn.transaction():
-        catalogue = begin(conn)
+    with refusing_faults(name, str(module)), conn.transaction():
+        catalogue = begin_change(conn)
         existing = catalogue.named(schema, name)
         if existing is not None:
             if existing.kind != "function":
@@ -64,7 +64,7 @@ def deploy_function(
                 raise refuse("MS033", None, path=str(module), name=name)
         else:
             conn.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}".encode())
-            for statement in function_types.declare(schema, name, arguments, returns):
+            for statement in function_types.declare_function(schema, name, arguments, returns):
                 conn.execute(statement.encode())
         store.put_entry(conn, Entry(schema, name, "function", None, definition, str(file)))
         store.raise_epoch(conn)

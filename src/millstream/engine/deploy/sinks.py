@@ -12,10 +12,10 @@ from millstream.diagnostics import refuse
 from millstream.engine.catalog import store
 from millstream.engine.catalog.catalogue import Catalogue
 from millstream.engine.catalog.records import Entry, Sink, State, StoredTable
-from millstream.engine.deploy.faults import told
+from millstream.engine.deploy.faults import refusing_faults
 from millstream.engine.deploy.naming import check_name, free_name
 from millstream.engine.deploy.outcome import Deployed
-from millstream.engine.deploy.transaction import begin
+from millstream.engine.deploy.transaction import begin_change
 from millstream.engine.state.source import source_of
 
 
@@ -25,8 +25,8 @@ def deploy_sink(
     """Deploy CREATE SINK … INTO table FROM view: new rows of the view enter the table in the same tick."""
     check_name(schema, name, path)
     sink = parse_sink(ddl, path)
-    with told(name, path, ddl), conn.transaction():
-        catalogue = begin(conn)
+    with refusing_faults(name, path, ddl), conn.transaction():
+        catalogue = begin_change(conn)
         existing = catalogue.named(schema, name)
         if existing is None or existing.kind != "sink":
             free_name(conn, catalogue, schema, name, "sink", path)

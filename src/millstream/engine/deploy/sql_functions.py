@@ -13,9 +13,9 @@ from millstream.compiler.dialect import DIALECT, explicit, respell, write
 from millstream.compiler.postgres.names import dollars, quote
 from millstream.diagnostics import refuse
 from millstream.engine.catalog.records import Entry
-from millstream.engine.deploy.beside import carry_out
+from millstream.engine.deploy.change import carry_out
 from millstream.engine.deploy.draft import Draft
-from millstream.engine.deploy.faults import told
+from millstream.engine.deploy.faults import refusing_faults
 from millstream.engine.deploy.naming import check_name
 from millstream.engine.deploy.outcome import Deployed
 from millstream.engine.state.functions import translate
@@ -55,7 +55,7 @@ def deploy_sql_function(
         draft.add_readers(schema, name)
         return Deployed(name, "replaced" if existing is not None else "created", "sql function")
 
-    with told(name, path, ddl):
+    with refusing_faults(name, path, ddl):
         return carry_out(conn, prepare, tell)
 
 

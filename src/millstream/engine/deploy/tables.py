@@ -10,14 +10,14 @@ from millstream.compiler.syntax.ddl import Table, parse_table
 from millstream.engine.catalog import store
 from millstream.engine.catalog.catalogue import Catalogue
 from millstream.engine.catalog.records import Entry, StoredTable
-from millstream.engine.deploy.beside import carry_out
+from millstream.engine.deploy.change import carry_out
 from millstream.engine.deploy.draft import Draft
 from millstream.engine.deploy.extend import extend_table
-from millstream.engine.deploy.faults import told
+from millstream.engine.deploy.faults import refusing_faults
 from millstream.engine.deploy.naming import check_name, free_name, table_state
 from millstream.engine.deploy.outcome import Deployed
 from millstream.engine.deploy.public import declared_columns
-from millstream.engine.deploy.transaction import begin
+from millstream.engine.deploy.transaction import begin_change
 from millstream.engine.state.locks import Tell, only_a_moment, patiently, place_of_deployments
 from millstream.engine.state.rights import grant
 from millstream.engine.state.source import Source
@@ -42,7 +42,7 @@ def deploy_table(
     declared = parse_table(ddl, path, new=True)
 
     def declare() -> Deployed:
-        catalogue = begin(conn)
+        catalogue = begin_change(conn)
         check_types(conn, declared, path)
         existing = catalogue.named(schema, name)
         if existing is None or existing.kind != "table" or existing.state is None:
@@ -62,7 +62,7 @@ def deploy_table(
             grant(conn, schema, name, "table", private=private)
             return deployed
 
-    with told(name, path, ddl), place_of_deployments(conn, tell):
+    with refusing_faults(name, path, ddl), place_of_deployments(conn, tell):
         deployed = patiently(conn, declare_and_grant)
         if deployed.action != "replaced":
             return deployed

@@ -75,7 +75,7 @@ def meaning(catalogue: Catalogue, key: str) -> list[Any]:
     return [found.kind, state.name, repr(state.as_relation()), indexes]
 
 
-def as_deployed(
+def found_unchanged(
     draft: Draft, schema: str, name: str, sql: str, indexes: Sequence[Sequence[str]], portable: bool
 ) -> Deployed | None:
     """The outcome for a view that is deployed as it is asked for; None where it has to be compiled to know."""
@@ -88,10 +88,10 @@ def as_deployed(
     return Deployed(name, "unchanged", current.summary)
 
 
-def remember(
+def note_mark(
     draft: Draft, schema: str, name: str, sql: str, indexes: Sequence[Sequence[str]], portable: bool
 ) -> None:
-    """Note what a view that was compiled just now was made of, for `as_deployed` to find."""
+    """Note what a view that was compiled just now was made of, for `found_unchanged` to find."""
     state = draft.catalogue.current(schema, name)
     if state is not None:
         found = mark(draft.catalogue, state.reads, sql, indexes, portable)

@@ -12,13 +12,13 @@ from millstream.engine.state.source import source_of
 from millstream.engine.state.types import drop_composites
 
 
-def idle(catalogue: Catalogue) -> list[State]:
+def unused_states(catalogue: Catalogue) -> list[State]:
     """The state that nothing deployed needs any more."""
     needed = catalogue.needed()
     return [state for state in catalogue.states.values() if state.name not in needed]
 
 
-def remove(conn: psycopg.Connection, state: State) -> None:
+def remove_state(conn: psycopg.Connection, state: State) -> None:
     """Drop the tables of one state."""
     for name in reversed(state.tables):
         conn.execute(f"DROP TABLE IF EXISTS {table(name)} CASCADE".encode())

@@ -12,13 +12,14 @@ from millstream.compiler.portable.rules import refuse_unportable
 from millstream.engine.catalog import store
 from millstream.engine.catalog.records import StoredView
 from millstream.engine.catalog.resolver import Resolver
-from millstream.engine.deploy.beside import Prepare, Steps, carry_out, carrying_out
+from millstream.engine.deploy.beside import Steps
+from millstream.engine.deploy.change import Prepare, carry_out, carrying_out
 from millstream.engine.deploy.draft import Draft
-from millstream.engine.deploy.faults import told
+from millstream.engine.deploy.faults import refusing_faults
 from millstream.engine.deploy.naming import check_name
 from millstream.engine.deploy.outcome import Deployed
 from millstream.engine.deploy.plain import add_plain
-from millstream.engine.deploy.unchanged import as_deployed, remember
+from millstream.engine.deploy.unchanged import found_unchanged, note_mark
 from millstream.engine.state.locks import Tell
 
 
@@ -26,7 +27,7 @@ def deploy_view(
     conn: psycopg.Connection, name: str, sql: str, *, tell: Tell | None = None, **options: Any
 ) -> Deployed:
     """Deploy a view, as `prepare_view` says. `tell` hears lines of progress where it takes long."""
-    with told(name, options.get("path"), sql, partial(store.load_names, conn)):
+    with refusing_faults(name, options.get("path"), sql, partial(store.load_names, conn)):
         return carry_out(conn, prepare_view(name, sql, **options), tell)
 
 
@@ -48,7 +49,7 @@ def deploy_again(
 
 def deploying_view(conn: psycopg.Connection, name: str, sql: str, **options: Any) -> Steps:
     """Deploy a view step by step."""
-    with told(name, options.get("path"), sql, partial(store.load_names, conn)):
+    with refusing_faults(name, options.get("path"), sql, partial(store.load_names, conn)):
         return (yield from carrying_out(conn, prepare_view(name, sql, **options)))
 
 
@@ -75,12 +76,12 @@ def prepare_view(
     def prepare(draft: Draft) -> Deployed:
         if not materialized:
             return add_plain(draft, schema, name, sql, path, later)
-        if not force and (found := as_deployed(draft, schema, name, sql, indexes, portable)) is not None:
+        if not force and (found := found_unchanged(draft, schema, name, sql, indexes, portable)) is not None:
             return found
         if portable:
             refuse_unportable(sql, Resolver(draft.catalogue), path, draft.catalogue.indexes)
         deployed = draft.add(schema, name, sql, path, indexes, force=force)
-        remember(draft, schema, name, sql, indexes, portable)
+        note_mark(draft, schema, name, sql, indexes, portable)
         if deployed.action != "unchanged":
             draft.add_readers(schema, name, later)
         return deployed

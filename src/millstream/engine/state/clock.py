@@ -7,7 +7,7 @@ import psycopg
 from millstream.engine.catalog.store import setting
 
 
-def enter(conn: psycopg.Connection) -> None:
+def set_to_last_tick(conn: psycopg.Connection) -> None:
     """Let now() mean the last tick's reading for the rest of the transaction; start a wall clock that never ran."""
     if setting(conn, "clock") == "wall":
         conn.execute("update millstream.clock set now = clock_timestamp() where now = '-infinity'")

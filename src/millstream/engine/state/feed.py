@@ -51,17 +51,17 @@ class Feeds:
     def refresh(self, conn: psycopg.Connection, version: int) -> None:
         """Look at what is watched, if that has changed."""
         if version != self.version:
-            self.feeds = read(conn)
+            self.feeds = read_feeds(conn)
             self.version = version
 
     def record(self, conn: psycopg.Connection, tick: int, now: str, counts: dict[str, int]) -> None:
         """Keep the tick's changes of what is watched; `counts` has the rows in each relation's session table."""
         for feed in self.feeds:
             if feed.state is not None and counts.get(feed.state.name):
-                keep(conn, feed, tick, now, of_tick(feed.state, careful=self.careful))
+                keep_changes(conn, feed, tick, now, of_tick(feed.state, careful=self.careful))
 
 
-def read(conn: psycopg.Connection) -> list[Feed]:
+def read_feeds(conn: psycopg.Connection) -> list[Feed]:
     """What is watched, with the versions whose changes were last kept."""
     rows = conn.execute("select schema_name, name, state from millstream.feed").fetchall()
     views = by_name(conn) if rows else {}
@@ -126,7 +126,7 @@ def between(old: StoredView | None, new: StoredView | None) -> str:
     )
 
 
-def keep(conn: psycopg.Connection, feed: Feed, tick: int, now: str, query: str) -> int:
+def keep_changes(conn: psycopg.Connection, feed: Feed, tick: int, now: str, query: str) -> int:
     """Write changes into a feed and wake its watchers; return how many rows that were."""
     cursor = conn.execute(
         "INSERT INTO millstream.feed_change (schema_name, name, tick, now, weight, content) "
@@ -148,14 +148,14 @@ def next_tick(conn: psycopg.Connection) -> tuple[int, str]:
 
 def record_between_ticks(conn: psycopg.Connection, state_name: str) -> None:
     """Keep what stands in this session's table of changes, if somebody watches."""
-    watched = [feed for feed in read(conn) if feed.state is not None and feed.state.name == state_name]
+    watched = [feed for feed in read_feeds(conn) if feed.state is not None and feed.state.name == state_name]
     for feed in watched:
         assert feed.state is not None
         tick, now = next_tick(conn)
-        keep(conn, feed, tick, now, of_tick(feed.state))
+        keep_changes(conn, feed, tick, now, of_tick(feed.state))
 
 
-def follow(conn: psycopg.Connection) -> None:
+def follow_names(conn: psycopg.Connection) -> None:
     """Let feeds follow their names to other versions: what the new one has not is taken away, what it has is added.
 
     Runs in the transaction of a deploy, while both versions are stored.
@@ -183,7 +183,7 @@ def follow(conn: psycopg.Connection) -> None:
                 "update millstream.feed set since = %s where schema_name = %s and name = %s",
                 [tick, schema, name],
             )
-        elif not keep(conn, feed, tick, now, between(old, new)):
+        elif not keep_changes(conn, feed, tick, now, between(old, new)):
             conn.execute("select pg_notify(%s, %s)", [FEED_CHANNEL, f"{schema}.{name}"])
     conn.execute("update millstream.clock set feeds = feeds + 1")
 

@@ -76,7 +76,7 @@ def signature(
     return listed, result, made
 
 
-def declare(schema: str, name: str, arguments: Sequence[Sequence[str]], returns: str) -> list[str]:
+def declare_function(schema: str, name: str, arguments: Sequence[Sequence[str]], returns: str) -> list[str]:
     """Statements that declare a Python function, so that models can call it."""
     listed, result, made = signature(schema, name, arguments, returns)
     return [

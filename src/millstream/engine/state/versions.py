@@ -36,7 +36,7 @@ def signature(nodes: Sequence[Node], state: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def check(found: Sequence[tuple[StoredView, Sequence[Node]]]) -> None:
+def refuse_outdated(found: Sequence[tuple[StoredView, Sequence[Node]]]) -> None:
     """Raise Outdated for the states whose nodes are not what this version compiles."""
     outdated = [state for state, nodes in found if state.nodes != signature(nodes, state.name)]
     if outdated:

@@ -18,7 +18,7 @@ from millstream.engine.state.describe import describer
 from millstream.engine.state.indexes import named_columns
 from millstream.engine.state.locks import enter_turn
 from millstream.engine.state.source import source_of
-from millstream.engine.state.versions import check
+from millstream.engine.state.versions import refuse_outdated
 from millstream.engine.tick.careful import suspended
 from millstream.engine.tick.program import Program, Relation, assemble
 from millstream.errors import Refused
@@ -31,7 +31,7 @@ def relations_of(conn: psycopg.Connection, catalogue: Catalogue) -> list[Relatio
     states = [state for state in catalogue.states.values() if state.name in needed]
     views = [state for state in states if isinstance(state, StoredView)]
     compiled = {state.name: compiled_again(catalogue, state) for state in views}
-    check([(state, compiled[state.name]) for state in views])
+    refuse_outdated([(state, compiled[state.name]) for state in views])
     found: list[Relation] = []
     by_name: dict[str, Relation] = {}
     for state in states:

@@ -406,7 +406,7 @@ class Worker:
             if self.feeds.feeds:
                 feed.trim(self.conn)
             self.careful.look(self.conn)
-            if self.logs.building and (left := change_log.look_after(self.conn)):
+            if self.logs.building and (left := change_log.clear_away_ended_build(self.conn)):
                 log.warning("the deployment of %s has ended early; what it built is removed", ", ".join(left))
         with self.conn.transaction(), self.conn.cursor() as cursor:
             cursor.executemany(
