@@ -27,13 +27,12 @@ from millstream.engine.catalog.records import StoredView
 from millstream.engine.catalog.resolver import Resolver
 from millstream.engine.catalog.store import load
 from millstream.engine.deploy import deploy_again
-from millstream.engine.deploy.catch_up import PLANNING
 from millstream.engine.deploy.readers import readers_of
 from millstream.engine.deploy.transaction import begin_change
 from millstream.engine.state.describe import describer
 from millstream.engine.state.feed import record_between_ticks
 from millstream.engine.state.fill import call
-from millstream.engine.state.settings import SETTINGS
+from millstream.engine.state.settings import plan_as_a_tick
 from millstream.engine.state.udf import Functions
 from millstream.errors import MillstreamError
 
@@ -133,8 +132,7 @@ def in_place(
     total = changed = failed = start = 0
     while start == 0 or start < total:
         with conn.transaction():
-            for name in PLANNING:
-                conn.execute("select set_config(%s, %s, true)", [name, SETTINGS[name]])
+            plan_as_a_tick(conn)
             catalogue = begin_change(conn)
             deployed = catalogue.named(state.schema, state.relation)
             if deployed is None or deployed.state != state.name:

@@ -32,16 +32,9 @@ from millstream.engine.state.fill import (
     session_functions,
     tries_of,
 )
-from millstream.engine.state.settings import SETTINGS
+from millstream.engine.state.settings import PLANNING, plan_as_a_tick
 from millstream.engine.state.udf import Functions
 
-PLANNING = (
-    "jit",
-    "enable_hashjoin",
-    "enable_mergejoin",
-    "enable_seqscan",
-    "work_mem",
-)  # as a tick is planned
 MANY = 1000  # rows of a session table that the planner had better know of
 
 
@@ -224,8 +217,7 @@ def planned_as_a_tick(conn: psycopg.Connection) -> Iterator[None]:
             "select name, current_setting(name) from pg_settings where name = any (%s)", [list(PLANNING)]
         )
     }
-    for name in PLANNING:
-        conn.execute("select set_config(%s, %s, true)", [name, SETTINGS[name]])
+    plan_as_a_tick(conn)
     yield
     for name, value in before.items():
         conn.execute("select set_config(%s, %s, true)", [name, value])

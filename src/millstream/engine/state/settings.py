@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import psycopg
+
 SHARED = {"timezone": "UTC", "extra_float_digits": "1", "search_path": "public, pg_catalog"}
 
 # A tick changes few rows of big tables: index lookups per changed row, whatever the statistics say.
@@ -19,9 +21,17 @@ SETTINGS = {
     "temp_buffers": "32MB",
 }
 
+PLANNING = ("jit", "enable_hashjoin", "enable_mergejoin", "enable_seqscan", "work_mem")  # that decide plans
+
 # The clauses of a client's trigger: it writes values as a tick does, whatever the client's session has set.
 AS_TICKS = (
     f"SET timezone TO '{SHARED['timezone']}' SET datestyle TO 'ISO, MDY' SET intervalstyle TO 'postgres' "
     f"SET extra_float_digits TO {SHARED['extra_float_digits']} SET bytea_output TO 'hex' "
     f"SET search_path TO {SHARED['search_path']}"
 )
+
+
+def plan_as_a_tick(conn: psycopg.Connection) -> None:
+    """Plan what is left of the transaction as a tick is planned."""
+    for name in PLANNING:
+        conn.execute("select set_config(%s, %s, true)", [name, SETTINGS[name]])
