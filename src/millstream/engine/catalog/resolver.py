@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import psycopg
+
 from millstream.compiler.algebra.operators import Relation
 from millstream.compiler.binder.scope import SqlFunction, ViewText
 from millstream.compiler.compile import Meaning
 from millstream.compiler.syntax.from_items import DEFAULT_SCHEMA
 from millstream.engine.catalog.catalogue import Catalogue
 from millstream.engine.catalog.records import IN_FROM, Pin, Pins, PythonFunction, StoredPin
+from millstream.engine.catalog.store import load
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,11 @@ class Resolver:
     def known(self) -> list[tuple[str, str]]:
         """Return (schema, name) of everything that FROM could name."""
         return [key for key, found in self.catalogue.relations.items() if found.kind in IN_FROM]
+
+
+def load_names(conn: psycopg.Connection) -> Resolver:
+    """What names mean now."""
+    return Resolver(load(conn))
 
 
 def pins_of(reads: dict[str, Meaning]) -> dict[str, Pin]:

@@ -17,7 +17,6 @@ from millstream.engine.catalog.json_form import (
     write_pins,
 )
 from millstream.engine.catalog.records import Entry, Pins, State, StoredTable, StoredView
-from millstream.engine.catalog.resolver import Resolver
 
 FEED_CHANNEL = "millstream_feed"  # notified when a change feed has something new
 
@@ -38,11 +37,6 @@ def load(conn: psycopg.Connection) -> Catalogue:
         )
     }
     return Catalogue(relations, states)
-
-
-def load_names(conn: psycopg.Connection) -> Resolver:
-    """What names mean now."""
-    return Resolver(load(conn))
 
 
 def list_relations(conn: psycopg.Connection, schema: str = "public") -> list[tuple[str, str]]:

@@ -23,7 +23,7 @@ from millstream.engine.catalog import store
 from millstream.engine.catalog.catalogue import Catalogue
 from millstream.engine.catalog.json_form import write_pins
 from millstream.engine.catalog.records import Entry, StoredView
-from millstream.engine.catalog.resolver import Resolver, pins_of
+from millstream.engine.catalog.resolver import Resolver, load_names, pins_of
 from millstream.engine.deploy.faults import refusing_faults
 from millstream.engine.deploy.naming import free_name, next_version
 from millstream.engine.deploy.outcome import Deployed
@@ -167,7 +167,7 @@ class Draft:
         before = replace(self, versions=list(self.versions), names=dict(self.names), swaps=list(self.swaps))
         known = dict(self.catalogue.relations), dict(self.catalogue.states)
         try:
-            reads = partial(store.load_names, self.conn)
+            reads = partial(load_names, self.conn)
             with (
                 refusing_faults(state.relation, state.path, state.definition, reads),
                 self.conn.transaction(),

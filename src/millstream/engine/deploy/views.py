@@ -9,9 +9,8 @@ from typing import Any
 import psycopg
 
 from millstream.compiler.portable.rules import refuse_unportable
-from millstream.engine.catalog import store
 from millstream.engine.catalog.records import StoredView
-from millstream.engine.catalog.resolver import Resolver
+from millstream.engine.catalog.resolver import Resolver, load_names
 from millstream.engine.deploy.beside import Steps
 from millstream.engine.deploy.change import Prepare, carry_out, carrying_out
 from millstream.engine.deploy.draft import Draft
@@ -27,7 +26,7 @@ def deploy_view(
     conn: psycopg.Connection, name: str, sql: str, *, tell: Tell | None = None, **options: Any
 ) -> Deployed:
     """Deploy a view, as `prepare_view` says. `tell` hears lines of progress where it takes long."""
-    with refusing_faults(name, options.get("path"), sql, partial(store.load_names, conn)):
+    with refusing_faults(name, options.get("path"), sql, partial(load_names, conn)):
         return carry_out(conn, prepare_view(name, sql, **options), tell)
 
 
@@ -49,7 +48,7 @@ def deploy_again(
 
 def deploying_view(conn: psycopg.Connection, name: str, sql: str, **options: Any) -> Steps:
     """Deploy a view step by step."""
-    with refusing_faults(name, options.get("path"), sql, partial(store.load_names, conn)):
+    with refusing_faults(name, options.get("path"), sql, partial(load_names, conn)):
         return (yield from carrying_out(conn, prepare_view(name, sql, **options)))
 
 
