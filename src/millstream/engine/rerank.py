@@ -77,13 +77,15 @@ def rerank(
     with conn.transaction():
         catalogue = begin_change(conn)
         found = [
-            (state, node) for state in current(catalogue, schema) for node in python_nodes(catalogue, state)
+            (state, node)
+            for state in current_views(catalogue, schema)
+            for node in python_nodes(catalogue, state)
         ]
     done = []
     for state, node in found:
         started = time.perf_counter()
-        if node.name == state.name and node.computes_keys and not readers(catalogue, state):
-            result = in_place(conn, state, active, batch, progress)
+        if node.name == state.name and node.computes_keys and not stored_readers(catalogue, state):
+            result = rerank_in_place(conn, state, active, batch, progress)
         else:
             result = build_anew(conn, state)
         keys, changed, failed, rebuilt = result
@@ -92,7 +94,7 @@ def rerank(
     return done
 
 
-def current(catalogue: Catalogue, schema: str) -> list[StoredView]:
+def current_views(catalogue: Catalogue, schema: str) -> list[StoredView]:
     """The versions that the names of a schema stand for now."""
     named = {deployed.state for deployed in catalogue.relations.values() if deployed.schema == schema}
     return [view for view in catalogue.views if view.name in named]
@@ -104,7 +106,7 @@ def python_nodes(catalogue: Catalogue, state: StoredView) -> list[Node]:
     return [node for node in compiled.nodes if node.udf is not None]
 
 
-def readers(catalogue: Catalogue, state: StoredView) -> list[str]:
+def stored_readers(catalogue: Catalogue, state: StoredView) -> list[str]:
     """What keeps results of its own on top of a view: materialized views, and sinks."""
     direct = {d.name for d in readers_of(catalogue, state.schema, state.relation) if d.kind != "view"}
     pinned = {view.relation for view in catalogue.views if state.name in view.below}
@@ -121,7 +123,7 @@ def build_anew(conn: psycopg.Connection, state: StoredView) -> tuple[int, int, i
     return rows, rows, 0, (state.relation, *deployed.rebuilt)
 
 
-def in_place(
+def rerank_in_place(
     conn: psycopg.Connection,
     state: StoredView,
     active: timedelta | None,
