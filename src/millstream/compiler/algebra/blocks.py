@@ -12,6 +12,7 @@ from millstream.compiler.algebra.expression import (
     column,
     conjunction,
     conjuncts,
+    not_null,
     plain,
     references,
     substitute,
@@ -86,7 +87,7 @@ def replaced(
         rows = Project(rows, (*identity(rows), *((a, by[name].copy()) for name, a in computed.items())))
     chosen = {name: computed[name].name if name in computed else plain(by[name]) or "" for name in by}
     nullable = {a.name for a in rows.columns if a.nullable}
-    tests = [not_null(name) for name in dict.fromkeys(chosen.values()) if name in nullable]
+    tests = [not_null(column(name)) for name in dict.fromkeys(chosen.values()) if name in nullable]
     if tests:
         rows = Filter(rows, exp.and_(*tests, copy=False))
     made = {attribute.name: attribute for attribute in rows.columns}
@@ -103,11 +104,6 @@ def unbracketed(expression: exp.Expr) -> exp.Expr:
     while isinstance(expression, exp.Paren):
         expression = expression.this
     return expression
-
-
-def not_null(name: str) -> exp.Expr:
-    """Name IS NOT NULL."""
-    return exp.Not(this=exp.Is(this=column(name), expression=exp.Null()))
 
 
 def joined(items: list[Plan], terms: list[exp.Expr]) -> Plan:

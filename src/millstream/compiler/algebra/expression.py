@@ -71,6 +71,21 @@ def plain(expression: exp.Expr) -> str | None:
     return expression.name if isinstance(expression, exp.Column) and not expression.table else None
 
 
+def negation(value: exp.Expr) -> exp.Expr:
+    """NOT value."""
+    return exp.Not(this=exp.paren(value))
+
+
+def is_null(value: exp.Expr) -> exp.Expr:
+    """Value IS NULL."""
+    return exp.Is(this=value.copy(), expression=exp.Null())
+
+
+def not_null(value: exp.Expr) -> exp.Expr:
+    """Value IS NOT NULL."""
+    return exp.Not(this=is_null(value))
+
+
 def transform(expression: exp.Expr, change: Callable[[exp.Expr], exp.Expr]) -> exp.Expr:
     """Return a copy with `change` applied to every node, top down; replaced nodes are not entered again."""
     return expression.copy().transform(change, copy=False)

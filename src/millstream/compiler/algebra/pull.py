@@ -11,13 +11,13 @@ from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
 
-from millstream.compiler.algebra.blocks import not_null
 from millstream.compiler.algebra.depend import depend, distinct, totals
 from millstream.compiler.algebra.domain import Domain, Keys, Outer, Unreplaced
 from millstream.compiler.algebra.expression import (
     column,
     conjunction,
     conjuncts,
+    not_null,
     plain,
     references,
     substitute,
@@ -153,7 +153,7 @@ def pull_window(plan: Window, outer: Outer) -> Pulled | None:
         return None
     if len(links) < len(below.terms) or not set(links) <= set(known):
         return None
-    tests = [not_null(name) for name in dict.fromkeys(links) if known[name].nullable]
+    tests = [not_null(column(name)) for name in dict.fromkeys(links) if known[name].nullable]
     rows = Filter(below.plan, exp.and_(*tests, copy=False)) if tests else below.plan
     partition = distinct((*(a for a in rows.columns if a.name in links), *plan.partition))
     ties = [

@@ -11,9 +11,9 @@ from millstream.compiler.binder import tables
 from millstream.compiler.binder.binding import Binder
 from millstream.compiler.binder.correlate import bind_subplan
 from millstream.compiler.binder.scalar import bind
+from millstream.compiler.binder.scalar_subqueries import beside
 from millstream.compiler.binder.scope import Scope
 from millstream.compiler.binder.subplan import Subplan
-from millstream.compiler.binder.subqueries import beside
 from millstream.compiler.dialect import write
 from millstream.compiler.syntax.from_items import Name
 from millstream.diagnostics import refuse
@@ -61,7 +61,7 @@ def joined(
     if sub.sole:
         return Join(left, sub.plan, "left", sub.condition), outputs
     single = not sub.correlated and at_most_one(sub.plan)
-    if not sub.links and not single and (scans(sub.plan) or sub.terms):
+    if not sub.ties and not single and (scans(sub.plan) or sub.terms):
         raise refuse("MS015", node, "", path)
     if not outer:
         return Join(left, sub.plan, "inner", sub.condition, single=single), outputs

@@ -8,6 +8,7 @@ from sqlglot import exp
 
 from millstream.compiler.algebra.expression import (
     Attribute,
+    Names,
     column,
     conjunction,
     is_equality,
@@ -15,12 +16,13 @@ from millstream.compiler.algebra.expression import (
     references,
     substitute,
 )
-from millstream.compiler.algebra.operators import Plan, names
+from millstream.compiler.algebra.operators import Aggregate, Filter, Plan, Project, identity, names
 from millstream.compiler.algebra.same import compared
+from millstream.diagnostics import refuse
 
 
 @dataclass(frozen=True)
-class Link:
+class Tie:
     """A column of a subquery, and the condition that it is the same as something outside."""
 
     column: Attribute
@@ -56,7 +58,7 @@ class Subplan:
         return bool(self.terms) or self.each
 
     @property
-    def links(self) -> list[Link]:
+    def ties(self) -> list[Tie]:
         """The equalities that tie it to the query around it."""
         known = {attribute.name: attribute for attribute in self.plan.columns}
         found = []
@@ -67,15 +69,39 @@ class Subplan:
             for own, other in ((both.this, both.expression), (both.expression, both.this)):
                 name = plain(own)
                 if name in known and not references(other) & names(self.plan):
-                    found.append(Link(known[name or ""], term))
+                    found.append(Tie(known[name or ""], term))
                     break
         return found
 
     @property
     def loose(self) -> bool:
         """Whether something else than equalities ties it to the query around it."""
-        return len(self.links) < len(self.terms)
+        return len(self.ties) < len(self.terms)
 
     @property
     def condition(self) -> exp.Expr | None:
         return conjunction(self.terms)
+
+
+def distinct_links(
+    sub: Subplan, values: tuple[tuple[Attribute, exp.Expr], ...], labels: Names
+) -> tuple[Aggregate, exp.Expr | None]:
+    """The distinct links and values of a subquery, and the condition that joins them by the links."""
+    linked = tuple(
+        (Attribute(labels.fresh("link"), a.type, a.nullable), column(a))
+        for a in (tie.column for tie in sub.ties)
+    )
+    rows = Project(sub.plan, (*linked, *values))
+    on = conjunction(tie.met_by(attribute) for (attribute, _), tie in zip(linked, sub.ties, strict=True))
+    return Aggregate(rows, rows.columns, ()), on
+
+
+def rows_kept(plan: Plan, joined: Plan, condition: exp.Expr) -> Project:
+    """Keep the rows of a plan for which a condition over what was joined to them holds, without what was joined."""
+    return Project(Filter(joined, condition), identity(plan))
+
+
+def check_width(node: exp.Expr, sub: Subplan, width: int, path: str | None) -> None:
+    """Refuse a subquery with another number of columns than it is compared with."""
+    if len(sub.outputs) != width:
+        raise refuse("MS043", node, f"{len(sub.outputs)} columns where {width} is compared", path)

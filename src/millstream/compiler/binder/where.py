@@ -11,10 +11,11 @@ from millstream.compiler.algebra.operators import Filter, Join, Plan, Project, n
 from millstream.compiler.algebra.single import compare_with_row
 from millstream.compiler.binder.binding import Binder
 from millstream.compiler.binder.connect import connect, keep
+from millstream.compiler.binder.exists import bind_exists
 from millstream.compiler.binder.lifting import has_query, lift, quantified
+from millstream.compiler.binder.membership import bind_in
 from millstream.compiler.binder.scalar import bind
 from millstream.compiler.binder.scope import Scope
-from millstream.compiler.binder.subqueries import bind_exists, bind_in
 from millstream.compiler.binder.temporal import as_bounds, bind_temporal
 from millstream.compiler.syntax.aggregate_calls import has_aggregates
 from millstream.diagnostics import refuse
