@@ -14,7 +14,7 @@ from millstream.compiler.algebra.lineage import replace_node
 from millstream.compiler.algebra.operators import Join, Window
 from millstream.compiler.binder import connect as connection
 from millstream.compiler.binder import joins as joining
-from millstream.compiler.binder import lateral, subqueries, table_functions, windows
+from millstream.compiler.binder import lateral, membership, subqueries, table_functions, windows
 from millstream.compiler.postgres import render as rendering
 from tests.equivalence.mutations.fault import Fault, Original, all_of, answering, edited, wrapped
 
@@ -111,7 +111,7 @@ FAULTS = (
         wrapped(connection, "beside", below_full),
         ("outer_join",),
     ),
-    Fault("NULL does not end NOT IN", answering(subqueries, "may_be_null", False), ("not_in", "membership")),
+    Fault("NULL does not end NOT IN", answering(membership, "may_be_null", False), ("not_in", "membership")),
     Fault("a count of nothing is NULL", lambda: patch.object(depend, "ZERO", ()), ("scalar",)),
     Fault(
         "what links a lateral subquery does not divide it",

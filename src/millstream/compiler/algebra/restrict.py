@@ -38,11 +38,11 @@ def restrict(plan: Plan, keys: Keys) -> Plan:
     if not keys:
         return plan
     if isinstance(plan, (Scan, Values, First)):
-        return keep(plan, keys)
+        return filter_by(plan, keys)
     if isinstance(plan, (Filter, TimeFilter, UdfProject, Unnest, Lateral)):
         inside = {name: value for name, value in keys.items() if name in names(plan.input)}
         below = replace(plan, input=restrict(plan.input, inside))
-        return keep(below, {name: value for name, value in keys.items() if name not in inside})
+        return filter_by(below, {name: value for name, value in keys.items() if name not in inside})
     if isinstance(plan, Project):
         return restrict_project(plan, keys)
     if isinstance(plan, UnionAll):
@@ -60,17 +60,17 @@ def restrict(plan: Plan, keys: Keys) -> Plan:
         grouped_below = replace(
             plan, input=restrict(plan.input, inside), pinned=plan.pinned | frozenset(inside)
         )
-        return keep(grouped_below, {name: value for name, value in keys.items() if name not in inside})
+        return filter_by(grouped_below, {name: value for name, value in keys.items() if name not in inside})
     if isinstance(plan, Window):
         parts = {attribute.name for attribute in plan.partition}
         inside = {name: value for name, value in keys.items() if name in parts}
         rest = tuple(attribute for attribute in plan.partition if attribute.name not in inside)
         ranked_below = replace(plan, input=restrict(plan.input, inside), partition=rest)
-        return keep(ranked_below, {name: value for name, value in keys.items() if name not in inside})
+        return filter_by(ranked_below, {name: value for name, value in keys.items() if name not in inside})
     return restrict_join(plan, keys)
 
 
-def keep(plan: Plan, keys: Keys) -> Plan:
+def filter_by(plan: Plan, keys: Keys) -> Plan:
     """Put the restriction right here."""
     predicate = conjunction(
         exp.EQ(this=column(name), expression=value.copy()) for name, value in keys.items()
@@ -89,13 +89,13 @@ def restrict_project(plan: Project, keys: Keys) -> Plan:
             inside[source] = value
         else:
             above[name] = value
-    return keep(replace(plan, input=restrict(plan.input, inside)), above)
+    return filter_by(replace(plan, input=restrict(plan.input, inside)), above)
 
 
 def restrict_join(plan: Join, keys: Keys) -> Plan:
     """Push into the side that has the column, and through an equality into the other side too."""
     if plan.kind == "full":
-        return keep(plan, keys)
+        return filter_by(plan, keys)
     left, right = names(plan.left), names(plan.right)
     inner = plan.kind == "inner" and not plan.nearest
     to_left = {name: value for name, value in keys.items() if name in left}
@@ -110,7 +110,7 @@ def restrict_join(plan: Join, keys: Keys) -> Plan:
         elif b_name in to_right and inner:
             to_left.setdefault(a_name, to_right[b_name])
     joined = replace(plan, left=restrict(plan.left, to_left), right=restrict(plan.right, to_right))
-    return keep(joined, above)
+    return filter_by(joined, above)
 
 
 def restrict_nullable(plan: Plan, keys: Keys, key_hash: exp.Expr) -> Plan:

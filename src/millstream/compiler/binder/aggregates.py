@@ -12,7 +12,7 @@ from millstream.compiler.binder.binding import Binder
 from millstream.compiler.binder.grouping import grouping_sets, union_of_sets
 from millstream.compiler.binder.ordered import REWRITTEN, break_ties, check_aggregate, rewrite_aggregate
 from millstream.compiler.binder.scalar import bind
-from millstream.compiler.binder.scope import Context, Scope, held
+from millstream.compiler.binder.scope import Context, Scope, introduced
 from millstream.compiler.binder.where import bind_where
 from millstream.compiler.dialect import called, write
 from millstream.compiler.syntax.aggregate_calls import bare, has_aggregates, is_aggregate
@@ -47,7 +47,7 @@ class Grouping:
     def __post_init__(self) -> None:
         self.shown = Scope(self.scope.context)
 
-    def key(self, term: exp.Expr, items: Items) -> int:
+    def bind_key(self, term: exp.Expr, items: Items) -> int:
         """Bind one term of GROUP BY, also by its place or name in the SELECT list; return the number of its key."""
         context = self.scope.context
         target = term
@@ -77,7 +77,7 @@ class Grouping:
         self.keys.append((bound, attribute))
         return len(self.keys) - 1
 
-    def aggregate(self, node: exp.Expr) -> exp.Column:
+    def bind_call(self, node: exp.Expr) -> exp.Column:
         """Bind an aggregate call; equal calls are computed once."""
         context = self.scope.context
         check_aggregate(bare(node), context)
@@ -91,10 +91,10 @@ class Grouping:
             counts = isinstance(bare(bound), exp.Count)
             attribute = Attribute(context.names.fresh(called(bare(node)) or node.key), None, not counts)
             self.found[write(bound)] = (attribute, bound)
-            self.shown.hold(attribute)
-        return held(self.found[write(bound)][0])
+            self.shown.introduce(attribute)
+        return introduced(self.found[write(bound)][0])
 
-    def level(self, node: exp.Grouping) -> exp.Column:
+    def bind_level(self, node: exp.Grouping) -> exp.Column:
         """Bind grouping(key, …): which of these keys a row's grouping set leaves out."""
         context = self.scope.context
         numbers = []
@@ -107,10 +107,10 @@ class Grouping:
         attribute = self.levels.setdefault(
             tuple(numbers), Attribute(context.names.fresh("grouping"), "integer", False)
         )
-        self.shown.hold(attribute)
-        return held(attribute)
+        self.shown.introduce(attribute)
+        return introduced(attribute)
 
-    def above(self, expression: exp.Expr) -> exp.Expr:
+    def over_groups(self, expression: exp.Expr) -> exp.Expr:
         """Write an expression of SELECT, HAVING or ORDER BY over the columns of the groups."""
         context = self.scope.context
         by_text = {write(bound): attribute for bound, attribute in self.keys}
@@ -121,9 +121,9 @@ class Grouping:
 
         def lift(node: exp.Expr) -> exp.Expr:
             if isinstance(node, exp.Grouping):
-                return self.level(node)
+                return self.bind_level(node)
             if is_aggregate(node):
-                return self.aggregate(node)
+                return self.bind_call(node)
             if isinstance(node, (exp.Window, exp.Literal, exp.Identifier, exp.DataType)):
                 return node
             try:
@@ -131,13 +131,13 @@ class Grouping:
             except Refused:  # contains an aggregate or a Python call: look below it
                 return node
             if text in by_text:
-                return held(by_text[text])
+                return introduced(by_text[text])
             if isinstance(node, exp.Column):
                 outside = self.scope.resolve_outside(node)
                 if outside is None:
                     raise refuse("MS023", node, write(node), context.path)
-                self.shown.hold(outside)
-                return held(outside)
+                self.shown.introduce(outside)
+                return introduced(outside)
             return node
 
         root.transform(lift, copy=False)
@@ -153,12 +153,12 @@ def bind_aggregation(
     for _, item in items:
         check_aggregates(item, context)
     grouping = Grouping(plan, scope)
-    sets = grouping_sets(select.args.get("group"), lambda term: grouping.key(term, items), context)
+    sets = grouping_sets(select.args.get("group"), lambda term: grouping.bind_key(term, items), context)
     keys = tuple(attribute for _, attribute in grouping.keys)
-    grouping.shown.hold(*keys)
-    rewritten = [(name, grouping.above(item)) for name, item in items]
+    grouping.shown.introduce(*keys)
+    rewritten = [(name, grouping.over_groups(item)) for name, item in items]
     having = select.args.get("having")
-    condition = grouping.above(having.this) if having is not None else None
+    condition = grouping.over_groups(having.this) if having is not None else None
     if grouping.computed:
         plan = Project(plan, (*identity(plan), *grouping.computed))
     known = {attribute.name: attribute for attribute in plan.columns}
@@ -169,7 +169,7 @@ def bind_aggregation(
         result, renamed = union_of_sets(aggregate, sets, grouping.levels, context.names)
         rewritten = [(name, renamed(item)) for name, item in rewritten]
         condition = renamed(condition) if condition is not None else None
-        grouping.shown.hold(*result.columns)
+        grouping.shown.introduce(*result.columns)
     if condition is not None:
         result = bind_where(binder, exp.Where(this=condition), result, grouping.shown, select)
     return result, grouping.shown, rewritten

@@ -39,11 +39,11 @@ def connect(plan: Plan, terms: Terms, node: exp.Expr | None, path: str | None) -
         return beside(plan, terms, node, path)
     if isinstance(plan, (Filter, Unnest)):
         own, rest = split(terms, names(plan.input))
-        return keep(replace(plan, input=connect(plan.input, own, node, path)), rest)
+        return filter_by(replace(plan, input=connect(plan.input, own, node, path)), rest)
     if isinstance(plan, Project) and (added := computed(plan)) is not None:
         own, rest = split(terms, names(plan.input) - added)
-        return keep(replace(plan, input=connect(plan.input, own, node, path)), rest)
-    return keep(plan, terms)
+        return filter_by(replace(plan, input=connect(plan.input, own, node, path)), rest)
+    return filter_by(plan, terms)
 
 
 def reconnect(plan: Plan, node: exp.Expr, path: str | None) -> Plan:
@@ -65,7 +65,7 @@ def beside(plan: Join, terms: Terms, node: exp.Expr | None, path: str | None) ->
         inside, on = split(on, names(plan.right))
     left = connect(plan.left, own, node, path)
     right = connect(plan.right, inside, node, path)
-    return keep(replace(plan, left=left, right=right, on=conjunction(on)), rest)
+    return filter_by(replace(plan, left=left, right=right, on=conjunction(on)), rest)
 
 
 def split(terms: Terms, known: frozenset[str]) -> tuple[Terms, Terms]:
@@ -74,7 +74,7 @@ def split(terms: Terms, known: frozenset[str]) -> tuple[Terms, Terms]:
     return own, [term for term in terms if term not in own]
 
 
-def keep(plan: Plan, terms: Terms) -> Plan:
+def filter_by(plan: Plan, terms: Terms) -> Plan:
     """Filter by terms, if there are any."""
     predicate = conjunction(terms)
     return Filter(plan, predicate) if predicate is not None else plan
@@ -113,7 +113,7 @@ def ordered(plan: Plan, terms: Terms, node: exp.Expr | None, path: str | None) -
         on, terms = split(terms, names(joined) | names(chosen))
         single = at_most_one(chosen) and not links(conjunction(on), names(joined), names(chosen))
         joined = Join(joined, chosen, "inner", conjunction(on), single=single)
-    return keep(joined, terms)
+    return filter_by(joined, terms)
 
 
 def chain(plan: Plan) -> Iterator[Join]:

@@ -67,7 +67,7 @@ def bind_subplan(
         read = frozenset[str]().union(*(references(value) for _, value in sub.outputs))
         return sub.sole or not ((strict and sub.loose) or (closed and read & names(outer)))
 
-    return with_links(uncorrelated(plan, outputs, outer, node, scope, accepted), scope)
+    return with_tie_columns(uncorrelated(plan, outputs, outer, node, scope, accepted), scope)
 
 
 def uncorrelated(
@@ -130,7 +130,7 @@ def in_place(value: exp.Expr, by: Mapping[str, exp.Expr]) -> exp.Expr:
     return whole.copy() if whole is not None else substitute(value, by)
 
 
-def with_links(sub: Subplan, scope: Scope) -> Subplan:
+def with_tie_columns(sub: Subplan, scope: Scope) -> Subplan:
     """Compute the sides of equalities that are expressions as columns of the subquery."""
     inside = names(sub.plan)
     computed: list[tuple[Attribute, exp.Expr]] = []

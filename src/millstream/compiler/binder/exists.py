@@ -9,7 +9,7 @@ from millstream.compiler.algebra.operators import Aggregate, Join, Lateral, Plan
 from millstream.compiler.binder.binding import Binder
 from millstream.compiler.binder.correlate import bind_subplan
 from millstream.compiler.binder.scope import Context, Scope
-from millstream.compiler.binder.subplan import Subplan, distinct_links, rows_kept
+from millstream.compiler.binder.subplan import Subplan, distinct_ties, rows_kept
 from millstream.diagnostics import refuse
 
 
@@ -31,7 +31,7 @@ def attach_exists(binder: Binder, node: exp.Exists, plan: Plan, scope: Scope) ->
 
 
 def attach_found(node: exp.Expr, sub: Subplan, plan: Plan, context: Context) -> tuple[Plan, exp.Expr]:
-    """Join whether a subquery has rows: one row in all, one for each row outside, or one for each value of its links."""
+    """Join whether a subquery has rows: one row in all, one for each row outside, or one for each value of its ties."""
     if sub.sole:
         return plan, exp.true()
     if not sub.correlated or sub.each:
@@ -41,7 +41,7 @@ def attach_found(node: exp.Expr, sub: Subplan, plan: Plan, context: Context) -> 
         some = exp.GT(this=column(count), expression=exp.Literal.number(0))
         context.places[found.name] = (node, context.path)
         return joined_row(plan, Project(counted, ((found, some),)), sub), column(found)
-    rows, on = distinct_links(sub, (), context.names)
+    rows, on = distinct_ties(sub, (), context.names)
     mark = next((key for key, tie in zip(rows.keys, sub.ties, strict=True) if not tie.nulls), None)
     if mark is not None:
         return Join(plan, rows, "left", on), not_null(column(mark))

@@ -11,7 +11,7 @@ from sqlglot import exp
 from millstream.compiler.algebra.copies import fresh_copy
 from millstream.compiler.algebra.expression import Attribute, Names, column, substitute
 from millstream.compiler.algebra.operators import Aggregate, Project, UnionAll
-from millstream.compiler.binder.scope import Context, held
+from millstream.compiler.binder.scope import Context, introduced
 from millstream.compiler.dialect import DIALECT
 from millstream.compiler.syntax.unread import refuse_unread
 from millstream.diagnostics import refuse
@@ -73,7 +73,7 @@ def union_of_sets(
     ]
     branches = tuple(branch(aggregate, each, tuple(levels), names) for each in sets)
     by = {
-        old.name: held(new)
+        old.name: introduced(new)
         for old, new in zip((*aggregate.keys, *(a for a, _ in aggregate.items)), above, strict=False)
     }
     return UnionAll(branches, tuple(above)), lambda expression: substitute(expression, by)

@@ -7,7 +7,7 @@ from sqlglot import exp
 from millstream.compiler.algebra.expression import Attribute, plain
 from millstream.compiler.algebra.operators import Plan, Project, identity
 from millstream.compiler.binder.binding import Binder
-from millstream.compiler.binder.scope import Scope, held
+from millstream.compiler.binder.scope import Scope, introduced
 from millstream.compiler.binder.subqueries import attach_value
 from millstream.compiler.syntax.arrays import is_array_of_query
 from millstream.diagnostics import refuse
@@ -75,8 +75,8 @@ def lift(binder: Binder, expression: exp.Expr, plan: Plan, scope: Scope) -> tupl
             source.nullable if source is not None else True,
         )
         plan = Project(joined, (*identity(plan), (attribute, value)))
-        scope.hold(attribute)
-        node.replace(held(attribute))
+        scope.introduce(attribute)
+        node.replace(introduced(attribute))
     lifted: exp.Expr = root.this
     return plan, lifted
 

@@ -20,7 +20,7 @@ from millstream.compiler.binder.binding import Binder
 from millstream.compiler.binder.correlate import bind_subplan
 from millstream.compiler.binder.scalar import bind
 from millstream.compiler.binder.scope import Context, Scope
-from millstream.compiler.binder.subplan import Subplan, check_width, distinct_links, rows_kept
+from millstream.compiler.binder.subplan import Subplan, check_width, distinct_ties, rows_kept
 from millstream.compiler.dialect import called
 from millstream.diagnostics import refuse
 
@@ -84,7 +84,7 @@ def attach_membership(binder: Binder, node: exp.In, plan: Plan, scope: Scope) ->
     other = sub.outputs[0][1]
     nullable = may_be_null(value, plan) or may_be_null(other, sub.plan)
     member = Attribute(context.names.fresh("member"), None, may_be_null(other, sub.plan))
-    rows, linked = distinct_links(sub, ((member, other),), context.names)
+    rows, linked = distinct_ties(sub, ((member, other),), context.names)
     matches = exp.EQ(this=value.copy(), expression=column(member))
     plan = Join(plan, rows, "left", conjunction([*([linked] if linked is not None else []), matches]))
     hit = not_null(column(member))

@@ -11,7 +11,7 @@ from millstream.compiler.algebra.fallible import note_model, note_text
 from millstream.compiler.binder.scope import Context, Scope
 from millstream.compiler.dialect import explicit, write
 from millstream.compiler.syntax.calls import function_name
-from millstream.compiler.syntax.from_items import DEFAULT_SCHEMA, spoken
+from millstream.compiler.syntax.from_items import DEFAULT_SCHEMA, display_name
 from millstream.compiler.syntax.lacking import refuse_lacking
 from millstream.compiler.syntax.uncertain import reads_clock, volatile
 from millstream.diagnostics import refuse
@@ -35,12 +35,12 @@ SET_NAMES |= {
 
 
 def python_call(node: exp.Expr, context: Context) -> tuple[str, list[exp.Expr]] | None:
-    """Return (name, arguments) where a node calls a registered Python function; the name as `spoken`."""
+    """Return (name, arguments) where a node calls a registered Python function; the name as `display_name`."""
     named = function_name(node)
     if named is None or not context.catalog.is_python(*named):
         return None
     call = node.expression if isinstance(node, exp.Dot) else node
-    return spoken(named[0] or DEFAULT_SCHEMA, named[1]), list(call.expressions)
+    return display_name(named[0] or DEFAULT_SCHEMA, named[1]), list(call.expressions)
 
 
 def bind(expression: exp.Expr, scope: Scope, clock: bool = False) -> exp.Expr:

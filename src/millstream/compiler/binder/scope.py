@@ -80,15 +80,15 @@ class CommonTable:
 Added = list[tuple[Name, Columns]]  # what an item of FROM adds: itself, or the items in its brackets
 
 
-def held(attribute: Attribute) -> exp.Column:
-    """A reference to a column that binding has made. Its empty qualifier is one that nobody can write."""
+def introduced(attribute: Attribute) -> exp.Column:
+    """A reference to a column that binding has introduced. Its empty qualifier is one that nobody can write."""
     return exp.column(
         exp.to_identifier(attribute.name, quoted=True), table=exp.Identifier(this="", quoted=True)
     )
 
 
-def is_held(node: exp.Expr) -> bool:
-    """Tell whether an expression refers to a column that binding has made."""
+def is_introduced(node: exp.Expr) -> bool:
+    """Tell whether an expression refers to a column that binding has introduced."""
     return isinstance(node, exp.Column) and node.args.get("table") is not None and not node.table
 
 
@@ -97,15 +97,15 @@ class Scope:
     """The items in one FROM clause: their names → column name → attribute. `outer` is the enclosing query's.
 
     `merged` are the columns that USING made of several: name → attribute, and the items whose columns they were.
-    `made` are columns that binding has made, such as the value of a subquery; only `held` refers to them. A scope of
-    CTEs has no items: it lies around the query that declares them.
+    `introduced_columns` are those that binding adds, such as the value of a subquery; only `introduced` refers to them.
+    The scope of a CTE has no items: it lies around the query that declares it.
     """
 
     context: Context
     tables: dict[Name, dict[str, Attribute]] = field(default_factory=dict)
     outer: Scope | None = None
     merged: dict[str, tuple[Attribute, frozenset[Name]]] = field(default_factory=dict)
-    made: dict[str, Attribute] = field(default_factory=dict)
+    introduced_columns: dict[str, Attribute] = field(default_factory=dict)
     ctes: dict[str, CommonTable] = field(default_factory=dict)
 
     @property
@@ -141,9 +141,9 @@ class Scope:
             found[label] = AMBIGUOUS if label in found else attribute
         self.tables[name] = found
 
-    def hold(self, *attributes: Attribute) -> None:
-        """Let `held` refer to columns that binding has made."""
-        self.made.update({attribute.name: attribute for attribute in attributes})
+    def introduce(self, *attributes: Attribute) -> None:
+        """Let expressions of this scope refer to columns by `introduced`, such as the value of a subquery."""
+        self.introduced_columns.update({attribute.name: attribute for attribute in attributes})
 
     def resolve(self, node: exp.Column) -> Attribute:
         """Find the attribute that a column reference means, here or in the queries around."""
@@ -172,8 +172,8 @@ class Scope:
     def lookup(self, node: exp.Column) -> set[Attribute]:
         """The attributes of this scope that a column reference may mean; more than one if it is ambiguous."""
         name = node.name
-        if is_held(node):
-            return {self.made[name]} if name in self.made else set()
+        if is_introduced(node):
+            return {self.introduced_columns[name]} if name in self.introduced_columns else set()
         if node.table:
             items = [columns for item, columns in self.tables.items() if item.means(node)]
             if len(items) > 1:

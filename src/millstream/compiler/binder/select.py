@@ -15,7 +15,7 @@ from millstream.compiler.binder.grouped import bind_grouped, needs_grouping
 from millstream.compiler.binder.lifting import lift_items
 from millstream.compiler.binder.ordering import bind_ordering, read_ordering
 from millstream.compiler.binder.scalar import bind, python_call, type_of
-from millstream.compiler.binder.scope import Columns, Context, Scope, held
+from millstream.compiler.binder.scope import Columns, Context, Scope, introduced
 from millstream.compiler.binder.table_functions import lift_sets
 from millstream.compiler.binder.where import bind_where
 from millstream.compiler.binder.windows import bind_windows
@@ -81,8 +81,8 @@ def bind_items(items: list[tuple[str, exp.Expr]], plan: Plan, scope: Scope) -> t
         name, arguments = call
         attribute = Attribute(context.names.fresh(name))
         calls.append((attribute, name, tuple(bind(argument, scope) for argument in arguments)))
-        scope.hold(attribute)
-        return held(attribute)
+        scope.introduce(attribute)
+        return introduced(attribute)
 
     bound: list[tuple[str, Attribute, exp.Expr]] = []
     for name, item in items:

@@ -83,10 +83,10 @@ class Subplan:
         return conjunction(self.terms)
 
 
-def distinct_links(
+def distinct_ties(
     sub: Subplan, values: tuple[tuple[Attribute, exp.Expr], ...], labels: Names
 ) -> tuple[Aggregate, exp.Expr | None]:
-    """The distinct links and values of a subquery, and the condition that joins them by the links."""
+    """The distinct values of a subquery and of its ties, and the condition that joins them by the ties."""
     linked = tuple(
         (Attribute(labels.fresh("link"), a.type, a.nullable), column(a))
         for a in (tie.column for tie in sub.ties)

@@ -10,7 +10,7 @@ from millstream.compiler.algebra.expression import Attribute, references
 from millstream.compiler.algebra.fallible import MODEL, WRITTEN
 from millstream.compiler.algebra.operators import ONE_ROW, Filter, Join, Lateral, Plan, Unnest, names
 from millstream.compiler.binder.scalar import bind
-from millstream.compiler.binder.scope import Columns, Scope, held
+from millstream.compiler.binder.scope import Columns, Scope, introduced
 from millstream.compiler.dialect import write
 from millstream.compiler.syntax.aggregate_calls import is_aggregate
 from millstream.compiler.syntax.from_items import Name
@@ -144,8 +144,8 @@ def lift_sets(
                 raise refuse("MS024", node, write(node), scope.context.path)
             fresh = Attribute(scope.context.names.fresh(name_of(node)), returned[0][1])
             _, attribute = calls.setdefault(write(call), (call, fresh))
-            scope.hold(attribute)
-            node.replace(held(attribute))
+            scope.introduce(attribute)
+            node.replace(introduced(attribute))
         plan = Unnest(
             plan, tuple(call for call, _ in calls.values()), tuple((a,) for _, a in calls.values()), None
         )

@@ -10,7 +10,7 @@ from millstream.compiler.algebra.free import free
 from millstream.compiler.algebra.operators import Filter, Join, Plan, Project, names
 from millstream.compiler.algebra.single import compare_with_row
 from millstream.compiler.binder.binding import Binder
-from millstream.compiler.binder.connect import connect, keep
+from millstream.compiler.binder.connect import connect, filter_by
 from millstream.compiler.binder.exists import bind_exists
 from millstream.compiler.binder.lifting import has_query, lift, quantified
 from millstream.compiler.binder.membership import bind_in
@@ -51,7 +51,7 @@ def bind_where(binder: Binder, where: exp.Expr | None, plan: Plan, scope: Scope,
             for bound in terms_of(bind(term, scope)):
                 (ordinary if references(bound) <= inside else linking).append(bound)
     later = bool(linking or free(plan))  # the query around it may connect joins too
-    plan = keep(connect(plan, ordinary, None if later else source, path), linking)
+    plan = filter_by(connect(plan, ordinary, None if later else source, path), linking)
     for term in temporal:
         plan = bind_temporal(term, plan, scope)
     for node, negated in conditions:

@@ -16,7 +16,7 @@ from millstream.compiler.algebra.keys import is_total, tie_break
 from millstream.compiler.algebra.operators import Plan, Project, Window, identity
 from millstream.compiler.binder.ordered import is_ordered, known_value, order_of, skips_nulls
 from millstream.compiler.binder.scalar import bind
-from millstream.compiler.binder.scope import Scope, held
+from millstream.compiler.binder.scope import Scope, introduced
 from millstream.compiler.dialect import called, write
 from millstream.diagnostics import refuse
 
@@ -53,8 +53,8 @@ def bind_windows(
             context.names.fresh(called(call) or call.key), None, not isinstance(call, NEVER_NULL)
         )
         members.append((attribute, completed(node, clauses, context.path)))
-        scope.hold(attribute)
-        return held(attribute)
+        scope.introduce(attribute)
+        return introduced(attribute)
 
     rewritten = [(name, item.copy().transform(lift, copy=False)) for name, item in items]
     if not members:

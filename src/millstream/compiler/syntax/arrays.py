@@ -94,12 +94,12 @@ def labelled(query: exp.Select) -> tuple[exp.Select, list[exp.Expr]]:
         changed.set("this", exp.column(label, table=ROWS, quoted=True))
         terms.append(changed)
     query.set("expressions", columns)
-    if order is not None and not (query.args.get("limit") or query.args.get("offset") or on(query)):
+    if order is not None and not (query.args.get("limit") or query.args.get("offset") or needs_order(query)):
         query.set("order", None)
     return query, terms
 
 
-def on(query: exp.Select) -> bool:
+def needs_order(query: exp.Select) -> bool:
     """Tell whether DISTINCT ON needs the order."""
     distinct = query.args.get("distinct")
     return isinstance(distinct, exp.Distinct) and distinct.args.get("on") is not None

@@ -30,7 +30,7 @@ class Name:
         return bool(self.text) and self.text == other.text and not apart
 
 
-def spoken(schema: str, name: str) -> str:
+def display_name(schema: str, name: str) -> str:
     """A relation's name as people say it: with its schema where that is not the default one."""
     return name if schema == DEFAULT_SCHEMA else f"{schema}.{name}"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from millstream.compiler.syntax.from_items import DEFAULT_SCHEMA, spoken
+from millstream.compiler.syntax.from_items import DEFAULT_SCHEMA, display_name
 from millstream.compiler.syntax.identifiers import named
 from millstream.engine.catalog.records import (
     Entry,
@@ -85,7 +85,7 @@ class Catalogue:
     def python(self) -> dict[str, PythonFunction]:
         """All Python functions, by the names under which calls of them are compiled."""
         return {
-            spoken(schema, name): entry.definition
+            display_name(schema, name): entry.definition
             for (schema, name), entry in self.relations.items()
             if isinstance(entry.definition, PythonFunction)
         }

@@ -179,14 +179,14 @@ def explain_source(conn: psycopg.Connection, deployed: Entry, read_by: tuple[str
 
 def without_state(catalogue: Catalogue, deployed: Entry) -> tuple[str, tuple[str, ...]]:
     """What a plain view, a function or a sink is, and what it reads."""
-    from millstream.compiler.syntax.from_items import spoken
+    from millstream.compiler.syntax.from_items import display_name
     from millstream.compiler.syntax.parse import parse
     from millstream.compiler.syntax.reads import relations
 
     if deployed.kind == "view":
         read = relations(parse(deployed.text)) & set(catalogue.relations)
         kept = "not stored: computed when it is read, and expanded in the materialized views that read it"
-        return kept, tuple(sorted(spoken(schema, name) for schema, name in read))
+        return kept, tuple(sorted(display_name(schema, name) for schema, name in read))
     match deployed.definition:
         case SqlFunction() as function:
             return f"SQL, put into the models that call it: {function.body}", ()

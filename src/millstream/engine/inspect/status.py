@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 
 from millstream.compiler.algebra.expression import WEIGHT
-from millstream.compiler.syntax.from_items import spoken
+from millstream.compiler.syntax.from_items import display_name
 from millstream.engine.catalog.store import setting
 from millstream.engine.state.locks import worker_connected
 
@@ -136,7 +136,7 @@ def queued(conn: psycopg.Connection) -> dict[str, int]:
         "select schema_name, relation_name, detail ->> 'queue' from millstream.state where kind = 'table' order by ordinal"
     ).fetchall():
         row = conn.execute(f"select {WAITING} from {queue}".encode()).fetchone()
-        found[spoken(schema, name)] = int(row[0]) if row else 0
+        found[display_name(schema, name)] = int(row[0]) if row else 0
     return found
 
 
@@ -182,7 +182,7 @@ def views(conn: psycopg.Connection) -> list[dict[str, Any]]:
         ticks = max((f[0] for f in spent), default=0)
         found.append(
             {
-                "name": spoken(schema, name),
+                "name": display_name(schema, name),
                 "kind": "materialized_view",
                 "rows": sizes.get(short(tables[-1]), (0, 0))[0],
                 "bytes": sum(sizes.get(short(t), (0, 0))[1] for t in tables),
