@@ -11,7 +11,7 @@ from millstream.compiler.binder.scope import Context, SqlFunction, ViewText
 from millstream.compiler.incremental.node import HASH, Node
 from millstream.compiler.incremental.segment import compile_nodes
 from millstream.compiler.portable.rules import unportable
-from millstream.compiler.syntax.ddl import parse_table
+from millstream.compiler.syntax.declarations.tables import parse_table
 from millstream.compiler.syntax.from_items import DEFAULT_SCHEMA
 
 TABLES = {

@@ -20,7 +20,7 @@ import sqlglot
 from sqlglot import exp
 
 from millstream.compiler.dialect import DIALECT
-from millstream.compiler.syntax.ddl import without_comments
+from millstream.compiler.syntax.declarations.text import without_comments
 
 NAME = r'(?:"[^"]+"|[\w]+)(?:\.(?:"[^"]+"|[\w]+))*'
 KIND = r"materialized view|view|table|source|sink|subscription"

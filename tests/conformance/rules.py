@@ -13,7 +13,7 @@ import sqlglot
 from sqlglot import exp
 
 from millstream.compiler.dialect import DIALECT, write
-from millstream.compiler.syntax.ddl import without_comments
+from millstream.compiler.syntax.declarations.text import without_comments
 
 NAME = r'(?:"[^"]+"|\w+)(?:\.(?:"[^"]+"|\w+))*'
 KINDS = r"materialized view|view|table|source|sink|subscription|index|function"

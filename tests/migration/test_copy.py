@@ -10,7 +10,7 @@ from unittest import mock
 import psycopg
 import pytest
 
-from millstream.compiler.syntax.ddl import parse_table
+from millstream.compiler.syntax.declarations.tables import parse_table
 from millstream.errors import MillstreamError
 from millstream.migration import copy
 from millstream.migration.migrate import Migration

@@ -15,7 +15,8 @@ from psycopg.types.json import set_json_loads
 from millstream.compiler.binder.scope import ViewText
 from millstream.compiler.compile import compile_view
 from millstream.compiler.postgres.names import table
-from millstream.compiler.syntax.ddl import Table, parse_table
+from millstream.compiler.syntax.declarations.declared import TableDeclaration
+from millstream.compiler.syntax.declarations.tables import parse_table
 from millstream.engine.catalog import store
 from millstream.engine.catalog.catalogue import Catalogue
 from millstream.engine.catalog.resolver import Resolver
@@ -52,7 +53,7 @@ class SourceTable:
     """A source table and its declaration."""
 
     key: str
-    declared: Table
+    declared: TableDeclaration
 
     @property
     def columns(self) -> list[tuple[str, str]]:

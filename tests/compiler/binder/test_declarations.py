@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from millstream.compiler.syntax.ddl import parse_sink, parse_table
+from millstream.compiler.syntax.declarations.sinks import parse_sink
+from millstream.compiler.syntax.declarations.tables import parse_table
 from tests.compiler.golden import Case, each_case
 
 

@@ -10,7 +10,8 @@ import pytest
 
 import millstream
 from millstream.compiler.binder.functions import parse_function
-from millstream.compiler.syntax.ddl import parse_sink, parse_table
+from millstream.compiler.syntax.declarations.sinks import parse_sink
+from millstream.compiler.syntax.declarations.tables import parse_table
 from millstream.diagnostics import CATALOGUE
 from millstream.diagnostics.catalogue import code_of
 from millstream.diagnostics.refusal import PIECE

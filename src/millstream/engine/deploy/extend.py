@@ -7,7 +7,7 @@ from dataclasses import replace
 import psycopg
 
 from millstream.compiler.postgres.names import quote
-from millstream.compiler.syntax.ddl import Table
+from millstream.compiler.syntax.declarations.declared import TableDeclaration
 from millstream.diagnostics import refuse
 from millstream.engine.catalog import store
 from millstream.engine.catalog.catalogue import Catalogue
@@ -21,8 +21,8 @@ def extend_table(
     conn: psycopg.Connection,
     catalogue: Catalogue,
     existing: Entry,
-    before: Table,
-    declared: Table,
+    before: TableDeclaration,
+    declared: TableDeclaration,
     ddl: str,
     path: str | None,
 ) -> int:

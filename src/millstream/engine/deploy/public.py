@@ -11,7 +11,7 @@ from millstream.compiler.binder.plain import in_postgres_words
 from millstream.compiler.binder.scope import Context
 from millstream.compiler.incremental.node import Node
 from millstream.compiler.postgres.names import quote, table
-from millstream.compiler.syntax.ddl import Table
+from millstream.compiler.syntax.declarations.declared import TableDeclaration
 from millstream.engine.catalog.catalogue import Catalogue
 from millstream.engine.catalog.records import Column
 from millstream.engine.catalog.resolver import Resolver
@@ -32,7 +32,7 @@ def columns_of(conn: psycopg.Connection, state: str, names: Sequence[str]) -> li
     return [(name, types[name]) for name in names]
 
 
-def declared_columns(conn: psycopg.Connection, state: str, declared: Table) -> tuple[Column, ...]:
+def declared_columns(conn: psycopg.Connection, state: str, declared: TableDeclaration) -> tuple[Column, ...]:
     """The stored columns that a source table declares."""
     solid = {column.name for column in declared.columns if not column.nullable}
     typed = columns_of(conn, state, [column.name for column in declared.columns])

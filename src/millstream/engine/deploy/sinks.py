@@ -5,7 +5,8 @@ from __future__ import annotations
 import psycopg
 
 from millstream.compiler.postgres.names import pending, quote, table
-from millstream.compiler.syntax.ddl import parse_sink, parse_table
+from millstream.compiler.syntax.declarations.sinks import parse_sink
+from millstream.compiler.syntax.declarations.tables import parse_table
 from millstream.compiler.syntax.parse import parse
 from millstream.compiler.syntax.reads import tables
 from millstream.diagnostics import refuse

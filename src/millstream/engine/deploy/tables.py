@@ -6,7 +6,8 @@ import psycopg
 
 from millstream.compiler.incremental.node import HASH
 from millstream.compiler.postgres.names import quote
-from millstream.compiler.syntax.ddl import Table, parse_table
+from millstream.compiler.syntax.declarations.declared import TableDeclaration
+from millstream.compiler.syntax.declarations.tables import parse_table
 from millstream.engine.catalog import store
 from millstream.engine.catalog.catalogue import Catalogue
 from millstream.engine.catalog.records import Entry, StoredTable
@@ -79,7 +80,7 @@ def create_table(
     catalogue: Catalogue,
     schema: str,
     name: str,
-    declared: Table,
+    declared: TableDeclaration,
     ddl: str,
     path: str | None,
 ) -> None:

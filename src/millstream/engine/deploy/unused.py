@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 
 from millstream.compiler.postgres.names import table
-from millstream.compiler.syntax.ddl import parse_table
+from millstream.compiler.syntax.declarations.tables import parse_table
 from millstream.engine.catalog.catalogue import Catalogue
 from millstream.engine.catalog.records import State, StoredTable
 from millstream.engine.state.source import source_of

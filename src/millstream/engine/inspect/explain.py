@@ -158,7 +158,7 @@ def explain_node(conn: psycopg.Connection, node: Node) -> NodeExplained:
 
 def explain_source(conn: psycopg.Connection, deployed: Entry, read_by: tuple[str, ...]) -> Explained:
     """A source table: what is stored and what waits."""
-    from millstream.compiler.syntax.ddl import parse_table
+    from millstream.compiler.syntax.declarations.tables import parse_table
 
     name = str(deployed.state)
     declared = parse_table(deployed.text, deployed.path)

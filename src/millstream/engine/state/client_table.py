@@ -30,7 +30,7 @@ from millstream.compiler.algebra.fallible import note_model, note_text
 from millstream.compiler.dialect import DIALECT, explicit
 from millstream.compiler.postgres.names import CUT, DATA, POSITION, SEQUENCE, dollars, queue, quote, short
 from millstream.compiler.postgres.render import scalar
-from millstream.compiler.syntax.ddl import Column, Table
+from millstream.compiler.syntax.declarations.declared import ColumnDeclaration, TableDeclaration
 from millstream.engine.state.settings import AS_TICKS
 
 GROUP = '"the group"'  # a variable, called as no column is
@@ -45,7 +45,7 @@ class ClientTable:
 
     name: str
     view: str
-    table: Table
+    table: TableDeclaration
 
     @property
     def columns(self) -> list[str]:
@@ -96,7 +96,7 @@ class ClientTable:
             f"CREATE INDEX ON {queue(self.name)} ({SEQUENCE}, {POSITION})",
         ]
 
-    def add(self, columns: Sequence[Column]) -> list[str]:
+    def add(self, columns: Sequence[ColumnDeclaration]) -> list[str]:
         """Add columns at the end: NULL, or generated, in the rows that are there; no tick hears of that."""
         made = []
         for column in columns:
@@ -299,7 +299,7 @@ class ClientTable:
         return f"({condition})"
 
 
-def definition(column: Column) -> str:
+def definition(column: ColumnDeclaration) -> str:
     """A column as CREATE TABLE has it."""
     solid = "" if column.nullable else " NOT NULL"
     default = f" DEFAULT {column.default}" if column.default is not None else ""

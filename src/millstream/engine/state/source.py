@@ -26,7 +26,8 @@ from millstream.compiler.postgres.names import (
     table,
 )
 from millstream.compiler.postgres.stored import hashed
-from millstream.compiler.syntax.ddl import Column, Table, parse_table
+from millstream.compiler.syntax.declarations.declared import ColumnDeclaration, TableDeclaration
+from millstream.compiler.syntax.declarations.tables import parse_table
 from millstream.engine.catalog.records import StoredTable
 from millstream.engine.state.client_table import ClientTable
 
@@ -44,7 +45,7 @@ class Source:
 
     name: str
     view: str
-    table: Table
+    table: TableDeclaration
 
     @cached_property
     def clients(self) -> ClientTable:
@@ -94,7 +95,7 @@ class Source:
             *(f"DROP FUNCTION IF EXISTS {function}() CASCADE" for function in self.clients.functions),
         ]
 
-    def add(self, columns: Sequence[Column]) -> list[str]:
+    def add(self, columns: Sequence[ColumnDeclaration]) -> list[str]:
         """Add nullable columns at the end."""
         made = [*self.clients.add(columns)]
         for column in columns:

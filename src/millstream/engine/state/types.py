@@ -10,7 +10,7 @@ import psycopg
 
 from millstream.compiler.incremental.node import Node
 from millstream.compiler.postgres.names import quote, table
-from millstream.compiler.syntax.ddl import Table
+from millstream.compiler.syntax.declarations.declared import TableDeclaration
 from millstream.diagnostics import Place, refuse
 
 # The types of nearly all columns, which need no question.
@@ -21,7 +21,7 @@ KNOWN = re.compile(
 )
 
 
-def create_composites(conn: psycopg.Connection, declared: Table) -> None:
+def create_composites(conn: psycopg.Connection, declared: TableDeclaration) -> None:
     """Create the composite types of a source table's structs that are not there yet."""
     for name, fields in declared.composites:
         row = conn.execute("select to_regtype(%s)", [name]).fetchone()
@@ -29,14 +29,14 @@ def create_composites(conn: psycopg.Connection, declared: Table) -> None:
             conn.execute(f"CREATE TYPE {name} AS ({fields})".encode())
 
 
-def drop_composites(conn: psycopg.Connection, declared: Table) -> None:
+def drop_composites(conn: psycopg.Connection, declared: TableDeclaration) -> None:
     """Drop the composite types of a source table that nothing else has columns of."""
     for name, _ in reversed(declared.composites):
         with suppress(psycopg.errors.DependentObjectsStillExist), conn.transaction():
             conn.execute(f"DROP TYPE IF EXISTS {name}".encode())
 
 
-def check_types(conn: psycopg.Connection, declared: Table, path: str | None) -> None:
+def check_types(conn: psycopg.Connection, declared: TableDeclaration, path: str | None) -> None:
     """Refuse columns of a source table whose type PostgreSQL does not know, or cannot compare."""
     with conn.transaction(force_rollback=True):
         create_composites(conn, declared)
@@ -46,7 +46,7 @@ def check_types(conn: psycopg.Connection, declared: Table, path: str | None) -> 
 
 
 def check_expressions(
-    conn: psycopg.Connection, declared: Table, generated: Mapping[str, str], path: str | None
+    conn: psycopg.Connection, declared: TableDeclaration, generated: Mapping[str, str], path: str | None
 ) -> None:
     """Refuse defaults and generated columns that PostgreSQL cannot compute; these would fail at every INSERT.
 

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from millstream.compiler.syntax.ddl import parse_table
+from millstream.compiler.syntax.declarations.tables import parse_table
 from millstream.engine import deploy
 from millstream.engine.catalog import store
 from millstream.engine.deploy import drop_all

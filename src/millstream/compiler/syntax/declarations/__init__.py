@@ -1,0 +1,1 @@
+"""What is declared beside models: source tables with their columns, and sinks."""
