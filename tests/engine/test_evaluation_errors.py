@@ -10,7 +10,7 @@ from sqlglot import parse_one
 
 from millstream.compiler.algebra.fallible import note_text
 from millstream.compiler.dialect import DIALECT
-from millstream.compiler.postgres.render import scalar
+from millstream.compiler.postgres.scalar import scalar
 from millstream.engine.inspect import status
 from tests.engine.engine import Engine, minute
 

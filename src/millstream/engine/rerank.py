@@ -18,8 +18,8 @@ from millstream.compiler.algebra.expression import OWN, WEIGHT
 from millstream.compiler.algebra.operators import Scan
 from millstream.compiler.compile import compile_view
 from millstream.compiler.incremental.node import Node
+from millstream.compiler.postgres.layout import listing
 from millstream.compiler.postgres.names import beside_values, changes, quote, table
-from millstream.compiler.postgres.render import listing
 from millstream.compiler.postgres.rules import node_sql
 from millstream.compiler.postgres.statements import NodeSql, NodeStatements
 from millstream.engine.catalog.catalogue import Catalogue

@@ -166,7 +166,7 @@ FAULTS = (
     ),
     Fault(
         "a recomputed row is written beside the old one",
-        edited(Recompute, "derive_row", r"s\.at\$, 1 FROM", "NULL, 1 FROM"),
+        edited(Recompute, "derive_row", r"s\.at\$,(\s+)1\b", r"NULL,\g<1>1"),
         ("array_agg", "top_n"),
     ),
     Fault(
@@ -312,7 +312,7 @@ FAULTS = (
     ),
     Fault(
         "of equal rows the newest result goes first",
-        edited(OnActInTurns, "derive", r"(ORDER BY t\.\S+) LIMIT", r"\1 DESC LIMIT"),
+        edited(OnActInTurns, "derive", r"(ORDER BY t\.\S+)", r"\1 DESC"),
         ("bag act",),
     ),
 )

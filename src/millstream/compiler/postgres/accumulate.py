@@ -20,7 +20,8 @@ from millstream.compiler.algebra.expression import OWN, WEIGHT, plain
 from millstream.compiler.algebra.operators import Aggregate
 from millstream.compiler.postgres.identity import loose
 from millstream.compiler.postgres.names import quote
-from millstream.compiler.postgres.render import Describe, render, scalar
+from millstream.compiler.postgres.render import Describe, render
+from millstream.compiler.postgres.scalar import scalar
 
 ROWS = f"n{OWN}"
 IMAGES = f"images{OWN}"  # how many rows of a group have which key, where equal keys may differ

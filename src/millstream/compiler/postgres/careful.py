@@ -38,8 +38,9 @@ from millstream.compiler.algebra.operators import (
 from millstream.compiler.dialect import Infix, called
 from millstream.compiler.postgres.elements import guarded_elements
 from millstream.compiler.postgres.names import dollars, quote, string
-from millstream.compiler.postgres.render import Describe, render, scalar
+from millstream.compiler.postgres.render import Describe, render
 from millstream.compiler.postgres.rewrite import declared
+from millstream.compiler.postgres.scalar import scalar
 
 # What a value can cause: PostgreSQL's classes for data, limits and what a function does not take.
 FAILURES = (

@@ -29,7 +29,7 @@ from millstream.compiler.dialect import called
 from millstream.compiler.incremental.dynamic_filter import compared
 from millstream.compiler.incremental.node import Node
 from millstream.compiler.postgres.names import quote
-from millstream.compiler.postgres.render import scalar
+from millstream.compiler.postgres.scalar import scalar
 
 # What an index may compute: nothing that fails on a value, for then the row could not be stored.
 INDEXED = (

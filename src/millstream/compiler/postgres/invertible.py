@@ -22,12 +22,14 @@ from millstream.compiler.postgres.careful import Tries
 from millstream.compiler.postgres.fitting import limits, model_of
 from millstream.compiler.postgres.identity import as_text, from_text
 from millstream.compiler.postgres.in_place import PLACE, names_before, replacement, stored_row
+from millstream.compiler.postgres.layout import clause, lines, listing, nested, where
 from millstream.compiler.postgres.lenient import NUMBER
 from millstream.compiler.postgres.names import changes, quote
-from millstream.compiler.postgres.render import Describe, listing, render, scalar
+from millstream.compiler.postgres.render import Describe, render
 from millstream.compiler.postgres.rewrite import Position
+from millstream.compiler.postgres.scalar import scalar
 from millstream.compiler.postgres.statements import NodeSql, NodeStatements
-from millstream.compiler.postgres.stored import hashed, where
+from millstream.compiler.postgres.stored import hashed
 
 
 class Invertible(NodeSql):
@@ -118,7 +120,7 @@ class Invertible(NodeSql):
                 f" AND t.{quote(outputs[key])} IS NOT DISTINCT FROM c.{quote(key)}" for key in keys
             )
         key_hash = hashed([quote(key) for key in keys]) if keys else "0::bigint"
-        hash_item = f", {key_hash} AS {KEY_HASH}" if self.has_key_hash else ""
+        hash_item = [f"{key_hash} AS {KEY_HASH}"] if self.has_key_hash else []
         accumulators = [quote(a.column) for a in self.accumulation.accumulators]
         before = names_before(self.all_columns())
         merged = [f"coalesce(m.{before[a]}, 0) + m.{a} AS {a}" for a in accumulators]
@@ -129,15 +131,23 @@ class Invertible(NodeSql):
             was = f"coalesce(m.{before[quote(IMAGES)]}, '{{}}')"
             merged.append(f"millstream.add_counts({was}, m.{IMAGES}) AS {IMAGES}")
             changed += f" OR s.{IMAGES} <> '{{}}'"
-        new = self.evaluate(
-            f"SELECT {listing([f'm.{quote(key)}' for key in keys] + merged)}, m.{PLACE} FROM m WHERE {alive}",
-            (PLACE,),
+        items = [*(f"m.{quote(key)}" for key in keys), *merged, f"m.{PLACE}"]
+        new = self.evaluate(lines(clause("SELECT", items), "FROM m", where([alive])), (PLACE,))
+        changed_groups = lines(
+            clause("SELECT", ["s.*", *hash_item]),
+            f"FROM {nested(self.grouped(source))} AS s",
+            where([changed]),
         )
-        return (
-            f"INSERT INTO {changes(node.name)} WITH c AS MATERIALIZED (SELECT s.*{hash_item} FROM "
-            f"({self.grouped(source)}) AS s WHERE {changed}), "
-            f"m AS MATERIALIZED (SELECT c.*, t.* FROM c LEFT JOIN LATERAL ({stored_row(self, match_on)}) AS t ON true) "
-            f"{replacement(self.all_columns(), alive, new)}"
+        both = lines(
+            "SELECT c.*, t.*",
+            "FROM c",
+            f"LEFT JOIN LATERAL {nested(stored_row(self, match_on))} AS t ON true",
+        )
+        return lines(
+            f"INSERT INTO {changes(node.name)}",
+            f"WITH c AS MATERIALIZED {nested(changed_groups)},",
+            f"m AS MATERIALIZED {nested(both)}",
+            replacement(self.all_columns(), alive, new),
         )
 
     def grouped(self, rows: str) -> str:
@@ -145,23 +155,25 @@ class Invertible(NodeSql):
         accumulators, loose = self.accumulation.accumulators, self.accumulation.loose
         keys = [quote(key.name) for key in self.node.aggregate.keys]
         items = keys + [f"{a.change} AS {quote(a.column)}" for a in accumulators]
-        group = f" GROUP BY {listing(keys)}" if keys else ""
+        group = clause("GROUP BY", keys) if keys else ""
         own = dict(zip(self.aggregated_keys(), (key.name for key in self.node.aggregate.keys), strict=True))
         kept = where(self.fitting("s", own))
         if kept:
-            rows = f"SELECT s.* FROM ({rows}) AS s{kept}"
-        if self.accumulation.arguments:
+            rows = lines("SELECT s.*", f"FROM {nested(rows)} AS s", kept)
+        if self.accumulation.arguments:  # each computed once a row, not once a use
             computed = [f"{text} AS {name}" for name, text in self.accumulation.arguments]
-            rows = (
-                f"SELECT s.*, {listing(computed)} FROM ({rows}) AS s OFFSET 0"  # once a row, not once a use
-            )
+            rows = lines(clause("SELECT", ["s.*", *computed]), f"FROM {nested(rows)} AS s", "OFFSET 0")
+        source = f"FROM {nested(rows)} AS s"
         if not loose:
-            return f"SELECT {listing(items)} FROM ({rows}) AS s{group}"
+            return lines(clause("SELECT", items), source, group)
         text = as_text([(quote(name), type_) for name, type_ in loose])
-        apart = f"SELECT {listing(items)}, {text} AS _image FROM ({rows}) AS s{group}, {text}"
+        apart = lines(
+            clause("SELECT", [*items, f"{text} AS _image"]), source, clause("GROUP BY", [*keys, text])
+        )
         sums = [f"sum(s.{quote(a.column)})::{a.type} AS {quote(a.column)}" for a in accumulators]
         images = f"jsonb_object_agg(s._image, s.{ROWS}) FILTER (WHERE s.{ROWS} <> 0)"
-        return f"SELECT {listing([*keys, *sums])}, coalesce({images}, '{{}}') AS {IMAGES} FROM ({apart}) AS s{group}"
+        shown = f"coalesce({images}, '{{}}') AS {IMAGES}"
+        return lines(clause("SELECT", [*keys, *sums, shown]), f"FROM {nested(apart)} AS s", group)
 
     def evaluate(self, accumulated: str, carried: tuple[str, ...] = ()) -> str:
         """Compute the stored columns from keys and accumulators; what is carried stays as it is."""
@@ -171,13 +183,16 @@ class Invertible(NodeSql):
         keys = {key.name: quote(key.name) for key in aggregate.keys}
         if loose:
             accumulators.append(IMAGES)
-            accumulated = (
-                f"SELECT *, millstream.least_key({IMAGES}) AS _shown FROM ({accumulated}) AS g OFFSET 0"
+            accumulated = lines(
+                f"SELECT *, millstream.least_key({IMAGES}) AS _shown",
+                f"FROM {nested(accumulated)} AS g",
+                "OFFSET 0",
             )
             for number, (name, type_) in enumerate(loose, 1):
                 keys[name] = f"{from_text('_shown', number, type_)} AS {quote(name)}"
-        inner = (
-            f"SELECT {listing([*keys.values(), *values, *accumulators, *carried])} FROM ({accumulated}) AS g"
+        inner = lines(
+            clause("SELECT", [*keys.values(), *values, *accumulators, *carried]),
+            f"FROM {nested(accumulated)} AS g",
         )
         above, predicates = flatten(self.node.plan)
         items = [f"{scalar(above[a.name])} AS {quote(stored)}" for stored, a in self.node.outputs]
@@ -186,8 +201,8 @@ class Invertible(NodeSql):
             if predicates
             else []
         )
-        rows = f"SELECT {listing([*items, *accumulators, *guard, *carried])} FROM ({inner}) AS h"
-        return self.with_hidden(rows)
+        stored = clause("SELECT", [*items, *accumulators, *guard, *carried])
+        return self.with_hidden(lines(stored, f"FROM {nested(inner)} AS h"))
 
     def value(self, attribute: str, text: str, type_: str) -> str:
         """The value of an aggregate, from its accumulators; where it leaves the range of its type, the careful form has NULL."""

@@ -10,11 +10,11 @@ from __future__ import annotations
 from millstream.compiler.algebra.expression import WEIGHT
 from millstream.compiler.algebra.operators import Plan
 from millstream.compiler.postgres.identity import image
+from millstream.compiler.postgres.layout import clause, lines, nested, where
 from millstream.compiler.postgres.names import changes, quote
-from millstream.compiler.postgres.render import listing
 from millstream.compiler.postgres.rewrite import Position
 from millstream.compiler.postgres.statements import NodeSql, NodeStatements
-from millstream.compiler.postgres.stored import hashed, where
+from millstream.compiler.postgres.stored import hashed
 
 
 class Linear(NodeSql):
@@ -38,8 +38,11 @@ class Linear(NodeSql):
         """Add up the terms row by row; what cancels was no change."""
         columns = [f"s.{quote(name)}" for name in self.stored]
         fitting = where(self.fitting("s", dict(zip(self.stored, self.stored, strict=True))))
-        return (
-            f"INSERT INTO {changes(self.node.name)} SELECT {listing([*columns, hashed(columns)])}, "
-            f"sum(s.{WEIGHT})::integer FROM ({source}) AS s{fitting} "
-            f"GROUP BY {listing(image(self.typed, 's'))} HAVING sum(s.{WEIGHT}) <> 0"
+        return lines(
+            f"INSERT INTO {changes(self.node.name)}",
+            clause("SELECT", [*columns, hashed(columns), f"sum(s.{WEIGHT})::integer"]),
+            f"FROM {nested(source)} AS s",
+            fitting,
+            clause("GROUP BY", image(self.typed, "s")),
+            f"HAVING sum(s.{WEIGHT}) <> 0",
         )

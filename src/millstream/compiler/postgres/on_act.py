@@ -7,10 +7,10 @@ only looked up is read as it was before the tick, and makes nothing run.
 from __future__ import annotations
 
 from millstream.compiler.algebra.operators import Plan, Scan
+from millstream.compiler.postgres.layout import clause, lines, nested, where
 from millstream.compiler.postgres.names import arguments, quote
 from millstream.compiler.postgres.python_calls import keys_table, returned_rows
 from millstream.compiler.postgres.recompute import Recompute
-from millstream.compiler.postgres.render import listing
 from millstream.compiler.postgres.rewrite import Position, udf_calls
 from millstream.compiler.postgres.statements import ByKey, NodeStatements, Statement
 
@@ -43,24 +43,25 @@ class OnAct(Recompute):
         if udf is None:
             return super().compare_keys(source, terms, position)
         keys = keys_table(node)
-        inputs = listing([f"q.{quote(a.name)}" for a in udf.input.columns])
-        waiting = f"SELECT coalesce(max(_r), 0) FROM {arguments(node.name)}"
+        inputs = [f"q.{quote(a.name)}" for a in udf.input.columns]
+        number = f"(SELECT coalesce(max(_r), 0) FROM {arguments(node.name)}) + row_number() OVER ()"
         rows = self.rows_of_key(position)
 
         def prepare(some: str) -> str:
-            return (
-                f"WITH k AS (INSERT INTO {keys} {some} RETURNING *) INSERT INTO {arguments(node.name)} "
-                f"SELECT ({waiting}) + row_number() OVER (), {inputs} FROM k CROSS JOIN LATERAL ({rows}) AS q"
+            return lines(
+                f"WITH k AS {nested(lines(f'INSERT INTO {keys}', some, 'RETURNING *'))}",
+                f"INSERT INTO {arguments(node.name)}",
+                clause("SELECT", [number, *inputs]),
+                "FROM k",
+                f"CROSS JOIN LATERAL {nested(rows)} AS q",
             )
 
         found = dict(node.outputs)
-        keyed = " AND ".join(
-            f"{quote(found[key].name)} IS NOT DISTINCT FROM k.{quote(key)}" for key in node.keys
-        )
-        before = ByKey(self.affected(source), prepare, lambda some: f"INSERT INTO {keys} {some}")
+        keyed = [f"{quote(found[key].name)} IS NOT DISTINCT FROM k.{quote(key)}" for key in node.keys]
+        before = ByKey(self.affected(source), prepare, lambda some: lines(f"INSERT INTO {keys}", some))
         after = self.by_key(
-            f"SELECT * FROM {keys}",
-            f"SELECT * FROM ({returned_rows(node)}) AS p WHERE {keyed} OFFSET 0",
+            lines("SELECT *", f"FROM {keys}"),
+            lines("SELECT *", f"FROM {nested(returned_rows(node))} AS p", where(keyed), "OFFSET 0"),
         )
         return NodeStatements(
             terms,

@@ -9,8 +9,10 @@ from __future__ import annotations
 from millstream.compiler.algebra.lineage import replace_node
 from millstream.compiler.algebra.operators import Plan, Relation, Scan
 from millstream.compiler.incremental.node import Node
+from millstream.compiler.postgres.layout import clause, lines, listing, nested
 from millstream.compiler.postgres.names import arguments, function, quote, results, table
-from millstream.compiler.postgres.render import listing, render, scalar
+from millstream.compiler.postgres.render import render
+from millstream.compiler.postgres.scalar import scalar
 from millstream.compiler.postgres.stored import StoredNode
 
 RETURNED = -1  # the scan of what the calls have returned
@@ -32,15 +34,29 @@ def create_session_tables(sql: StoredNode) -> list[str]:
     if udf is None:
         return []
     rows = sql.rows(udf.input)
-    lookup = listing([f"k.{name}" for name in sql.lookup_columns])
-    calls = [
-        f"(SELECT {function(name)}({listing([scalar(x) for x in args])}) FROM ({rows}) AS s LIMIT 0) AS {quote(a.name)}"
-        for a, name, args in udf.calls
-    ]
+    rows = f"FROM {nested(sql.rows(udf.input))} AS s"
+    calls = []
+    for attribute, name, given in udf.calls:
+        one = lines(f"SELECT {function(name)}({listing([scalar(x) for x in given])})", rows, "LIMIT 0")
+        calls.append(f"{nested(one)} AS {quote(attribute.name)}")
+    keys = lines(
+        clause("SELECT", [f"k.{name}" for name in sql.lookup_columns]),
+        f"FROM {table(node.name)} AS k",
+        "LIMIT 0",
+    )
     return [
-        f"CREATE TEMPORARY TABLE {arguments(node.name)} AS SELECT 0::bigint AS _r, s.* FROM ({rows}) AS s LIMIT 0",
-        f"CREATE TEMPORARY TABLE {keys_table(node)} AS SELECT {lookup} FROM {table(node.name)} AS k LIMIT 0",
-        f"CREATE TEMPORARY TABLE {results(node.name)} AS SELECT 0::bigint AS _r, {listing(calls)} LIMIT 0",
+        lines(
+            f"CREATE TEMPORARY TABLE {arguments(node.name)} AS",
+            "SELECT 0::bigint AS _r, s.*",
+            rows,
+            "LIMIT 0",
+        ),
+        lines(f"CREATE TEMPORARY TABLE {keys_table(node)} AS", keys),
+        lines(
+            f"CREATE TEMPORARY TABLE {results(node.name)} AS",
+            clause("SELECT", ["0::bigint AS _r", *calls]),
+            "LIMIT 0",
+        ),
         f"CREATE INDEX ON {results(node.name)} (_r)",
     ]
 

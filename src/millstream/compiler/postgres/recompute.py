@@ -8,20 +8,20 @@ keyed operator reads, to know the keys.
 
 from __future__ import annotations
 
-from millstream.compiler.algebra.expression import WEIGHT, column
+from millstream.compiler.algebra.expression import OWN, WEIGHT, column
 from millstream.compiler.algebra.first import first_rows
 from millstream.compiler.algebra.lineage import trace
 from millstream.compiler.algebra.operators import Plan
 from millstream.compiler.algebra.restrict import restrict, restrict_nullable
 from millstream.compiler.incremental.linearity import is_linear
 from millstream.compiler.incremental.node import KEY_HASH
-from millstream.compiler.postgres.identity import compared, from_text, image
+from millstream.compiler.postgres.identity import Columns, compared, from_text, image, loose, mark
 from millstream.compiler.postgres.in_place import PLACE, names_before, replacement, stored_row
+from millstream.compiler.postgres.layout import clause, lines, nested, union_all, where
 from millstream.compiler.postgres.names import changes, quote, string, table
-from millstream.compiler.postgres.render import listing, render, surplus
+from millstream.compiler.postgres.render import render
 from millstream.compiler.postgres.rewrite import Position, as_of
 from millstream.compiler.postgres.statements import ByKey, NodeSql, NodeStatements, Statement
-from millstream.compiler.postgres.stored import where
 
 
 class Recompute(NodeSql):
@@ -69,12 +69,16 @@ class Recompute(NodeSql):
             types = dict(self.typed)
             keys = enumerate(self.node.keys, 1)
             items = [f"{from_text('a.key', n, types[quote(key)])} AS {quote(key)}" for n, key in keys]
-            again = f"FROM millstream.dead_key AS a WHERE a.node = {string(self.node.name)} AND a.again"
-            source = f"{source} UNION ALL SELECT {listing(items) or '1'} {again}"
+            again = lines(
+                clause("SELECT", items or ["1"]),
+                "FROM millstream.dead_key AS a",
+                f"WHERE a.node = {string(self.node.name)} AND a.again",
+            )
+            source = union_all([source, again])
         columns = [f"s.{quote(key)}" for key in self.node.keys]
         if self.has_key_hash:
             columns.append(f"{self.key_hash('s.')} AS {KEY_HASH}")
-        return f"SELECT DISTINCT {listing(columns)} FROM ({source}) AS s"
+        return lines(clause("SELECT DISTINCT", columns), f"FROM {nested(source)} AS s")
 
     def rows_of_key(self, position: Position) -> str:
         """The rows for the key of a row `k`, from the inputs as they are now."""
@@ -83,56 +87,87 @@ class Recompute(NodeSql):
         found = dict(node.outputs)
         keys = {trace(node.plan, found[key].name, self.computed): column(key, "k") for key in node.keys}
         if node.nullable_key:
-            return f"{render(first_rows(restrict_nullable(plan, keys, column(KEY_HASH, 'k'))))} OFFSET 0"
-        return f"{render(first_rows(restrict(plan, keys)))} OFFSET 0"
+            plan = restrict_nullable(plan, keys, column(KEY_HASH, "k"))
+        else:
+            plan = restrict(plan, keys)
+        return lines(render(first_rows(plan)), "OFFSET 0")
 
     def by_key(self, keys: str, rows: str) -> ByKey:
         """The comparison of computed rows with the stored ones, for keys."""
-        none = f"SELECT * FROM ({rows}) AS n WHERE false"
+        none = lines("SELECT *", f"FROM {nested(rows)} AS n", "WHERE false")
         return ByKey(keys, lambda some: self.derive(some, rows), lambda some: self.derive(some, none))
 
     def derive(self, keys: str, rows: str) -> str:
         """Compute keys again; what differs from the stored rows is the change."""
         kept = where(self.fitting("f", {stored: a.name for stored, a in self.node.outputs}))
         if kept:
-            rows = f"SELECT f.* FROM ({rows}) AS f{kept} OFFSET 0"
+            rows = lines("SELECT f.*", f"FROM {nested(rows)} AS f", kept, "OFFSET 0")
         return self.derive_row(keys, rows) if self.node.unique else self.derive_rows(keys, rows)
 
     def derive_rows(self, keys: str, rows: str) -> str:
         """Compute the rows of each key again, and compare how often each is there."""
         node = self.node
-        stored = [quote(name) for name in self.stored]
+        computed = [f"q.{quote(a.name)} AS {quote(stored)}" for stored, a in node.outputs]
         match_on = self.same(self.lookup, "t", "k")
-        fresh = self.with_hidden(surplus("new", "old", self.typed))
+        kept = lines("SELECT *", f"FROM {table(node.name)} AS t", where([match_on]), "OFFSET 0")
+        new = lines(clause("SELECT", computed), "FROM k", f"CROSS JOIN LATERAL {nested(rows)} AS q")
+        old = lines(
+            clause("SELECT", [f"t.{quote(name)}" for name in self.stored]),
+            "FROM k",
+            f"CROSS JOIN LATERAL {nested(kept)} AS t",
+        )
         gone = self.with_hidden(surplus("old", "new", self.typed))
-        columns = listing(self.all_columns())
-        return (
-            f"INSERT INTO {changes(node.name)} WITH k AS MATERIALIZED ({keys}), "
-            f"new AS MATERIALIZED (SELECT {listing([f'q.{quote(a.name)} AS {quote(s)}' for s, a in node.outputs])} "
-            f"FROM k CROSS JOIN LATERAL ({rows}) AS q), "
-            f"old AS MATERIALIZED (SELECT {listing([f't.{s}' for s in stored])} FROM k "
-            f"CROSS JOIN LATERAL (SELECT * FROM {table(node.name)} AS t WHERE {match_on} OFFSET 0) AS t) "
-            f"SELECT {columns}, -{WEIGHT} FROM ({gone}) AS s UNION ALL SELECT {columns}, {WEIGHT} FROM ({fresh}) AS s"
+        fresh = self.with_hidden(surplus("new", "old", self.typed))
+        columns = self.all_columns()
+        return lines(
+            f"INSERT INTO {changes(node.name)}",
+            f"WITH k AS MATERIALIZED {nested(keys)},",
+            f"new AS MATERIALIZED {nested(new)},",
+            f"old AS MATERIALIZED {nested(old)}",
+            union_all(
+                lines(clause("SELECT", [*columns, weight]), f"FROM {nested(each)} AS s")
+                for each, weight in ((gone, f"-{WEIGHT}"), (fresh, WEIGHT))
+            ),
         )
 
     def derive_row(self, keys: str, rows: str) -> str:
         """Compute the one row of each key again, and compare it with the stored one."""
         node = self.node
         before = names_before(self.all_columns())
-        computed = listing([quote(name) for name in dict.fromkeys(a.name for _, a in node.outputs)])
+        computed = [quote(name) for name in dict.fromkeys(a.name for _, a in node.outputs)]
         types = [type_ for _, type_ in self.typed]
         is_row = image([(quote(a.name), t) for (_, a), t in zip(node.outputs, types, strict=True)], "n")
         was_row = image([(before[name], type_) for name, type_ in self.typed], "t")
         differs = compared(
             "IS DISTINCT FROM", ["n._new IS NULL", *is_row], [f"t.{PLACE} IS NULL", *was_row], "false"
         )
-        items = listing([f"m.{quote(a.name)} AS {quote(stored)}" for stored, a in node.outputs])
-        new = self.with_hidden(f"SELECT {items}, m.{PLACE} FROM m WHERE m._new")
-        stored = stored_row(self, self.same(self.lookup, "t", "k"))
-        return (
-            f"INSERT INTO {changes(node.name)} WITH k AS MATERIALIZED ({keys}), "
-            f"m AS MATERIALIZED (SELECT n.*, t.* FROM k "
-            f"LEFT JOIN LATERAL (SELECT {computed}, true AS _new FROM ({rows}) AS q) AS n ON true "
-            f"LEFT JOIN LATERAL ({stored}) AS t ON true "
-            f"WHERE {differs}) {replacement(self.all_columns(), 'm._new IS NOT NULL', new)}"
+        fresh = lines(clause("SELECT", [*computed, "true AS _new"]), f"FROM {nested(rows)} AS q")
+        kept = stored_row(self, self.same(self.lookup, "t", "k"))
+        both = lines(
+            "SELECT n.*, t.*",
+            "FROM k",
+            f"LEFT JOIN LATERAL {nested(fresh)} AS n ON true",
+            f"LEFT JOIN LATERAL {nested(kept)} AS t ON true",
+            where([differs]),
         )
+        items = [f"m.{quote(a.name)} AS {quote(stored)}" for stored, a in node.outputs]
+        new = self.with_hidden(lines(clause("SELECT", [*items, f"m.{PLACE}"]), "FROM m", "WHERE m._new"))
+        return lines(
+            f"INSERT INTO {changes(node.name)}",
+            f"WITH k AS MATERIALIZED {nested(keys)},",
+            f"m AS MATERIALIZED {nested(both)}",
+            replacement(self.all_columns(), "m._new IS NOT NULL", new),
+        )
+
+
+def surplus(rows: str, others: str, columns: Columns) -> str:
+    """The rows that one set has more often than another, each once, with how often as its weight."""
+    names = [name for name, _ in columns]
+    marks = {f"mark{number}{OWN}": mark(*each) for number, each in enumerate(loose(columns), 1)}
+    items = clause("SELECT", [*names, *(f"{text} AS {name}" for name, text in marks.items())])
+    more = lines(items, f"FROM {rows}", "EXCEPT ALL", items, f"FROM {others}")
+    return lines(
+        clause("SELECT", [*names, f"count(*)::integer AS {WEIGHT}"]),
+        f"FROM {nested(more)} AS e",
+        clause("GROUP BY", [*names, *marks]),
+    )

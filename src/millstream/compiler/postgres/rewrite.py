@@ -20,8 +20,10 @@ from millstream.compiler.algebra.operators import (
     with_inputs,
 )
 from millstream.compiler.incremental.node import Node
+from millstream.compiler.postgres.layout import listing
 from millstream.compiler.postgres.names import function, quote
-from millstream.compiler.postgres.render import Describe, listing, render, scalar
+from millstream.compiler.postgres.render import Describe, render
+from millstream.compiler.postgres.scalar import scalar
 
 Position = Callable[[str], int]  # relation → its place in the order of a tick
 

@@ -29,8 +29,9 @@ from millstream.compiler.postgres.careful import Tries
 from millstream.compiler.postgres.catch_up import as_it_was
 from millstream.compiler.postgres.identity import same
 from millstream.compiler.postgres.in_place import PLACE, apply_in_place
+from millstream.compiler.postgres.layout import clause, lines, listing, nested, union_all, where
 from millstream.compiler.postgres.names import addends, changes, table
-from millstream.compiler.postgres.render import Describe, listing, render
+from millstream.compiler.postgres.render import Describe, render
 from millstream.compiler.postgres.rewrite import Position
 from millstream.compiler.postgres.stored import StoredNode
 
@@ -121,13 +122,11 @@ class NodeSql(StoredNode, ABC):
     def temporary(self) -> list[str]:
         """Create the session tables of a tick: changes, and addends where terms come at different moments."""
         name = self.node.name
-        made = [
-            f"CREATE TEMPORARY TABLE {changes(name)} AS SELECT {listing(self.change_row())} "
-            f"FROM {table(name)} LIMIT 0"
-        ]
+        row = lines(clause("SELECT", self.change_row()), f"FROM {table(name)}", "LIMIT 0")
+        made = [f"CREATE TEMPORARY TABLE {changes(name)} AS\n{row}"]
         if not self.inline:
-            weighted = f"SELECT s.*, 0 AS {WEIGHT} FROM ({render(self.differentiated)}) AS s"
-            made.append(f"CREATE TEMPORARY TABLE {addends(name)} AS {self.term(weighted)} LIMIT 0")
+            weighted = lines(f"SELECT s.*, 0 AS {WEIGHT}", f"FROM {nested(render(self.differentiated))} AS s")
+            made.append(lines(f"CREATE TEMPORARY TABLE {addends(name)} AS", self.term(weighted), "LIMIT 0"))
         return made + python_calls.create_session_tables(self)
 
     def change_row(self) -> list[str]:
@@ -167,14 +166,14 @@ class NodeSql(StoredNode, ABC):
     def all_terms(self, position: Position) -> tuple[tuple[Statement, ...], str]:
         """The terms that run at their moments, and a SELECT of all addends for when the node is derived."""
         if not self.inline:
-            return tuple(self.terms(position)), f"SELECT * FROM {addends(self.node.name)}"
+            return tuple(self.terms(position)), lines("SELECT *", f"FROM {addends(self.node.name)}")
         plan = self.differentiated
         terms = [
             term
             for leaf in ((plan,) if isinstance(plan, Scan) else self.node.leaves)
             for term in differentiate(self.placed(plan, position, leaf), leaf.instance, AFTER)
         ]
-        return (), " UNION ALL ".join(self.term(render(term.plan)) for term in terms)
+        return (), union_all(self.term(render(term.plan)) for term in terms)
 
     def terms(self, position: Position) -> list[Statement]:
         """The addends of a node with several leaves, each at its moment."""
@@ -184,13 +183,13 @@ class NodeSql(StoredNode, ABC):
             plan = self.placed(self.differentiated, position, leaf)
             for term in differentiate(plan, leaf.instance, when):
                 rows = render(self.seen(term, leaf, position).plan)
-                sql = f"INSERT INTO {addends(self.node.name)} {self.term(rows)}"
+                sql = lines(f"INSERT INTO {addends(self.node.name)}", self.term(rows))
                 made.append(Statement(sql, leaf.relation.name, term.moment))
         return made
 
     def term(self, rows: str) -> str:
         """One addend, of the rows of its plan."""
-        return f"SELECT {listing(self.changed_columns()) or '1 AS one'} FROM ({rows}) AS s"
+        return lines(clause("SELECT", self.changed_columns() or ["1 AS one"]), f"FROM {nested(rows)} AS s")
 
     def seen(self, term: Term, changing: Scan, position: Position) -> Term:
         """A term over the images that it must read: in a tick those are what is stored at its moment."""
@@ -218,15 +217,25 @@ class NodeSql(StoredNode, ABC):
         if self.node.unique:
             return apply_in_place(self)
         stored, changed = table(self.node.name), changes(self.node.name)
-        columns = listing(self.all_columns())
+        columns = self.all_columns()
         match_on = f"{self.same(self.identity, 't', 'd')} AND {same(self.typed, 't', 'd')}"
-        gone = (
-            f"DELETE FROM {stored} WHERE ctid = ANY (ARRAY(SELECT t.ctid FROM {changed} AS d "
-            f"CROSS JOIN LATERAL (SELECT t.ctid FROM {stored} AS t WHERE {match_on} LIMIT -d.{WEIGHT}) AS t "
-            f"WHERE d.{WEIGHT} < 0))"
+        several = lines("SELECT t.ctid", f"FROM {stored} AS t", where([match_on]), f"LIMIT -d.{WEIGHT}")
+        going = lines(
+            "SELECT t.ctid",
+            f"FROM {changed} AS d",
+            f"CROSS JOIN LATERAL {nested(several)} AS t",
+            f"WHERE d.{WEIGHT} < 0",
         )
-        added = f"SELECT d.*, generate_series(1, d.{WEIGHT}) FROM {changed} AS d WHERE d.{WEIGHT} > 0"
-        return f"WITH gone AS ({gone}) INSERT INTO {stored} ({columns}) SELECT {columns} FROM ({added}) AS d"
+        gone = lines(f"DELETE FROM {stored}", f"WHERE ctid = ANY (ARRAY{nested(going)})")
+        added = lines(
+            f"SELECT d.*, generate_series(1, d.{WEIGHT})", f"FROM {changed} AS d", f"WHERE d.{WEIGHT} > 0"
+        )
+        return lines(
+            f"WITH gone AS {nested(gone)}",
+            f"INSERT INTO {stored} ({listing(columns)})",
+            clause("SELECT", columns),
+            f"FROM {nested(added)} AS d",
+        )
 
     def returned(self) -> str:
         """The SELECT of what the node stores for the arguments whose Python calls have returned."""

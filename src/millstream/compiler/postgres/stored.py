@@ -11,8 +11,9 @@ from millstream.compiler.incremental.node import HASH, KEY_HASH, Node
 from millstream.compiler.postgres.careful import Tries, careful
 from millstream.compiler.postgres.fitting import limits, looked_up, model_of, own_indexes, with_fitting
 from millstream.compiler.postgres.identity import Columns
+from millstream.compiler.postgres.layout import clause, lines, listing, nested, where
 from millstream.compiler.postgres.names import quote, table
-from millstream.compiler.postgres.render import Describe, listing, render
+from millstream.compiler.postgres.render import Describe, render
 from millstream.compiler.postgres.rewrite import declared, with_key_types
 from millstream.compiler.postgres.sizes import fits_or_counts
 
@@ -20,11 +21,6 @@ from millstream.compiler.postgres.sizes import fits_or_counts
 def hashed(columns: list[str]) -> str:
     """Hash a row of columns; equal rows hash equal, NULLs included, whether they are the same or not."""
     return f"hash_record_extended(ROW({listing(columns)}), 0)"
-
-
-def where(conditions: list[str]) -> str:
-    """A WHERE clause, or none."""
-    return f" WHERE {' AND '.join(conditions)}" if conditions else ""
 
 
 class StoredNode:
@@ -114,7 +110,7 @@ class StoredNode:
         if names and not all(types.values()):
             items = listing([quote(found[name].name) for name in names])
             rows = self.rows(declared(self.node.plan))
-            types = dict(zip(names, self.describe(f"SELECT {items} FROM ({rows}) AS s"), strict=True))
+            types = dict(zip(names, self.describe(f"SELECT {items} FROM {nested(rows)} AS s"), strict=True))
         return limits(self.indexes, types, model_of(self.node))
 
     def fitting(self, row: str, names: Mapping[str, str]) -> list[str]:
@@ -127,9 +123,9 @@ class StoredNode:
     def named(self, sql: str, prefix: str = "s") -> str:
         """Rename a rendered plan's attributes to the stored columns; what is hashed besides is computed only once."""
         items = [f"{prefix}.{quote(a.name)} AS {quote(stored)}" for stored, a in self.node.outputs]
-        once = " OFFSET 0" if self.has_key_hash or not self.node.unique else ""
+        once = "OFFSET 0" if self.has_key_hash or not self.node.unique else ""
         kept = where(self.fitting(prefix, {stored: a.name for stored, a in self.node.outputs}))
-        return f"SELECT {listing(items)} FROM ({sql}) AS {prefix}{kept}{once}"
+        return lines(clause("SELECT", items), f"FROM {nested(sql)} AS {prefix}", kept, once)
 
     def with_hidden(self, rows: str) -> str:
         """Add the hash columns to rows of the stored outputs."""
@@ -138,7 +134,7 @@ class StoredNode:
             extra.append(f"{self.key_hash('s.')} AS {KEY_HASH}")
         if not self.node.unique:
             extra.append(f"{hashed(['s.' + quote(name) for name in self.stored])} AS {HASH}")
-        return f"SELECT {listing(['s.*', *extra])} FROM ({rows}) AS s"
+        return lines(clause("SELECT", ["s.*", *extra]), f"FROM {nested(rows)} AS s")
 
     def result(self) -> str:
         """The SELECT of everything that the node stores, computed from scratch; not for nodes that call Python."""
@@ -149,10 +145,9 @@ class StoredNode:
     def create(self) -> list[str]:
         """Create the state table and its index; columns that cannot be NULL say so."""
         node = self.node
-        columns = self.udf_columns() if node.udf is not None else self.result()
-        made = [
-            f"CREATE TABLE {table(node.name)} WITH (fillfactor = 80) AS SELECT {listing(self.all_columns())} FROM ({columns}) AS s LIMIT 0"
-        ]
+        rows = self.udf_columns() if node.udf is not None else self.result()
+        columns = lines(clause("SELECT", self.all_columns()), f"FROM {nested(rows)} AS s", "LIMIT 0")
+        made = [f"CREATE TABLE {table(node.name)} WITH (fillfactor = 80) AS\n{columns}"]
         solid = [name for name, a in node.outputs if name in node.keys and not a.nullable]
         made += [f"ALTER TABLE {table(node.name)} ALTER COLUMN {quote(name)} SET NOT NULL" for name in solid]
         made.append(f"CREATE INDEX ON {table(node.name)} ({listing([quote(c) for c in self.identity])})")

@@ -13,9 +13,10 @@ from millstream.compiler.algebra.expression import WEIGHT
 from millstream.compiler.algebra.operators import Plan, Relation, Scan
 from millstream.compiler.incremental.node import HASH, TURN
 from millstream.compiler.postgres.identity import image, loose
+from millstream.compiler.postgres.layout import clause, lines, listing, nested, union_all, where
 from millstream.compiler.postgres.names import arguments, changes, quote, table
 from millstream.compiler.postgres.python_calls import returned_rows
-from millstream.compiler.postgres.render import Images, listing, render
+from millstream.compiler.postgres.render import Images, render
 from millstream.compiler.postgres.rewrite import Position, as_of, udf_calls
 from millstream.compiler.postgres.statements import NodeSql, NodeStatements
 
@@ -54,36 +55,57 @@ class OnActInTurns(NodeSql):
             rows = render(as_of(node.plan, node, position, here), coming)
             return NodeStatements((), self.derive(rows), self.apply())
         arrived = render(as_of(udf.input, node, position, here), coming)
-        inputs = listing([f"q.{quote(a.name)}" for a in udf.input.columns])
-        prepare = (
-            f"INSERT INTO {arguments(node.name)} SELECT row_number() OVER (), {inputs} FROM ({arrived}) AS q"
+        inputs = [f"q.{quote(a.name)}" for a in udf.input.columns]
+        prepare = lines(
+            f"INSERT INTO {arguments(node.name)}",
+            clause("SELECT", ["row_number() OVER ()", *inputs]),
+            f"FROM {nested(arrived)} AS q",
         )
         return NodeStatements((), self.derive(returned_rows(node)), self.apply(), prepare, udf_calls(udf))
 
     def coming_rows(self) -> str:
         """The rows that came in this tick, as often as they did, in turn after those that have results."""
         mine, turn = map(quote, self.node.keys)
-        came = f"{changes(self.driver.name)} AS d CROSS JOIN LATERAL generate_series(1, d.{WEIGHT}) AS g ({TURN})"
+        came = lines(
+            f"{changes(self.driver.name)} AS d",
+            f"CROSS JOIN LATERAL generate_series(1, d.{WEIGHT}) AS g ({TURN})",
+        )
         last = f"SELECT max(t.{turn}) FROM {table(self.node.name)} AS t WHERE t.{mine} = r.{HASH}"
         return taking_turns(self.driver, came, f"coalesce(({last}), 0)")
 
     def derive(self, rows: str) -> str:
         """The results of the rows that went, taken out, and those of the rows that came."""
         node, mine, turn = self.node, *map(quote, self.node.keys)
-        found = f"FROM {table(node.name)} AS t WHERE t.{mine} = {row_hash(self.driver, 'd')}"
-        oldest = f"SELECT DISTINCT t.{turn} {found} ORDER BY t.{turn} LIMIT -d.{WEIGHT}"
-        going = (
-            f"SELECT t.* FROM {changes(self.driver.name)} AS d CROSS JOIN LATERAL (SELECT t.* {found} "
-            f"AND t.{turn} = ANY (ARRAY({oldest})) OFFSET 0) AS t WHERE d.{WEIGHT} < 0"
+        stored = f"FROM {table(node.name)} AS t"
+        of_the_row = f"t.{mine} = {row_hash(self.driver, 'd')}"
+        oldest = lines(
+            f"SELECT DISTINCT t.{turn}",
+            stored,
+            where([of_the_row]),
+            f"ORDER BY t.{turn}",
+            f"LIMIT -d.{WEIGHT}",
+        )
+        theirs = lines(
+            "SELECT t.*", stored, where([of_the_row, f"t.{turn} = ANY (ARRAY{nested(oldest)})"]), "OFFSET 0"
+        )
+        going = lines(
+            "SELECT t.*",
+            f"FROM {changes(self.driver.name)} AS d",
+            f"CROSS JOIN LATERAL {nested(theirs)} AS t",
+            f"WHERE d.{WEIGHT} < 0",
         )
         coming = self.with_hidden(self.named(rows))
-        same = [*self.all_columns(), *image(self.typed, "s")[len(self.typed) :]]
-        columns = listing(self.all_columns())
+        columns = self.all_columns()
+        same = [*columns, *image(self.typed, "s")[len(self.typed) :]]
         counted = (
-            f"SELECT {columns}, {sign}count(*)::integer AS {WEIGHT} FROM ({each}) AS s GROUP BY {listing(same)}"
+            lines(
+                clause("SELECT", [*columns, f"{sign}count(*)::integer AS {WEIGHT}"]),
+                f"FROM {nested(each)} AS s",
+                clause("GROUP BY", same),
+            )
             for each, sign in ((going, "-"), (coming, ""))
         )
-        return f"INSERT INTO {changes(node.name)} {' UNION ALL '.join(counted)}"
+        return lines(f"INSERT INTO {changes(node.name)}", union_all(counted))
 
 
 def row_hash(relation: Relation, row: str) -> str:
@@ -96,7 +118,7 @@ def row_hash(relation: Relation, row: str) -> str:
 
 def taking_turns(relation: Relation, rows: str, before: str) -> str:
     """Rows of a relation with their hash, and each with its turn among the same rows, after `before` others."""
-    columns = listing([quote(name) for name, _, _ in relation.columns])
+    columns = [quote(name) for name, _, _ in relation.columns]
     turn = f"{before} + row_number() OVER (PARTITION BY r.{HASH})"
-    hashed = f"SELECT {columns}, {row_hash(relation, 'd')} AS {HASH} FROM {rows}"
-    return f"(SELECT r.*, {turn} AS {quote(TURN)} FROM ({hashed}) AS r)"
+    hashed = lines(clause("SELECT", [*columns, f"{row_hash(relation, 'd')} AS {HASH}"]), f"FROM {rows}")
+    return nested(lines(f"SELECT r.*, {turn} AS {quote(TURN)}", f"FROM {nested(hashed)} AS r"))

@@ -24,7 +24,7 @@ from millstream.compiler.algebra.operators import (
     Window,
     inputs,
 )
-from millstream.compiler.postgres.render import scalar
+from millstream.compiler.postgres.scalar import scalar
 
 NUMBERED = re.compile(r"\b([A-Za-z_]\w*?)_\d+\b")
 

@@ -29,7 +29,7 @@ from millstream.compiler.algebra.expression import WEIGHT
 from millstream.compiler.algebra.fallible import note_model, note_text
 from millstream.compiler.dialect import DIALECT, explicit
 from millstream.compiler.postgres.names import CUT, DATA, POSITION, SEQUENCE, dollars, queue, quote, short
-from millstream.compiler.postgres.render import scalar
+from millstream.compiler.postgres.scalar import scalar
 from millstream.compiler.syntax.declarations.declared import ColumnDeclaration, TableDeclaration
 from millstream.engine.state.settings import AS_TICKS
 

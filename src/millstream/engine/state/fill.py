@@ -14,8 +14,8 @@ from millstream.compiler.incremental.node import Node
 from millstream.compiler.postgres.by_key import body, create_keys
 from millstream.compiler.postgres.careful import Tries
 from millstream.compiler.postgres.fitting import model_of
+from millstream.compiler.postgres.layout import listing
 from millstream.compiler.postgres.names import arguments, changes, dollars, quote, results, table
-from millstream.compiler.postgres.render import listing
 from millstream.compiler.postgres.rewrite import udf_calls
 from millstream.compiler.postgres.rules import node_sql
 from millstream.compiler.postgres.statements import ByKey, NodeSql

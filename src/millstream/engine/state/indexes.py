@@ -11,9 +11,9 @@ import psycopg
 
 from millstream.compiler.postgres.fitting import limits, values
 from millstream.compiler.postgres.indexes import Index
+from millstream.compiler.postgres.layout import where
 from millstream.compiler.postgres.names import DATA, quote, short, table
 from millstream.compiler.postgres.sizes import fits
-from millstream.compiler.postgres.stored import where
 from millstream.compiler.syntax.identifiers import named
 from millstream.compiler.syntax.suggest import likely
 from millstream.diagnostics import refuse
@@ -89,7 +89,8 @@ def fitting(conn: psycopg.Connection, relation: str, expressions: Sequence[str])
         return ""
     types = describer(conn)(f"SELECT {', '.join(indexed)} FROM {table(relation)}")
     limited = limits([indexed], dict(zip(indexed, types, strict=True)), "")
-    return where([fits(fit) for fit in limited])
+    condition = where(fits(fit) for fit in limited)
+    return f" {condition}" if condition else ""
 
 
 def named_columns(indexes: Sequence[Sequence[str]]) -> list[list[str]]:
