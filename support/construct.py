@@ -8,8 +8,8 @@ from millstream.compiler.algebra.operators import Relation
 from millstream.compiler.binder.functions import parse_function
 from millstream.compiler.binder.model import bind_model
 from millstream.compiler.binder.scope import Context, SqlFunction, ViewText
+from millstream.compiler.incremental.cut import cut_into_nodes
 from millstream.compiler.incremental.node import HASH, Node
-from millstream.compiler.incremental.segment import compile_nodes
 from millstream.compiler.portable.rules import unportable
 from millstream.compiler.syntax.declarations.tables import parse_table
 from millstream.compiler.syntax.from_items import DEFAULT_SCHEMA
@@ -87,7 +87,7 @@ def compiled(sql: str) -> tuple[Node, ...]:
     """Compile an example. Raises Refused."""
     context = Context(Examples())
     plan, outputs = bind_model(sql, context)
-    return compile_nodes("example", plan, outputs, context.names, None)
+    return cut_into_nodes("example", plan, outputs, context.names, None)
 
 
 def kept(nodes: tuple[Node, ...]) -> str:

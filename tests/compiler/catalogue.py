@@ -6,8 +6,8 @@ from millstream.compiler.algebra.operators import Plan, Relation
 from millstream.compiler.binder.functions import parse_function
 from millstream.compiler.binder.model import bind_model
 from millstream.compiler.binder.scope import Columns, Context, SqlFunction, ViewText
+from millstream.compiler.incremental.cut import cut_into_nodes
 from millstream.compiler.incremental.node import HASH, KEY_HASH, Node
-from millstream.compiler.incremental.segment import compile_nodes
 
 RELATIONS = {
     "events": Relation(
@@ -105,4 +105,4 @@ def bound(sql: str, path: str | None = None) -> tuple[Plan, Columns, Context]:
 def compiled(sql: str, name: str = "model", path: str | None = None) -> tuple[Node, ...]:
     """Compile a query to the nodes of a model."""
     plan, outputs, context = bound(sql, path)
-    return compile_nodes(name, plan, outputs, context.names, path)
+    return cut_into_nodes(name, plan, outputs, context.names, path)

@@ -9,7 +9,7 @@
     item_id = item_id_1
     …
 
-`MILLSTREAM_REFRESH_GOLDEN=1 pytest tests/engine` writes what the code answers now into the files; `git diff` shows what
+`MILLSTREAM_REFRESH_GOLDEN=1 pytest tests/compiler` writes what the code answers now into the files; `git diff` shows what
 changed. New cases are added by hand with an empty expectation, and filled by the same command.
 """
 

@@ -19,7 +19,7 @@ def test_a_view_is_created_over_what_is_there(engine: Engine) -> None:
     engine.write(ROWS)
     deployed = engine.deploy(V)
     assert (deployed.name, deployed.action, deployed.rebuilt) == ("v", "created", ())
-    assert deployed.detail == "incremental (aggregate; 2 rows)"
+    assert deployed.detail == "incremental (invertible; 2 rows)"
     assert engine.all("v") == [("a", 15), ("b", 1)]
 
 

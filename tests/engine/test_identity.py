@@ -42,37 +42,37 @@ RULES = {
         "select term, amount, x, terms, body from leases",
         ['("1 mon",1.50,-0,{24:00:00},"{""w"": 2.00}")'],
     ),
-    "linear, of both sides of a join": (
+    "bilinear": (
         "select a.term, b.amount from leases as a join leases as b on a.term = b.term and a.id = b.id",
         ['("1 mon",1.50)'],
     ),
-    "aggregate": (
+    "invertible": (
         "select term, timestamptz '2030-01-31 00:00+00' + term as ends, count(*) as n from leases group by term",
         ['("1 mon","2030-02-28 00:00:00+00",1)'],
     ),
-    "aggregate with several loose keys": (
+    "invertible, with several loose keys": (
         "select x, term, amount, count(*) as n from leases group by x, term, amount",
         ['(-0,"1 mon",1.50,1)'],
     ),
-    "aggregate by what only PostgreSQL knows the type of": (
+    "invertible, by what only PostgreSQL knows the type of": (
         "select terms || terms as t, body -> 'w' as w, count(*) as n from leases group by terms || terms, body -> 'w'",
         ['("{24:00:00,24:00:00}",2.00,1)'],
     ),
     "distinct": ("select distinct amount, body from leases", ['(1.50,"{""w"": 2.00}")']),
     "union": ("select amount from leases union select amount from leases", ["(1.50)"]),
-    "keyed, one row a key": (
+    "recompute, one row a key": (
         "select amount, x, max(term) as longest from leases group by amount, x",
         ['(1.50,-0,"1 mon")'],
     ),
-    "keyed, everything in one row": (
+    "recompute, everything in one row": (
         "select max(term) as longest, min(amount) as least from leases",
         ['("1 mon",1.50)'],
     ),
-    "keyed, many rows a key": (
+    "recompute, many rows a key": (
         "select term, amount, row_number() over (partition by x order by term) as n from leases",
         ['("1 mon",1.50,1)'],
     ),
-    "keyed, a list": (
+    "recompute, a list": (
         "select x, array_agg(amount order by term) as amounts from leases group by x",
         ["(-0,{1.50})"],
     ),

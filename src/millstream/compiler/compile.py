@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from millstream.compiler.algebra.operators import Relation
 from millstream.compiler.binder.model import bind_model
 from millstream.compiler.binder.scope import Catalog, Context, SqlFunction, ViewText
+from millstream.compiler.incremental.cut import cut_into_nodes
 from millstream.compiler.incremental.node import Node
-from millstream.compiler.incremental.segment import compile_nodes
 from millstream.compiler.syntax.from_items import DEFAULT_SCHEMA
 
 Meaning = Relation | ViewText | SqlFunction  # what a name stands for
@@ -59,7 +59,7 @@ def compile_view(catalog: Catalog, state: str, sql: str, path: str | None) -> Co
     noted = Noted(catalog)
     context = Context(noted, path=path, model=state)
     plan, outputs = bind_model(sql, context)
-    return Compiled(compile_nodes(state, plan, outputs, context.names, path), noted.answers)
+    return Compiled(cut_into_nodes(state, plan, outputs, context.names, path), noted.answers)
 
 
 def fingerprint(sql: str, reads: Mapping[str, Mapping[str, str | None]]) -> str:

@@ -33,7 +33,7 @@ WHOLE_MODEL = {
     "group by nothing",
     "who asks",
 }
-# The segmentation stores whatever has no single keyed driver, so nothing is left to refuse; the code stands as a guard.
+# Cutting a plan into nodes stores whatever has no single keyed driver, so nothing is left to refuse; the code stands as a guard.
 # The others tell of a fault of the compiler and of an index (tests/engine/test_faults.py, test_names.py).
 UNREACHED = {"MS017", "MS029", "MS038", "MS048"}
 

@@ -11,8 +11,8 @@ from unittest.mock import patch
 from millstream.compiler.algebra import first
 from millstream.compiler.algebra.expression import WEIGHT
 from millstream.compiler.algebra.operators import scans
+from millstream.compiler.incremental import choose, cut
 from millstream.compiler.incremental import differentiate as differentiation
-from millstream.compiler.incremental import segment as segmentation
 from millstream.compiler.postgres import accumulate as accumulation
 from millstream.compiler.postgres import in_place, linear, recompute
 from millstream.compiler.postgres import render as rendering
@@ -252,18 +252,18 @@ FAULTS = (
     ),
     Fault(
         "any right side counts as flat",
-        answering(segmentation, "is_flat", True),
+        answering(cut, "is_flat", True),
         ("left_join", "exists", "temporal"),
         depth=1,
     ),
     Fault(
         "no occurrence of a relation counts as crowded",
-        answering(segmentation, "is_crowded", False),
+        answering(cut, "is_crowded", False),
         ("repeated",),
     ),
     Fault(
         "different keys are recomputed as one",
-        answering(segmentation, "same_keys", True),
+        answering(cut, "same_keys", True),
         ("top_n", "array_agg"),
         depth=2,
     ),
@@ -280,7 +280,7 @@ FAULTS = (
     Fault(
         "a full join forgets the rows of one side that meet none",
         wrapped(
-            segmentation,
+            cut,
             "expand_full",
             lambda original: lambda *a: replace(original(*a), inputs=original(*a).inputs[:1]),
         ),
@@ -307,7 +307,7 @@ FAULTS = (
     Fault("a process-time join acts for every driver row", acting_always, ("act",)),
     Fault(
         "a process-time join looks the equal rows of a bag up again",
-        lambda: patch.object(segmentation, "HASH", "(none)"),
+        lambda: patch.object(choose, "HASH", "(none)"),
         ("bag act",),
     ),
     Fault(

@@ -8,7 +8,7 @@ from unittest.mock import patch
 from millstream.compiler.algebra.expression import Names
 from millstream.compiler.binder import tables
 from millstream.compiler.binder.scope import Scope
-from millstream.compiler.incremental import segment as segmentation
+from millstream.compiler.incremental import choose
 from millstream.compiler.postgres import names as naming
 from millstream.compiler.syntax import identifiers
 from millstream.compiler.syntax.from_items import Name
@@ -77,10 +77,8 @@ FAULTS = (
     Fault(
         "a hidden key has a name that anybody may write",
         all_of(
-            lambda: patch.object(segmentation, "OWN", ""),
-            wrapped(
-                segmentation, "hidden_keys", lambda _: lambda stored: tuple(n for n in stored if n[:1] == "k")
-            ),
+            lambda: patch.object(choose, "OWN", ""),
+            wrapped(choose, "hidden_keys", lambda _: lambda stored: tuple(n for n in stored if n[:1] == "k")),
         ),
         ("global_aggregate", "aggregate"),
         renamed=True,

@@ -22,7 +22,7 @@ from millstream.compiler.algebra.operators import (
     scans,
     with_inputs,
 )
-from millstream.compiler.incremental.dynamic_filter import compared, differentiate_bound
+from millstream.compiler.incremental.dynamic_filter import bound_comparison, differentiate_bound
 
 WEIGHTED = Attribute(WEIGHT, "integer", False)
 BEFORE, AFTER = "before", "after"
@@ -97,7 +97,7 @@ def differentiate_join(plan: Join, instance: int, moment: str) -> list[Term]:
     changed = differentiate(plan.right, instance, moment)
     if plan.kind == "inner" and not plan.nearest:
         return [replace(t, plan=replace(plan, right=t.plan, leads="right")) for t in changed]
-    if compared(plan) is not None:
+    if bound_comparison(plan) is not None:
         return [replace(t, plan=rows) for t in changed for rows in differentiate_bound(plan, t.plan)]
     (term,) = changed
     met = Join(plan.left, term.plan, "semi", plan.on, leads="right")

@@ -12,7 +12,7 @@ from millstream.compiler.algebra.operators import Aggregate, Filter, Join, Plan,
 COMPARISONS = (exp.GT, exp.GTE, exp.LT, exp.LTE)
 
 
-def compared(join: Join) -> tuple[exp.Expr, Attribute] | None:
+def bound_comparison(join: Join) -> tuple[exp.Expr, Attribute] | None:
     """Return (value of the left row, column of the one right row) where a semi join only compares these two."""
     if join.kind != "semi" or not join.single or not isinstance(join.on, COMPARISONS):
         return None
@@ -30,13 +30,13 @@ def differentiate_bound(join: Join, changed: Plan) -> list[Plan]:
 
     Where the bound appears or disappears, it is all rows on its true side.
     """
-    found = compared(join)
+    found = bound_comparison(join)
     assert found is not None
     value, bound = found
     assert isinstance(join.on, exp.Expr)
     old = Attribute(f"{bound.name}_old", bound.type)
     new = Attribute(f"{bound.name}_new", bound.type)
-    pair = Aggregate(changed, (), ((old, image(bound, exp.LT)), (new, image(bound, exp.GT))))
+    pair = Aggregate(changed, (), ((old, bound_among(bound, exp.LT)), (new, bound_among(bound, exp.GT))))
     now = substitute(join.on, {bound.name: column(new)})
     then = substitute(join.on, {bound.name: column(old)})
     low, high = (
@@ -47,23 +47,23 @@ def differentiate_bound(join: Join, changed: Plan) -> list[Plan]:
         exp.LTE(this=value.copy(), expression=high),
         exp.NEQ(this=exp.paren(now), expression=exp.paren(then)),
     ]
-    moved = Filter(pair, exp.and_(known(old), known(new)))
-    appeared = Filter(pair, exp.NEQ(this=exp.paren(known(old)), expression=exp.paren(known(new))))
+    moved = Filter(pair, exp.and_(is_known(old), is_known(new)))
+    appeared = Filter(pair, exp.NEQ(this=exp.paren(is_known(old)), expression=exp.paren(is_known(new))))
     one = substitute(join.on, {bound.name: exp.Coalesce(this=column(new), expressions=[column(old)])})
     return [
         weighted(join, moved, exp.and_(*between), now),
-        weighted(join, appeared, one, known(new)),
+        weighted(join, appeared, one, is_known(new)),
     ]
 
 
-def image(bound: Attribute, side: type[exp.Binary]) -> exp.Expr:
+def bound_among(bound: Attribute, side: type[exp.Binary]) -> exp.Expr:
     """The bound among the rows that went (weights below 0) or came (above 0)."""
     rows = exp.Where(this=side(this=column(WEIGHT), expression=exp.Literal.number(0)))
     gathered = exp.Filter(this=exp.ArrayAgg(this=column(bound)), expression=rows)
     return exp.Bracket(this=exp.Paren(this=gathered), expressions=[exp.Literal.number(1)])
 
 
-def known(attribute: Attribute) -> exp.Expr:
+def is_known(attribute: Attribute) -> exp.Expr:
     """Attribute IS NOT NULL."""
     return exp.Not(this=exp.Is(this=column(attribute), expression=exp.Null()))
 

@@ -50,12 +50,14 @@ class Accumulation:
     loose: tuple[tuple[str, str], ...] = ()  # (key, type) of each key whose equal values may differ
 
 
-Keep = Callable[[str, str, str], str]  # column, type and change of an accumulator → the column that has it
+AccumulatorFor = Callable[
+    [str, str, str], str
+]  # column, type and change of an accumulator → the column that has it
 
 
 def accumulate(aggregate: Aggregate, argument_types: list[str], result_types: list[str]) -> Accumulation:
     """Translate every aggregate, given the types of arguments and results."""
-    calls = [split(expression) for _, expression in aggregate.items]
+    calls = [parts_of(expression) for _, expression in aggregate.items]
     arguments = [argument_of(expression) for _, expression in aggregate.items]
     columns: dict[str, str] = {}  # SQL of a computed argument → the column that has it
     for (_, argument, _), text in zip(calls, arguments, strict=True):
@@ -63,11 +65,11 @@ def accumulate(aggregate: Aggregate, argument_types: list[str], result_types: li
             columns.setdefault(text, f"a{len(columns) + 1}{OWN}")
     stored: dict[tuple[str, str], Accumulator] = {}
 
-    def keep(column: str, type_: str, change: str) -> str:
+    def accumulator_for(column: str, type_: str, change: str) -> str:
         """The accumulator that changes so: one for all aggregates that need it."""
         return stored.setdefault((type_, change), Accumulator(column, type_, change)).column
 
-    keep(ROWS, "bigint", f"coalesce(sum({WEIGHT}), 0)::bigint")
+    accumulator_for(ROWS, "bigint", f"coalesce(sum({WEIGHT}), 0)::bigint")
     values: list[tuple[str, str, str]] = []
     for number, ((attribute, _), (call, _, condition)) in enumerate(
         zip(aggregate.items, calls, strict=True), 1
@@ -79,7 +81,7 @@ def accumulate(aggregate: Aggregate, argument_types: list[str], result_types: li
             condition,
             argument_types[number - 1],
             result_types[number - 1],
-            keep,
+            accumulator_for,
         )
         values.append((attribute.name, value, result_types[number - 1]))
     named = tuple((name, text) for text, name in columns.items())
@@ -101,11 +103,11 @@ def types(aggregate: Aggregate, describe: Describe) -> tuple[list[str], list[str
 
 def argument_of(expression: exp.Expr) -> str:
     """What an aggregate aggregates, as SQL; 1 for count(*)."""
-    _, argument, _ = split(expression)
+    _, argument, _ = parts_of(expression)
     return scalar(argument) if argument is not None else "1"
 
 
-def split(expression: exp.Expr) -> tuple[type[exp.Expr], exp.Expr | None, str | None]:
+def parts_of(expression: exp.Expr) -> tuple[type[exp.Expr], exp.Expr | None, str | None]:
     """Return (kind of aggregate, argument or None for count(*), condition of FILTER)."""
     condition = None
     if isinstance(expression, exp.Filter):
@@ -122,7 +124,7 @@ def accumulate_one(
     condition: str | None,
     type_: str,
     result: str,
-    keep: Keep,
+    accumulator_for: AccumulatorFor,
 ) -> str:
     """The value of one aggregate, from accumulators that it has kept."""
 
@@ -132,10 +134,14 @@ def accumulate_one(
         return f"coalesce(sum({what}){clause}, 0)"
 
     def counted(column: str, *conditions: str) -> str:
-        return quote(keep(f"{column}{number}{OWN}", "bigint", f"{weigh(WEIGHT, *conditions)}::bigint"))
+        return quote(
+            accumulator_for(f"{column}{number}{OWN}", "bigint", f"{weigh(WEIGHT, *conditions)}::bigint")
+        )
 
     def summed(column: str, what: str, *conditions: str) -> str:
-        return quote(keep(f"{column}{number}{OWN}", "numeric", weigh(f"{WEIGHT} * {what}", *conditions)))
+        return quote(
+            accumulator_for(f"{column}{number}{OWN}", "numeric", weigh(f"{WEIGHT} * {what}", *conditions))
+        )
 
     count = counted("c", *([] if argument == "1" else [f"({argument}) IS NOT NULL"]))
     if call is exp.Count:

@@ -26,7 +26,7 @@ from millstream.compiler.algebra.operators import (
 )
 from millstream.compiler.algebra.restrict import restrict
 from millstream.compiler.dialect import called
-from millstream.compiler.incremental.dynamic_filter import compared
+from millstream.compiler.incremental.dynamic_filter import bound_comparison
 from millstream.compiler.incremental.node import Node
 from millstream.compiler.postgres.names import quote
 from millstream.compiler.postgres.scalar import scalar
@@ -102,7 +102,7 @@ def for_join(join: Join) -> list[Index]:
     sides = [(join.right, [b for _, b in pairs] + nearest)]
     if not join.process_time:
         sides.append((join.left, [a for a, _ in pairs]))
-    found = compared(join)
+    found = bound_comparison(join)
     if found is not None:
         sides.append((join.left, [found[0]]))
     made = []

@@ -24,7 +24,12 @@ def hashed(columns: list[str]) -> str:
 
 
 class StoredNode:
-    """Writes the SQL of a node's table. `describe` asks PostgreSQL for types."""
+    """Writes the SQL of a node's table.
+
+    `describe` asks PostgreSQL for types. `compiled` is the node as it was compiled, `fast` the same with what only writing SQL
+    needs; `node` is the form that is written, which tries every operation where there are `tries` (careful.py). `asked` are
+    the columns that the model asks indexes for.
+    """
 
     def __init__(
         self,

@@ -9,7 +9,7 @@ from tests.compiler.catalogue import compiled
 from tests.compiler.golden import Case, each_case
 
 
-@each_case(Path(__file__).parent / "segments.golden")
+@each_case(Path(__file__).parent / "nodes.golden")
 def test_the_nodes_of_a_model(case: Case) -> None:
     case.check("\n\n".join(show.node(node) for node in compiled(case.given)))
 
