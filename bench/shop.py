@@ -26,7 +26,7 @@ from loaders.loading.load import load
 from loaders.loading.shift import shifted
 from loaders.schema.relations import EVENTS
 from loaders.schema.rows import Event
-from loaders.target.connection import Target
+from loaders.target.connection import WriterConnection
 from millstream.demo.history import RULES
 from millstream.engine.inspect.status import worker_connected
 from millstream.engine.tick.worker import Worker
@@ -158,7 +158,7 @@ def lines_after(lines: int, count: int) -> Iterator[Event]:
     return iter(shifted(islice(events, lines, None), timedelta(0)))
 
 
-def insert(target: Target, events: Sequence[Event]) -> None:
+def insert(target: WriterConnection, events: Sequence[Event]) -> None:
     """Write events as an application would: one INSERT, committed."""
     target.insert(EVENTS, events)
 

@@ -25,7 +25,7 @@ from bench.memory import watched
 from bench.report import Report
 from bench.shop import insert, lines_after, opened, rows
 from loaders.schema.rows import Event
-from loaders.target.connection import Target
+from loaders.target.connection import WriterConnection
 
 STEP_SECONDS = 0.1
 SAMPLE_SECONDS = 60.0
@@ -124,7 +124,7 @@ def soak(
     samples: list[dict[str, Any]] = []
     start, done = time.monotonic(), 0
     sample_at = SAMPLE_SECONDS
-    with Target(writer) as target, psycopg.connect(writer, autocommit=True) as deleting:
+    with WriterConnection(writer) as target, psycopg.connect(writer, autocommit=True) as deleting:
         while (elapsed := time.monotonic() - start) < seconds:
             due = min(int(elapsed * rate) - done, 1000)
             if due > 0:

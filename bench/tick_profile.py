@@ -21,7 +21,7 @@ from bench.figures import percentile, summary, table
 from bench.report import Report
 from bench.shop import insert, lines_after, opened
 from loaders.schema.rows import Event
-from loaders.target.connection import Target
+from loaders.target.connection import WriterConnection
 from millstream.engine.tick.worker import Worker
 
 SIZES = (1, 10, 50, 200, 1000)
@@ -65,7 +65,7 @@ def main() -> None:
         events = at_rate(lines_after(given.lines, needed), given.rate)
         figures: dict[str, Any] = {"deploy_views_seconds": round(built, 1), "sizes": {}}
         plans: list[str] = []
-        with Worker(shop.owner, batch=100_000) as worker, Target(shop.writer) as target:
+        with Worker(shop.owner, batch=100_000) as worker, WriterConnection(shop.writer) as target:
             worker.tick()
             for size in given.sizes:
                 measured = measure(
@@ -97,14 +97,14 @@ def ticks_of(ticks: int, size: int) -> int:
     return max(3, min(ticks, 4000 // size))
 
 
-def run(worker: Worker, target: Target, events: Iterator[Event], size: int) -> float:
+def run(worker: Worker, target: WriterConnection, events: Iterator[Event], size: int) -> float:
     """Insert so many events and run one tick; return its milliseconds."""
     insert(target, list(islice(events, size)))
     return worker.tick().milliseconds
 
 
 def measure(
-    worker: Worker, target: Target, events: Iterator[Event], size: int, ticks: int, shown: int
+    worker: Worker, target: WriterConnection, events: Iterator[Event], size: int, ticks: int, shown: int
 ) -> dict[str, Any]:
     """Time ticks of one size, and what each relation costs in them."""
     for _ in range(WARM_TICKS):
@@ -127,7 +127,7 @@ def measure(
 
 
 def explain(
-    worker: Worker, target: Target, events: Iterator[Event], size: int, ticks: int
+    worker: Worker, target: WriterConnection, events: Iterator[Event], size: int, ticks: int
 ) -> list[Statement]:
     """Run ticks with plans; return the statements, the costliest first."""
     assert worker.program is not None

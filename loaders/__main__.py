@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import click
 
-from loaders.commands.cli import embed, load, replay
+from loaders.commands.embed import embed
+from loaders.commands.load import load
+from loaders.commands.replay import replay
 
 
 @click.group(name="loaders")

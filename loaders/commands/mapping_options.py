@@ -1,8 +1,7 @@
-"""Options of `load` and `replay` for files of any columns, and what these commands say of such a file."""
+"""Options of `load` and `replay` for files of any columns, and such a file, opened."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -10,13 +9,10 @@ from typing import Any
 import click
 
 from loaders.commands.options import Command, options
-from loaders.formats.registry import ANY_FILE, open_source, understood_file
-from loaders.loading.load import Loaded
+from loaders.formats.registry import ANY_FILE, understood_file
 from loaders.loading.tables import TABLES
 from loaders.mapping.arguments import MapOptions
-from loaders.mapping.preview import missing, preview
-from loaders.mapping.source import MappedSource
-from loaders.reading.source import Source
+from loaders.mapping.mapped_log import MappedLog
 from loaders.schema.errors import LoaderError
 from loaders.schema.relations import EVENTS
 
@@ -85,90 +81,10 @@ def file_given(source_format: str, path: Path | None) -> tuple[str, Path | None]
     return source_format, path
 
 
-def open_mapped(source_format: str, path: Path | None, columns: MapOptions) -> MappedSource:
+def open_mapped(source_format: str, path: Path | None, columns: MapOptions) -> MappedLog:
     """Open a file for the relation that the format names, `events` unless it is a table's."""
     relation = TABLES.get(source_format, EVENTS)
     understood = understood_file(source_format, path, columns, relation)
-    source = MappedSource(path, understood.mapping)
+    source = MappedLog(path, understood.mapping)
     source.understood = understood
     return source
-
-
-def show_guess(source_format: str, path: Path | None, columns: MapOptions) -> None:
-    """Print how a file would be loaded. Raises LoaderError for a format whose columns are fixed."""
-    relation = TABLES.get(source_format, EVENTS)
-    source: Source = (
-        open_mapped(source_format, path, columns)
-        if source_format in TABLES
-        else open_source(source_format, path, columns=columns)
-    )
-    if not isinstance(source, MappedSource) or source.understood is None:
-        raise LoaderError(
-            f"the columns of format {source_format} are known; --guess is for the format {ANY_FILE}"
-        )
-    for line in preview(source, relation, source.understood):
-        click.echo(line)
-
-
-def require_columns(source: Source, source_format: str) -> None:
-    """Raise LoaderError where a mapping lacks a column without which there is no row; tell what was recognised."""
-    if not isinstance(source, MappedSource) or source.understood is None:
-        return
-    relation = TABLES.get(source_format, EVENTS)
-    if lacking := missing(source, relation):
-        raise LoaderError(
-            f"{source.path}: not all that {relation.name} need was found:\n  "
-            + "\n  ".join(lacking)
-            + "\n--guess shows the file's fields and what each column would be"
-        )
-
-
-def told(source: Source) -> Iterator[str]:
-    """Give what to say of a mapped file before it is loaded: the columns that its names gave, the paths it lacks."""
-    if not isinstance(source, MappedSource) or source.understood is None:
-        return
-    understood = source.understood
-    if understood.recognised:
-        yield "recognised: " + ", ".join(f"{name}={path}" for name, path in understood.recognised.items())
-    for name, path in understood.unseen.items():
-        yield f"no row of the first {len(understood.records):,} has {path}, named for {name}"
-
-
-def told_after(source: Source) -> Iterator[str]:
-    """Give what to say of a mapped file when it is loaded: the records that are no events of it."""
-    if isinstance(source, MappedSource) and source.left_out:
-        yield f"left out as no events of this mapping: {sum(source.left_out.values()):,}"
-        for reason, count in source.left_out.most_common(5):
-            yield f"  {count:,} × {reason}"
-
-
-def misfit(source: Source, source_format: str) -> str | None:
-    """Say that a file of which nothing was loaded may be of another format: where all of it was left out, and it names
-    no item or person either.
-    """
-    if not isinstance(source, MappedSource) or not source.left_out:
-        return None
-    if any(next(iter(rows), None) for rows in (source.identities(), source.users(), source.items())):
-        return None
-    return (
-        f"nothing in {source.path} is what {source_format} reads, so it may be a file of another format: "
-        f"`millstream load {source.path} --guess` shows how it is understood by its own names"
-    )
-
-
-def items_told(loaded: Loaded) -> Iterator[str]:
-    """Give what to say of items that only events name: that they were made, or are never shown."""
-    if loaded.identities:
-        yield f"visitors who turned out to be known people: {loaded.identities:,}"
-    if loaded.made_items:
-        yield (
-            f"items made of what these events name: {loaded.made_items:,}; `millstream load items FILE` gives them names "
-            "and facts"
-        )
-    if loaded.sent:
-        yield "`millstream rerank` computes every list anew, from all that is there now"
-    if loaded.unlisted_items:
-        yield (
-            f"items of these events without a row in `items`: {loaded.unlisted_items:,}; they are counted but never "
-            "shown. Load a catalogue with `millstream load items FILE`, or run again with --items-from-events"
-        )

@@ -10,14 +10,14 @@ from typing import Any
 
 import click
 
-from loaders.commands.mapping_options import items_told
-from loaders.embeddings.embed import Embedded
+from loaders.commands.mapping_told import items_told, misfit
 from loaders.kafka.address import KafkaAddress
 from loaders.kafka.send import Produced
 from loaders.loading import raw
 from loaders.loading.load import Loaded
 from loaders.loading.replay import Replayed
 from loaders.loading.tables import LoadedTable
+from loaders.reading.event_log import EventLog
 from loaders.schema.relations import EVENTS_RAW
 from loaders.target.rejects import Rejects
 
@@ -72,6 +72,14 @@ def print_raw(became: raw.LoadedRaw, *, as_json: bool) -> None:
 def fail_without_rows(good: int, rejected: int) -> None:
     """End with status 2 where there were rows and none was an event."""
     if rejected and not good:
+        raise click.exceptions.Exit(ALL_REJECTED)
+
+
+def fail_without_events(source: EventLog, source_format: str, good: int, rejected: int) -> None:
+    """End with status 2 where nothing was loaded: every row was rejected, or left out as nothing that the format reads."""
+    fail_without_rows(good, rejected)
+    if not good and (text := misfit(source, source_format)):
+        click.echo(text, err=True)
         raise click.exceptions.Exit(ALL_REJECTED)
 
 
@@ -149,24 +157,3 @@ def _plain(value: object) -> object:
     if isinstance(value, timedelta):
         return value.total_seconds()
     raise TypeError(f"{value!r} has no JSON form")
-
-
-def print_embedded(result: Embedded) -> None:
-    """Print what a training did."""
-    if not result.is_new:
-        click.echo(f"{result.version} is in service already: the same purchases and parameters")
-        return
-    click.echo(
-        f"{result.version}: vectors of {result.items:,} items from {result.lines:,} lines in {result.baskets:,} baskets "
-        f"({result.seconds:,.1f} s), in {result.path}"
-    )
-    if result.quality:
-        quality = result.quality
-        click.echo(
-            f"hit rate@20 over {quality.queries:,} hidden items of last baskets: cosine {quality.cosine:.3f}, "
-            f"cosine with popularity {quality.blended:.3f}, popularity alone {quality.popularity:.3f}"
-        )
-    if not result.variants:
-        click.echo(
-            "ranking_weights has no row, so no ranking uses the version yet: insert one with this model_version"
-        )

@@ -13,7 +13,7 @@ from psycopg import capabilities, sql
 from scipy.sparse import csr_array
 
 from loaders.schema.ids import id_or_none, is_no_id
-from loaders.target.connection import Target
+from loaders.target.connection import WriterConnection
 
 FETCH = 2_000
 ERASED = "select id, is_erased from load_erased_ids"
@@ -80,7 +80,7 @@ def gather(lines: Iterable[Line]) -> Baskets:
     return Baskets(contents, sorted(item_numbers), np.asarray(persons)[by_name], np.asarray(ended)[by_name])
 
 
-def read_lines(target: Target, relation: str, event_types: Sequence[str]) -> Iterator[Line]:
+def read_lines(target: WriterConnection, relation: str, event_types: Sequence[str]) -> Iterator[Line]:
     """Read lines from a relation with the columns of `events`; `relation` may name its schema.
 
     The arrays of a model give every item the room of the longest id, so an id of more than 1,000 letters names nothing.
@@ -88,7 +88,7 @@ def read_lines(target: Target, relation: str, event_types: Sequence[str]) -> Ite
     name, and when that is forgotten), of people who refused consent, of bots and at no moment are left out. A visitor
     without a name is a person by the anonymous id.
     """
-    left_out: dict[str, bool] = dict(target.connection.execute(ERASED))
+    left_out: dict[str | None, bool] = dict(target.connection.execute(ERASED))
     statement = sql.SQL(LINES).format(sql.Identifier(*relation.split(".")))
     size = FETCH if capabilities.has_stream_chunked() else 1
     with target.connection.cursor(binary=True) as cursor:

@@ -17,8 +17,8 @@ from loaders.embeddings.hit_rate import Quality, measure
 from loaders.embeddings.item_vectors import Model, Parameters, train, version_of
 from loaders.embeddings.neighbours import nearest
 from loaders.schema.errors import LoaderError
-from loaders.schema.relations import EMBEDDING_NEIGHBOURS, ITEM_VECTORS, Relation
-from loaders.target.connection import Target
+from loaders.schema.relations import EMBEDDING_NEIGHBOURS, ITEM_VECTORS, SourceRelation
+from loaders.target.connection import WriterConnection
 from loaders.target.progress import progress_bars
 
 RELATION = "events"
@@ -27,7 +27,7 @@ NEIGHBOURS = 20
 
 
 @dataclass
-class Embedded:
+class Training:
     """What a training did. `is_new` is false where the same data and parameters were in service already."""
 
     version: str
@@ -52,7 +52,7 @@ def embed(
     neighbours: int = NEIGHBOURS,
     measure_quality: bool = True,
     show_progress: bool = True,
-) -> Embedded:
+) -> Training:
     """Train on the baskets of `relation` (or on the given lines), write the model file, then swap the relations.
 
     The same data and parameters give the same version; if that is in service, nothing is trained. The file
@@ -64,7 +64,10 @@ def embed(
     began = time.monotonic()
     parameters = parameters or Parameters()
     try:
-        with Target(dsn, application="millstream-embed") as target, progress_bars(show=show_progress) as bars:
+        with (
+            WriterConnection(dsn, application="millstream-embed") as target,
+            progress_bars(show=show_progress) as bars,
+        ):
             step = bars.add_task("read purchases", total=None, rows=0, note="")
             target.flush(tries=1)
             baskets = gather(read_lines(target, relation, event_types) if lines is None else lines)
@@ -89,7 +92,7 @@ def embed(
             "nothing is in service before all of it is"
         ) from error
     seconds = time.monotonic() - began
-    return Embedded(version, is_new, items, len(baskets.persons), read, str(path), variants, quality, seconds)
+    return Training(version, is_new, items, len(baskets.persons), read, str(path), variants, quality, seconds)
 
 
 def save(model: Model, path: Path) -> None:
@@ -106,7 +109,9 @@ def save(model: Model, path: Path) -> None:
         unfinished.unlink(missing_ok=True)
 
 
-def publish(target: Target, model: Model, neighbours: int = NEIGHBOURS, bars: Progress | None = None) -> None:
+def publish(
+    target: WriterConnection, model: Model, neighbours: int = NEIGHBOURS, bars: Progress | None = None
+) -> None:
     """Put a model into service: upsert its rows, delete those of items it does not have, name it in `ranking_weights`.
 
     One transaction, one tick: no reader sees two versions or none. (RisingWave has no write transactions: there each
@@ -149,7 +154,7 @@ def _measure(baskets: Baskets, parameters: Parameters, bars: Progress) -> Qualit
     return quality
 
 
-def _items_in_service(target: Target, version: str, path: Path) -> int | None:
+def _items_in_service(target: WriterConnection, version: str, path: Path) -> int | None:
     """Give the number of items of a version that is wholly in service, or None."""
     if not path.exists():
         return None
@@ -160,12 +165,12 @@ def _items_in_service(target: Target, version: str, path: Path) -> int | None:
     return expected if whole and set(_versions(target)) <= {version} else None
 
 
-def _counts(target: Target, relation: Relation) -> dict[str, int]:
+def _counts(target: WriterConnection, relation: SourceRelation) -> dict[str, int]:
     statement = f"select model_version, count(*) from {relation.name} group by model_version"
     return dict(target.connection.execute(statement))
 
 
-def _versions(target: Target) -> list[str | None]:
+def _versions(target: WriterConnection) -> list[str | None]:
     return [row[0] for row in target.connection.execute("select model_version from ranking_weights")]
 
 

@@ -7,14 +7,14 @@ from contextlib import closing
 
 from loaders.reading.csv_rows import CsvRow
 from loaders.reading.parse import REQUIRED, event_from
-from loaders.reading.source import TextSource
 from loaders.reading.text import shown
+from loaders.reading.text_log import TextLog
 from loaders.schema.errors import LoaderError
 from loaders.schema.relations import EVENTS
 from loaders.schema.rows import Event, Rejected
 
 
-class CanonicalCsv(TextSource):
+class CanonicalCsv(TextLog):
     """Events as CSV rows, in any order of time; an empty field is null; sessions are made where they are null."""
 
     name = "csv"

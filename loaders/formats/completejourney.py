@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from loaders.formats.grocery_words import readable, readable_size
-from loaders.reading.source import Source
+from loaders.reading.event_log import EventLog
 from loaders.schema.errors import LoaderError
 from loaders.schema.rows import Event, Item, Rejected, User, event
 
@@ -55,7 +55,7 @@ NOT_GOODS_DEPARTMENTS = {
 }
 
 
-class CompleteJourney(Source):
+class CompleteJourney(EventLog):
     """Purchase lines with second timestamps: 1,469,307 of 155,848 baskets, in time order, basket = session.
 
     8,869 lines with quantity 0 (nothing was sold) are left out. `price` is what was paid for one unit.

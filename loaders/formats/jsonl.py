@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from loaders.reading.json_rows import object_of
 from loaders.reading.parse import event_from
-from loaders.reading.source import TextSource
+from loaders.reading.text_log import TextLog
 from loaders.schema.rows import Event, Rejected
 
 
-class JsonLines(TextSource):
+class JsonLines(TextLog):
     """Events as JSON objects, in any order of time; sessions are made where `session_id` is null."""
 
     name = "jsonl"

@@ -1,6 +1,6 @@
 """REES46 multi-category store: views, carts and purchases as CSV (the monthly files 2019-Oct.csv and so on).
 
-Source: https://rees46.com/en/datasets ("eCommerce behavior data from multi category store", REES46 Open CDP).
+EventLog: https://rees46.com/en/datasets ("eCommerce behavior data from multi category store", REES46 Open CDP).
 Columns: event_time,event_type,product_id,category_id,category_code,brand,price,user_id,user_session.
 """
 
@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from loaders.reading.csv_rows import CsvRow
-from loaders.reading.source import TextSource
 from loaders.reading.text import shown
+from loaders.reading.text_log import TextLog
 from loaders.schema.errors import LoaderError
 from loaders.schema.ids import id_or_none
 from loaders.schema.rows import Event, Item, Rejected, event
@@ -31,7 +31,7 @@ EVENT_TYPES = {
 }
 
 
-class Rees46(TextSource):
+class Rees46(TextLog):
     """The log's own order is time order and its sessions are its own.
 
     The log has no event ids: an id is the digest of the whole row, so a row that stands twice counts once.

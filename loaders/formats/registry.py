@@ -15,12 +15,12 @@ from loaders.formats.taobao import Taobao
 from loaders.formats.uci_eshop import UciEshop
 from loaders.mapping.arguments import MapOptions, Understood, understand
 from loaders.mapping.document import shipped, summary
-from loaders.mapping.source import MappedSource
-from loaders.reading.source import Source
+from loaders.mapping.mapped_log import MappedLog
+from loaders.reading.event_log import EventLog
 from loaders.schema.errors import LoaderError
-from loaders.schema.relations import EVENTS, Relation
+from loaders.schema.relations import EVENTS, SourceRelation
 
-FORMATS: dict[str, type[Source]] = {
+FORMATS: dict[str, type[EventLog]] = {
     source.name: source
     for source in (CompleteJourney, CanonicalCsv, JsonLines, Rees46, Rsc15, Taobao, UciEshop)
 }
@@ -33,7 +33,7 @@ def summaries() -> dict[str, str]:
     """Give every format with what it reads, in the order in which they are listed."""
     mapped = {name: summary(name) for name in shipped()}
     return {
-        ANY_FILE: MappedSource.summary,
+        ANY_FILE: MappedLog.summary,
         **{name: source.summary for name, source in FORMATS.items()},
         "parquet": "Parquet whose columns are recognised or mapped",
         **mapped,
@@ -48,7 +48,7 @@ def open_source(
     until: datetime | None = None,
     limit: int | None = None,
     columns: MapOptions | None = None,
-) -> Source:
+) -> EventLog:
     """Open a source by the name of its format; `columns` maps the columns of a file.
 
     Raises LoaderError for an unknown name, with the list of known ones, and for a format whose columns are fixed.
@@ -61,13 +61,13 @@ def open_source(
             )
         return FORMATS[name](path, since=since, until=until, limit=limit)
     understood = understood_file(name, path, columns)
-    source = MappedSource(path, understood.mapping, since=since, until=until, limit=limit)
+    source = MappedLog(path, understood.mapping, since=since, until=until, limit=limit)
     source.understood = understood
     return source
 
 
 def understood_file(
-    name: str, path: Path | None, columns: MapOptions, relation: Relation = EVENTS
+    name: str, path: Path | None, columns: MapOptions, relation: SourceRelation = EVENTS
 ) -> Understood:
     """Make the mapping for a file of a format that is one, or of any columns. Raises LoaderError like `open_source`."""
     if name in shipped():

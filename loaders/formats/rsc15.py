@@ -1,6 +1,6 @@
 """RecSys Challenge 2015 (YooChoose) clicks as prepared by session-rec: tab-separated sessions without users.
 
-Source: https://github.com/rn5l/session-rec. Columns: SessionId, ItemId, Time (Unix seconds with milliseconds).
+EventLog: https://github.com/rn5l/session-rec. Columns: SessionId, ItemId, Time (Unix seconds with milliseconds).
 """
 
 from __future__ import annotations
@@ -9,15 +9,16 @@ import math
 from collections.abc import Iterator
 from contextlib import closing
 
-from loaders.reading.source import TextSource, damage, from_unix
-from loaders.reading.text import shown
+from loaders.reading.parse import from_unix
+from loaders.reading.text import damage, shown
+from loaders.reading.text_log import TextLog
 from loaders.schema.errors import LoaderError
 from loaders.schema.rows import Event, Item, Rejected, event
 
 HEADER = ["SessionId", "ItemId", "Time"]
 
 
-class Rsc15(TextSource):
+class Rsc15(TextLog):
     """Every click is a `view_item` of a visitor who is known for one session only (`anonymous_id`).
 
     The file is sorted by session, so it is put into time order. Items have no names: they are called by their number.

@@ -1,21 +1,22 @@
 """Taobao UserBehavior: clicks, carts, favourites and purchases as CSV without a header.
 
-Source: https://tianchi.aliyun.com/dataset/649. Columns: user_id,item_id,category_id,behavior,unix_ts.
+EventLog: https://tianchi.aliyun.com/dataset/649. Columns: user_id,item_id,category_id,behavior,unix_ts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from loaders.reading.source import TextSource, damage, from_unix
-from loaders.reading.text import shown
+from loaders.reading.parse import from_unix
+from loaders.reading.text import damage, shown
+from loaders.reading.text_log import TextLog
 from loaders.schema.rows import Event, Item, Rejected, event
 
 EVENT_TYPES = {"pv": "view_item", "cart": "add_to_cart", "fav": "add_to_wishlist", "buy": "purchase"}
 FIELDS = 5
 
 
-class Taobao(TextSource):
+class Taobao(TextLog):
     """Events by user, item, behaviour and second; the same four twice are one event. Times are Unix seconds.
 
     The published file is sorted by user, so it is put into time order; sessions end after 30 minutes without an event.

@@ -1,6 +1,6 @@
 """UCI "clickstream data for online shopping": a clothing shop's clicks from April to August 2008.
 
-Source: https://archive.ics.uci.edu/dataset/553, CC BY 4.0; names of the codes as in its description.
+EventLog: https://archive.ics.uci.edu/dataset/553, CC BY 4.0; names of the codes as in its description.
 Columns: year,month,day,order,country,session_id,main_category,clothing_model_code,colour,location,
 model_photography,price,price_2,page. Prices are US dollars.
 """
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from loaders.reading.csv_rows import CsvRow
-from loaders.reading.source import TextSource
+from loaders.reading.text_log import TextLog
 from loaders.schema.errors import LoaderError
 from loaders.schema.rows import Event, Item, Rejected, event
 
@@ -36,7 +36,7 @@ COUNTRIES = {
 }  # fmt: skip
 
 
-class UciEshop(TextSource):
+class UciEshop(TextLog):
     """Every click is a `view_item` of a visitor who is known for one session only (`anonymous_id`).
 
     The log has days and the order of clicks, no time of day: click n of a session stands n seconds after midnight UTC.

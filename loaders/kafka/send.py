@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from loaders.kafka.topic import KafkaTopic
-from loaders.loading.replay import KEPT_LAGS, LONGEST_WAIT, Schedule
-from loaders.reading.source import Source
+from loaders.loading.schedule import Lags, Schedule
+from loaders.reading.event_log import EventLog
 from loaders.schema.rows import Event, Rejected
 from loaders.target.progress import progress_bars
 from loaders.target.rejects import Rejects
@@ -38,7 +37,7 @@ class Produced:
 
 def send_to_kafka(
     topic: KafkaTopic,
-    source: Source,
+    source: EventLog,
     *,
     schedule: Schedule | None = None,
     offset: timedelta = timedelta(0),
@@ -59,16 +58,13 @@ def send_to_kafka(
     produced, began = Produced(offset=offset), time.monotonic()
     rejects = rejects if rejects is not None else Rejects()
     stop = stop or threading.Event()
-    lags: deque[float] = deque(maxlen=KEPT_LAGS)
+    lags = Lags()
     with progress_bars(show=show_progress) as bars:
         task = bars.add_task(f"to {topic.address.topic}", total=source.size, rows=0, note="")
         for number, event in enumerate(_good(source, rejects)):
             if number == 0 and begin_at is not None:
                 produced.offset = begin_at - event.occurred_at
-            if schedule is not None:
-                due = schedule.due(event, number)
-                while (wait := due - time.monotonic()) > 0 and not stop.is_set():
-                    stop.wait(min(wait, LONGEST_WAIT))
+            due = None if schedule is None else schedule.wait(event, number, stop)
             if stop.is_set():
                 break
             try:
@@ -79,11 +75,11 @@ def send_to_kafka(
                     Rejected(str(source.path or source.name), 0, str(error), f"event_id={event.event_id}")
                 )
                 continue
-            if schedule is not None:
-                lags.append(time.monotonic() - due)
+            if due is not None:
+                lags.add(time.monotonic() - due)
             produced.first_event_at = produced.first_event_at or moved.occurred_at
             produced.last_event_at = moved.occurred_at
-            if number % SHOW_EVERY == 0 or schedule is not None:
+            if number % SHOW_EVERY == 0 or due is not None:
                 bars.update(task, completed=source.position, rows=topic.acknowledged)
         topic.flush()
         bars.update(task, completed=source.position, rows=topic.acknowledged)
@@ -91,15 +87,11 @@ def send_to_kafka(
     produced.stopped = stop.is_set()
     produced.rejected, produced.reasons = rejects.count, rejects.report()
     produced.seconds = time.monotonic() - began
-    if lags:
-        ordered = sorted(lags)
-        produced.lag_p50 = ordered[len(ordered) // 2]
-        produced.lag_p99 = ordered[len(ordered) * 99 // 100]
-        produced.lag_max = ordered[-1]
+    produced.lag_p50, produced.lag_p99, produced.lag_max = lags.p50_p99_max()
     return produced
 
 
-def _good(source: Source, rejects: Rejects) -> Iterator[Event]:
+def _good(source: EventLog, rejects: Rejects) -> Iterator[Event]:
     for record in source.events():
         if isinstance(record, Rejected):
             rejects.add(record)

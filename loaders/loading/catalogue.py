@@ -7,18 +7,23 @@ from datetime import timedelta
 from itertools import islice
 from typing import Any, TypeVar
 
-from loaders.reading.source import Source
-from loaders.schema.relations import IDENTITIES, INVENTORY, ITEMS, USERS, Relation
-from loaders.schema.rows import Identity, Item, Stock, User
-from loaders.target.connection import Target
+from loaders.reading.event_log import EventLog
+from loaders.schema.relations import IDENTITIES, INVENTORY, ITEMS, USERS, SourceRelation
+from loaders.schema.rows import IdentityLink, Item, Stock, User
+from loaders.target.connection import WriterConnection
 from loaders.target.pace import Pace
 
 CHUNK = 10_000
-Row = TypeVar("Row", Item, Stock, User, Identity)
+Row = TypeVar("Row", Item, Stock, User, IdentityLink)
 
 
 def load_items(
-    target: Target, source: Source, offset: timedelta, stock: int, pace: Pace, sent: Callable[[int], None]
+    target: WriterConnection,
+    source: EventLog,
+    offset: timedelta,
+    stock: int,
+    pace: Pace,
+    sent: Callable[[int], None],
 ) -> tuple[int, int]:
     """Upsert the items that are new or different, then give those without a stock row `stock` units.
 
@@ -39,8 +44,8 @@ def load_items(
 
 
 def make_items(
-    target: Target,
-    source: Source,
+    target: WriterConnection,
+    source: EventLog,
     offset: timedelta,
     stock: int,
     pace: Pace,
@@ -68,12 +73,12 @@ def make_items(
     return written
 
 
-def unlisted(target: Target, item_ids: Iterable[str]) -> int:
+def unlisted(target: WriterConnection, item_ids: Iterable[str]) -> int:
     """Count those of these items that have no row in `items`, and so can never be shown."""
     return sum(len(chunk) - len(target.rows(ITEMS, chunk)) for chunk in batched(item_ids))
 
 
-def load_identities(target: Target, source: Source, pace: Pace) -> int:
+def load_identities(target: WriterConnection, source: EventLog, pace: Pace) -> int:
     """Upsert the links between visitors and people that are new or different. Returns how many were sent."""
     written = 0
     for chunk in _chunks(source.identities()):
@@ -85,7 +90,7 @@ def load_identities(target: Target, source: Source, pace: Pace) -> int:
 
 
 def load_users(
-    target: Target, source: Source, offset: timedelta, pace: Pace, sent: Callable[[int], None]
+    target: WriterConnection, source: EventLog, offset: timedelta, pace: Pace, sent: Callable[[int], None]
 ) -> tuple[int, int]:
     """Upsert the people that are new or different. Returns how many were sent and how many the log knows."""
     users = (_moved_user(user, offset) for user in source.users())
@@ -100,7 +105,7 @@ def load_users(
     return written, total
 
 
-def _is_kept(target: Target, made: dict[str, Item]) -> bool:
+def _is_kept(target: WriterConnection, made: dict[str, Item]) -> bool:
     """Whether `items` has a row that was not made of events: one with a name or a fact of its own."""
     for row in target.all_rows(ITEMS):
         there = Item._make(row)._replace(created_at=None)
@@ -111,19 +116,21 @@ def _is_kept(target: Target, made: dict[str, Item]) -> bool:
     return False
 
 
-def give_stock(target: Target, items: Sequence[Item], stock: int, pace: Pace) -> None:
+def give_stock(target: WriterConnection, items: Sequence[Item], stock: int, pace: Pace) -> None:
     """Give those items that have no stock row `stock` units, inactive ones none."""
     stocked = target.rows(INVENTORY, [item.item_id for item in items])
     missing = [item for item in items if item.item_id not in stocked]
     _send(target, INVENTORY, [Stock(item.item_id, stock if item.is_active else 0) for item in missing], pace)
 
 
-def _changed(target: Target, relation: Relation, chunk: list[Row]) -> list[Row]:
+def _changed(target: WriterConnection, relation: SourceRelation, chunk: list[Row]) -> list[Row]:
     present = target.rows(relation, [row[0] for row in chunk])
     return [row for row in chunk if present.get(row[0]) != tuple(row)]
 
 
-def _send(target: Target, relation: Relation, rows: Sequence[Sequence[object]], pace: Pace) -> None:
+def _send(
+    target: WriterConnection, relation: SourceRelation, rows: Sequence[Sequence[object]], pace: Pace
+) -> None:
     if rows:
         target.copy(relation, rows)
         pace.sent(len(rows))

@@ -12,10 +12,10 @@ from rich.progress import Progress
 
 from loaders.loading.catalogue import load_identities, load_items, load_users, make_items, unlisted
 from loaders.loading.shift import offset_in_database, offset_to, shifted
-from loaders.reading.source import Source, chunks
+from loaders.reading.event_log import EventLog
 from loaders.schema.relations import EVENTS
-from loaders.schema.rows import Event, Rejected
-from loaders.target.connection import Target, gone
+from loaders.schema.rows import Event, Rejected, chunks
+from loaders.target.connection import WriterConnection, gone
 from loaders.target.pace import Pace
 from loaders.target.progress import progress_bars
 from loaders.target.rejects import Rejects
@@ -51,7 +51,7 @@ class Loaded:
 
 def load(
     dsn: str,
-    source: Source,
+    source: EventLog,
     *,
     rejects: Rejects | None = None,
     shift_to: datetime | None = None,
@@ -76,7 +76,11 @@ def load(
     loaded = Loaded()
     rejects = rejects if rejects is not None else Rejects()
     try:
-        with Target(dsn) as target, Pace(dsn, flush_every) as pace, progress_bars(show=show_progress) as bars:
+        with (
+            WriterConnection(dsn) as target,
+            Pace(dsn, flush_every) as pace,
+            progress_bars(show=show_progress) as bars,
+        ):
             target.flush(tries=1)  # what an interrupted load has sent becomes visible
             resumes = not target.is_empty(EVENTS)
             loaded.offset = _offset(target, source, shift_to, resumes=resumes)
@@ -93,12 +97,16 @@ def load(
 
 
 def load_catalogue(
-    dsn: str, source: Source, offset: timedelta, stock: int, *, flush_every: int, show_progress: bool
+    dsn: str, source: EventLog, offset: timedelta, stock: int, *, flush_every: int, show_progress: bool
 ) -> Loaded:
     """Load the items, stock and users of a source whose events go elsewhere. Raises LoaderError like `load`."""
     loaded = Loaded(offset=offset)
     try:
-        with Target(dsn) as target, Pace(dsn, flush_every) as pace, progress_bars(show=show_progress) as bars:
+        with (
+            WriterConnection(dsn) as target,
+            Pace(dsn, flush_every) as pace,
+            progress_bars(show=show_progress) as bars,
+        ):
             _load_catalogue(target, source, loaded, stock, bars, pace)
             pace.catch_up()
     except psycopg.OperationalError as error:
@@ -106,7 +114,9 @@ def load_catalogue(
     return loaded
 
 
-def _offset(target: Target, source: Source, shift_to: datetime | None, *, resumes: bool) -> timedelta:
+def _offset(
+    target: WriterConnection, source: EventLog, shift_to: datetime | None, *, resumes: bool
+) -> timedelta:
     there = offset_in_database(target, source) if resumes else None
     if there is not None:
         return there
@@ -114,8 +124,8 @@ def _offset(target: Target, source: Source, shift_to: datetime | None, *, resume
 
 
 def _load_catalogue(
-    target: Target,
-    source: Source,
+    target: WriterConnection,
+    source: EventLog,
     loaded: Loaded,
     stock: int,
     bars: Progress,
@@ -144,8 +154,8 @@ def _load_catalogue(
 
 
 def _load_events(
-    target: Target,
-    source: Source,
+    target: WriterConnection,
+    source: EventLog,
     loaded: Loaded,
     rejects: Rejects,
     bars: Progress,

@@ -12,10 +12,11 @@ import psycopg
 from psycopg.errors import InsufficientPrivilege, UndefinedTable
 
 from loaders.loading.load import CHUNK, FLUSH_EVERY
-from loaders.reading.source import TextSource, printable
+from loaders.reading.text import printable
+from loaders.reading.text_log import TextLog
 from loaders.schema.relations import EVENTS_RAW
 from loaders.schema.rows import Event, RawEvent, Rejected, chunks
-from loaders.target.connection import Target, gone
+from loaders.target.connection import WriterConnection, gone
 from loaders.target.pace import Pace
 from loaders.target.progress import progress_bars
 
@@ -28,7 +29,7 @@ where source_partition = %s group by reason order by count(*) desc, reason
 """
 
 
-class _Lines(TextSource):
+class _Lines(TextLog):
     name = NAME
     summary = SUMMARY
 
@@ -77,7 +78,11 @@ def load_raw(
     source = _Lines(path)
     partition = printable(path.name)
     try:
-        with Target(dsn) as target, Pace(dsn, flush_every) as pace, progress_bars(show=show_progress) as bars:
+        with (
+            WriterConnection(dsn) as target,
+            Pace(dsn, flush_every) as pace,
+            progress_bars(show=show_progress) as bars,
+        ):
             target.flush(tries=1)
             done = target.last_raw_offset(partition)
             task = bars.add_task("raw messages", total=source.size, rows=0, note="")
@@ -101,7 +106,7 @@ def load_raw(
     return loaded
 
 
-def _messages(source: TextSource, partition: str) -> Iterator[RawEvent]:
+def _messages(source: TextLog, partition: str) -> Iterator[RawEvent]:
     for number, line in enumerate(source.lines(), start=1):
         payload = line.rstrip("\r\n")
         if payload.strip():
@@ -110,7 +115,7 @@ def _messages(source: TextSource, partition: str) -> Iterator[RawEvent]:
 
 def _ask(dsn: str, path: Path, partition: str, loaded: LoadedRaw) -> None:
     """Ask what staging makes of the file's messages, where that is deployed and may be seen."""
-    with Target(dsn) as target:
+    with WriterConnection(dsn) as target:
         try:
             found = target.connection.execute(REJECTED, [partition]).fetchall()
         except (UndefinedTable, InsufficientPrivilege):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -12,21 +11,20 @@ from typing import TypeVar
 
 import psycopg
 
+from loaders.loading.schedule import Lags, Schedule
 from loaders.loading.shift import offset_in_database, shifted
-from loaders.reading.source import Source, chunks
+from loaders.reading.event_log import EventLog
 from loaders.schema.errors import LoaderError
-from loaders.schema.rows import Event, Rejected
-from loaders.target.connection import Target, gone
+from loaders.schema.rows import Event, Rejected, chunks
+from loaders.target.connection import WriterConnection, gone
 from loaders.target.progress import progress_bars
 from loaders.target.rejects import Rejects
 from loaders.target.send import refused, send_events
 
 BATCH = 500
 PROBE = 1_000
-KEPT_LAGS = 100_000
 RECONNECT_SECONDS = 30.0
 RETRY_SECONDS = 0.2
-LONGEST_WAIT = 3_600.0  # at once; a clock cannot be asked to wait for centuries
 Answer = TypeVar("Answer")
 
 
@@ -48,36 +46,9 @@ class Replayed:
     reasons: list[str] = field(default_factory=list)
 
 
-class Schedule:
-    """Says when each event is due: at a multiple of the log's own pace, or at a constant rate.
-
-    It is open-loop: a slow server makes events late and never makes the replay slower.
-    """
-
-    def __init__(self, speed: float | None, rate: float | None) -> None:
-        """`speed` is log seconds per second, `rate` events per second; exactly one of them, greater than 0."""
-        if (speed is None) == (rate is None):
-            raise LoaderError("say either a speed (such as 60x) or a rate (events per second), not both")
-        if (speed or rate or 0) <= 0:
-            raise LoaderError("speed and rate must be greater than 0")
-        self._speed = speed
-        self._rate = rate
-        self._began = 0.0
-        self._first: datetime | None = None
-
-    def due(self, event: Event, number: int) -> float:
-        """Give the time on the monotonic clock at which event `number` (from 0) of the replay is due."""
-        if self._first is None:
-            self._first = event.occurred_at
-            self._began = time.monotonic()
-        if self._rate is not None:
-            return self._began + number / self._rate
-        return self._began + (event.occurred_at - self._first).total_seconds() / (self._speed or 1.0)
-
-
 def replay(
     dsn: str,
-    source: Source,
+    source: EventLog,
     *,
     speed: float | None = None,
     rate: float | None = None,
@@ -114,7 +85,7 @@ class _Replay:
     def __init__(
         self,
         dsn: str,
-        source: Source,
+        source: EventLog,
         schedule: Schedule,
         rejects: Rejects,
         stop: threading.Event,
@@ -130,31 +101,30 @@ class _Replay:
         self.stamp_now = stamp_now
         self.reconnect_seconds = reconnect_seconds
         self.result = Replayed()
-        self.target = Target(dsn, application="millstream-replay")
+        self.target = WriterConnection(dsn, application="millstream-replay")
 
     def run(self, shift_to: datetime | None, batch_size: int, *, show_progress: bool) -> Replayed:
         result, began = self.result, time.monotonic()
-        lags: deque[float] = deque(maxlen=KEPT_LAGS)
+        lags = Lags()
         try:
             self.target.flush(tries=1)
             events = self._events(shift_to)
             with progress_bars(show=show_progress) as bars:
                 task = bars.add_task("replay", total=self.source.size, rows=0, note="")
                 event, number = next(events, None), 0
-                while event is not None and not self.stop.is_set():
-                    due = self.schedule.due(event, number)
-                    wait = due - time.monotonic()
-                    if wait > 0:
-                        self.stop.wait(min(wait, LONGEST_WAIT))
-                        continue
+                while event is not None:
+                    due = self.schedule.wait(event, number, self.stop)
+                    if self.stop.is_set():
+                        break
                     batch: list[Event] = []
                     now = time.monotonic()
                     while event and len(batch) < batch_size and self.schedule.due(event, number) <= now:
                         batch.append(event)
                         event, number = next(events, None), number + 1
                     self._send(batch)
-                    lags.append(time.monotonic() - due)
-                    note = f"lag {lags[-1] * 1000:,.0f} ms, log at {batch[-1].occurred_at:%Y-%m-%d %H:%M:%S}"
+                    lag = time.monotonic() - due
+                    lags.add(lag)
+                    note = f"lag {lag * 1000:,.0f} ms, log at {batch[-1].occurred_at:%Y-%m-%d %H:%M:%S}"
                     bars.update(task, completed=self.source.position, rows=result.sent, note=note)
             if not self.stop.is_set():
                 self._retry(lambda: self.target.flush())
@@ -163,11 +133,7 @@ class _Replay:
         result.stopped = self.stop.is_set()
         result.rejected, result.reasons = self.rejects.count, self.rejects.report()
         result.seconds = time.monotonic() - began
-        if lags:
-            ordered = sorted(lags)
-            result.lag_p50 = ordered[len(ordered) // 2]
-            result.lag_p99 = ordered[len(ordered) * 99 // 100]
-            result.lag_max = ordered[-1]
+        result.lag_p50, result.lag_p99, result.lag_max = lags.p50_p99_max()
         return result
 
     def _events(self, shift_to: datetime | None) -> Iterator[Event]:
@@ -220,7 +186,7 @@ class _Replay:
         while not self.stop.wait(RETRY_SECONDS) and time.monotonic() < deadline:
             self.target.connection.close()
             try:
-                self.target = Target(self.dsn, application="millstream-replay")
+                self.target = WriterConnection(self.dsn, application="millstream-replay")
             except LoaderError:
                 continue
             return

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 
-from loaders.reading.source import Source, chunks
+from loaders.reading.event_log import EventLog
 from loaders.schema.errors import LoaderError
-from loaders.schema.rows import Event
-from loaders.target.connection import Target
+from loaders.schema.rows import Event, chunks
+from loaders.target.connection import WriterConnection
 
 PROBE = 10_000
 
 
-def offset_in_database(target: Target, source: Source) -> timedelta | None:
+def offset_in_database(target: WriterConnection, source: EventLog) -> timedelta | None:
     """Find by how much this log was moved when it was loaded: by the first of its events that is there; None if none is.
 
     The database itself is what remembers the offset, so a load that was killed and a replay that follows a load move
@@ -28,7 +28,7 @@ def offset_in_database(target: Target, source: Source) -> timedelta | None:
     return None
 
 
-def offset_to(source: Source, moment: datetime) -> timedelta:
+def offset_to(source: EventLog, moment: datetime) -> timedelta:
     """Give the offset that puts the source's last event at `moment`. Raises LoaderError for a source without events."""
     last = source.last_time()
     if last is None:

@@ -11,15 +11,17 @@ import psycopg
 
 from loaders.loading.catalogue import batched, give_stock
 from loaders.loading.load import FLUSH_EVERY, STOCK
-from loaders.mapping.source import MappedSource
-from loaders.schema.relations import IDENTITIES, INVENTORY, ITEMS, USERS, Relation
+from loaders.mapping.mapped_log import MappedLog
+from loaders.schema.relations import IDENTITIES, INVENTORY, ITEMS, USERS, SourceRelation
 from loaders.schema.rows import Item, Rejected
-from loaders.target.connection import Target, gone
+from loaders.target.connection import WriterConnection, gone
 from loaders.target.pace import Pace
 from loaders.target.progress import progress_bars
 from loaders.target.rejects import Rejects
 
-TABLES: dict[str, Relation] = {relation.name: relation for relation in (ITEMS, USERS, INVENTORY, IDENTITIES)}
+TABLES: dict[str, SourceRelation] = {
+    relation.name: relation for relation in (ITEMS, USERS, INVENTORY, IDENTITIES)
+}
 SUMMARIES = {
     ITEMS.name: "the catalogue, from a file whose columns are recognised or mapped",
     USERS.name: "people: segment and attributes.…, likewise",
@@ -44,8 +46,8 @@ class LoadedTable:
 
 def load_table(
     dsn: str,
-    source: MappedSource,
-    relation: Relation,
+    source: MappedLog,
+    relation: SourceRelation,
     *,
     rejects: Rejects | None = None,
     stock: int = STOCK,
@@ -64,7 +66,11 @@ def load_table(
     loaded = LoadedTable(relation.name)
     rejects = rejects if rejects is not None else Rejects()
     try:
-        with Target(dsn) as target, Pace(dsn, flush_every) as pace, progress_bars(show=show_progress) as bars:
+        with (
+            WriterConnection(dsn) as target,
+            Pace(dsn, flush_every) as pace,
+            progress_bars(show=show_progress) as bars,
+        ):
             target.flush(tries=1)
             task = bars.add_task(relation.name, total=source.size, rows=0, note="")
             for chunk in batched(source.rows(relation, NEEDED.get(relation.name, ()))):
@@ -89,7 +95,7 @@ def load_table(
 
 
 def _good(
-    chunk: list[dict[str, Any] | Rejected], relation: Relation, rejects: Rejects
+    chunk: list[dict[str, Any] | Rejected], relation: SourceRelation, rejects: Rejects
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Give by key the rows that can be sent; a later row of a key adds to the earlier one."""
     rows: dict[str, dict[str, Any]] = {}
@@ -101,7 +107,9 @@ def _good(
     yield from rows.items()
 
 
-def _changed(target: Target, relation: Relation, rows: dict[str, dict[str, Any]]) -> list[tuple[Any, ...]]:
+def _changed(
+    target: WriterConnection, relation: SourceRelation, rows: dict[str, dict[str, Any]]
+) -> list[tuple[Any, ...]]:
     there = target.rows(relation, list(rows))
     changed = []
     for key, values in rows.items():
@@ -117,6 +125,6 @@ def _changed(target: Target, relation: Relation, rows: dict[str, dict[str, Any]]
     return changed
 
 
-def _new(relation: Relation, key: str) -> dict[str, Any]:
+def _new(relation: SourceRelation, key: str) -> dict[str, Any]:
     row: dict[str, Any] = dict.fromkeys(relation.columns)
     return row | {"name": f"Item {key}", "is_active": True} if relation == ITEMS else row

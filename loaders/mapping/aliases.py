@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from loaders.schema.relations import EVENTS, IDENTITIES, INVENTORY, ITEMS, USERS, Relation
+from loaders.schema.relations import EVENTS, IDENTITIES, INVENTORY, ITEMS, USERS, SourceRelation
 
 # Names in small letters and digits alone; the first that a file has is taken, and no field twice.
 PERSON = (
@@ -120,7 +120,7 @@ def paths_of(records: Iterable[Mapping[str, Any]]) -> list[str]:
     return list(found)
 
 
-def recognised(relation: Relation, paths: list[str], taken: Iterable[str] = ()) -> dict[str, str]:
+def recognised(relation: SourceRelation, paths: list[str], taken: Iterable[str] = ()) -> dict[str, str]:
     """Give for the columns of a relation the path that is known to mean it; `taken` paths are used already."""
     free = {plain(path): path for path in reversed(paths) if path not in set(taken)}
     found: dict[str, str] = {}

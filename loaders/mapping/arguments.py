@@ -8,11 +8,12 @@ from pathlib import Path
 
 from loaders.mapping.aliases import paths_of, plain, recognised
 from loaders.mapping.document import check_column, load_mapping
-from loaders.mapping.model import LEAVE_OUT, Column, Layout, Mapping, Rule
+from loaders.mapping.model import LEAVE_OUT, ColumnMapping, Layout, Mapping, RowRule
+from loaders.mapping.open_records import open_records
 from loaders.mapping.paths import roots
-from loaders.mapping.records import Record, open_records, sample
+from loaders.mapping.records import Record, sample
 from loaders.schema.errors import LoaderError
-from loaders.schema.relations import EVENTS, ITEMS, Relation
+from loaders.schema.relations import EVENTS, ITEMS, SourceRelation
 
 SAMPLE = 1_000
 ITEM_FACTS = ("name", "category", "subcategory", "brand", "price")
@@ -45,7 +46,9 @@ class Understood:
     unseen: dict[str, str]
 
 
-def understand(path: Path, relation: Relation, options: MapOptions, kind: str | None = None) -> Understood:
+def understand(
+    path: Path, relation: SourceRelation, options: MapOptions, kind: str | None = None
+) -> Understood:
     """Make the mapping that is meant for a file: the options', and without `--mapping` the file's own names besides.
 
     `kind` is that of the file where it is said.
@@ -59,7 +62,9 @@ def understand(path: Path, relation: Relation, options: MapOptions, kind: str | 
                 f"{options.mapping}: it has no rule for {relation.name}; write one under that name"
             )
     else:
-        mapping = Mapping(name="file" if relation == EVENTS else relation.name, rules=(Rule(relation, {}),))
+        mapping = Mapping(
+            name="file" if relation == EVENTS else relation.name, rules=(RowRule(relation, {}),)
+        )
     layout = _layout(replace(mapping.layout, kind=kind or mapping.layout.kind), options)
     mapping = replace(mapping, layout=layout, timezone=options.timezone or mapping.timezone)
     given = _columns(options, relation, place)
@@ -92,10 +97,10 @@ def _looked_at(path: Path, layout: Layout) -> tuple[list[Record], list[str]]:
     return records, nested + [name for name in file.fields or () if name not in begun and name not in nested]
 
 
-def items_rule(rule: Rule, paths: list[str]) -> Rule:
+def items_rule(rule: RowRule, paths: list[str]) -> RowRule:
     """Give the rule by which the events of a rule name items, with the facts that the fields at `paths` hold."""
     facts = {
-        name: Column((path,))
+        name: ColumnMapping((path,))
         for name, path in recognised(ITEMS, paths).items()
         if name in ITEM_FACTS and plain(path) != "name"
     }
@@ -103,7 +108,7 @@ def items_rule(rule: Rule, paths: list[str]) -> Rule:
     return replace(rule, relation=ITEMS, columns=facts | item if item else {}, empty=LEAVE_OUT)
 
 
-def _columns(options: MapOptions, relation: Relation, place: str) -> dict[str, Column]:
+def _columns(options: MapOptions, relation: SourceRelation, place: str) -> dict[str, ColumnMapping]:
     paths: dict[str, tuple[str, ...]] = {}
     constants: dict[str, str] = {}
     for name, text in _pairs(options.maps, "--map user_id=userId"):
@@ -120,10 +125,10 @@ def _columns(options: MapOptions, relation: Relation, place: str) -> dict[str, C
         check_column(name, relation, "--value")
         paths.setdefault(name, (name,))
     columns = {name: _column(name, found, options) for name, found in paths.items()}
-    return columns | {name: Column(constant=value) for name, value in constants.items()}
+    return columns | {name: ColumnMapping(constant=value) for name, value in constants.items()}
 
 
-def _column(name: str, paths: tuple[str, ...], options: MapOptions) -> Column:
+def _column(name: str, paths: tuple[str, ...], options: MapOptions) -> ColumnMapping:
     values: dict[str, object] = {}
     for text in options.values:
         column, sign, rest = text.partition(":")
@@ -135,7 +140,7 @@ def _column(name: str, paths: tuple[str, ...], options: MapOptions) -> Column:
         if column == name:
             values[word] = value
     column_time = options.time if name == "occurred_at" and options.time else "auto"
-    return Column(paths, values=values, known_events=name == "event_type", time=column_time)
+    return ColumnMapping(paths, values=values, known_events=name == "event_type", time=column_time)
 
 
 def _pairs(texts: Iterable[str], example: str) -> Iterable[tuple[str, str]]:
@@ -156,7 +161,7 @@ def _layout(layout: Layout, options: MapOptions) -> Layout:
     return layout
 
 
-def _unseen(columns: dict[str, Column], paths: list[str]) -> dict[str, str]:
+def _unseen(columns: dict[str, ColumnMapping], paths: list[str]) -> dict[str, str]:
     """Give by column the paths of which no record has the first part, if none of the column's alternatives is there."""
     begun = {path.split(".")[0] for path in paths} | set(paths)
     return {

@@ -9,11 +9,11 @@ from typing import Any
 
 import yaml
 
-from loaders.mapping.model import KEEP, LEAVE_OUT, REJECT, RELATIONS, Column, Layout, Mapping, Rule
+from loaders.mapping.model import KEEP, LEAVE_OUT, REJECT, RELATIONS, ColumnMapping, Layout, Mapping, RowRule
 from loaders.mapping.rows import NESTED
 from loaders.mapping.shapes import SHAPES
 from loaders.schema.errors import LoaderError
-from loaders.schema.relations import EVENTS, Relation
+from loaders.schema.relations import EVENTS, SourceRelation
 
 FOLDER = Path(__file__).parents[1] / "formats"
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -35,7 +35,7 @@ def summary(name: str) -> str:
     return next(line.removeprefix("summary: ") for line in lines if line.startswith("summary: "))
 
 
-def load_mapping(name: str, relation: Relation = EVENTS) -> Mapping:
+def load_mapping(name: str, relation: SourceRelation = EVENTS) -> Mapping:
     """Read a mapping by the name of a shipped format or the path of a YAML file.
 
     A document that names no relation is about `relation`. Raises LoaderError with file, place and remedy.
@@ -53,7 +53,7 @@ def load_mapping(name: str, relation: Relation = EVENTS) -> Mapping:
     return replace(mapping, prefix=name) if path.parent == FOLDER else mapping
 
 
-def read_mapping(document: object, name: str, place: str, relation: Relation = EVENTS) -> Mapping:
+def read_mapping(document: object, name: str, place: str, relation: SourceRelation = EVENTS) -> Mapping:
     """Make a mapping of a document. Raises LoaderError with the place of what is wrong in it."""
     table = _table(document, place)
     if not any(key in RELATIONS for key in table):
@@ -94,11 +94,11 @@ def _layout(table: dict[str, Any], place: str) -> Layout:
     )
 
 
-def _rule(value: object, relation: Relation, place: str) -> Rule:
+def _rule(value: object, relation: SourceRelation, place: str) -> RowRule:
     table = _table(value, place)
     own = {key: table[key] for key in RULE if key in table}
     columns = {key: column for key, column in table.items() if key not in RULE}
-    return Rule(
+    return RowRule(
         relation=relation,
         columns={name: read_column(name, value, relation, place) for name, value in columns.items()},
         when={
@@ -113,12 +113,12 @@ def _rule(value: object, relation: Relation, place: str) -> Rule:
     )
 
 
-def read_column(name: str, value: object, relation: Relation, place: str) -> Column:
+def read_column(name: str, value: object, relation: SourceRelation, place: str) -> ColumnMapping:
     """Make a column of a path, a list of paths, a table of words, or a table with `from`, `values`, `time` and so on."""
     check_column(name, relation, place)
     place = f"{place}: {name}"
     if isinstance(value, str | int | list):
-        return Column(_texts(value if isinstance(value, list) else [value], place))
+        return ColumnMapping(_texts(value if isinstance(value, list) else [value], place))
     table = _table(value, place)
     if not any(key in table for key in COLUMN):
         table = {"from": name, "values": table}
@@ -129,7 +129,7 @@ def read_column(name: str, value: object, relation: Relation, place: str) -> Col
     part = table.get("part", 1)
     if not isinstance(part, int) or part < 1:
         raise LoaderError(f"{place}: part must be a number from 1, not {part!r}")
-    return Column(
+    return ColumnMapping(
         paths=_texts(paths if isinstance(paths, list) else [paths], place),
         constant=table.get("constant"),
         values={_word(key): word for key, word in _table(table.get("values", {}), place).items()},
@@ -140,7 +140,7 @@ def read_column(name: str, value: object, relation: Relation, place: str) -> Col
     )
 
 
-def check_column(name: str, relation: Relation, place: str) -> None:
+def check_column(name: str, relation: SourceRelation, place: str) -> None:
     """Raise LoaderError for a name that is no column of the relation."""
     nested = name.startswith(NESTED) and "attributes" in relation.columns
     if name not in relation.columns and not nested:

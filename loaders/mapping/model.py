@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from loaders.schema.relations import EVENTS, IDENTITIES, INVENTORY, ITEMS, USERS, Relation
+from loaders.schema.relations import EVENTS, IDENTITIES, INVENTORY, ITEMS, USERS, SourceRelation
 
-RELATIONS: dict[str, Relation] = {
+RELATIONS: dict[str, SourceRelation] = {
     relation.name: relation for relation in (EVENTS, ITEMS, INVENTORY, USERS, IDENTITIES)
 }
 KEEP, LEAVE_OUT, REJECT = "keep", "leave out", "reject"
 
 
 @dataclass(frozen=True)
-class Column:
+class ColumnMapping:
     """Where the value of one column comes from.
 
     `paths` are tried in turn until one names a value: the name of a field, or names joined by dots into nested ones. A
@@ -33,7 +33,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Rule:
+class RowRule:
     """How records become rows of one relation.
 
     `columns` are by name; `attributes.x` is a member of a JSON column. `when` lists for paths the values that a record
@@ -42,8 +42,8 @@ class Rule:
     where there is none, the rule gives nothing. `latest` is the path of what orders the values of one key.
     """
 
-    relation: Relation
-    columns: dict[str, Column]
+    relation: SourceRelation
+    columns: dict[str, ColumnMapping]
     when: dict[str, tuple[str, ...]] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
     each: tuple[str, str] | None = None
@@ -51,7 +51,7 @@ class Rule:
     file: str | None = None
     latest: str | None = None
 
-    def with_columns(self, columns: dict[str, Column]) -> Rule:
+    def with_columns(self, columns: dict[str, ColumnMapping]) -> RowRule:
         """Give the rule with these columns added, or in the place of its own."""
         return replace(self, columns=self.columns | columns)
 
@@ -80,7 +80,7 @@ class Mapping:
     """
 
     name: str
-    rules: tuple[Rule, ...]
+    rules: tuple[RowRule, ...]
     summary: str = ""
     layout: Layout = Layout()
     timezone: str = "UTC"
@@ -88,7 +88,7 @@ class Mapping:
     main_file: str | None = None
     prefix: str = "row"
 
-    def rules_for(self, relation: Relation) -> tuple[Rule, ...]:
+    def rules_for(self, relation: SourceRelation) -> tuple[RowRule, ...]:
         """Give the rules of one relation, in the order in which a record tries them."""
         return tuple(rule for rule in self.rules if rule.relation == relation)
 

@@ -10,10 +10,10 @@ from typing import Any
 
 from loaders.mapping.aliases import KNOWN_EVENTS, paths_of
 from loaders.mapping.arguments import Understood
-from loaders.mapping.model import Column
-from loaders.mapping.source import MappedSource
+from loaders.mapping.mapped_log import MappedLog
+from loaders.mapping.model import ColumnMapping
 from loaders.reading.order import in_time_order
-from loaders.schema.relations import EVENTS, ITEMS, Relation
+from loaders.schema.relations import EVENTS, ITEMS, SourceRelation
 from loaders.schema.rows import Event, Rejected
 
 ROWS = 5
@@ -35,7 +35,7 @@ NEEDS: dict[str, tuple[tuple[str, ...], ...]] = {
 }
 
 
-def missing(source: MappedSource, relation: Relation) -> list[str]:
+def missing(source: MappedLog, relation: SourceRelation) -> list[str]:
     """Give what the mapping lacks, each with its remedy."""
     mapped = {name for rule in source.mapping.rules_for(relation) for name in rule.columns}
     return [
@@ -45,7 +45,7 @@ def missing(source: MappedSource, relation: Relation) -> list[str]:
     ]
 
 
-def preview(source: MappedSource, relation: Relation, understood: Understood) -> Iterator[str]:
+def preview(source: MappedLog, relation: SourceRelation, understood: Understood) -> Iterator[str]:
     """Give the lines that show how a file would be loaded; nothing is sent anywhere."""
     yield f"{source.path}: {source.records.summary}"
     yield ""
@@ -71,14 +71,14 @@ def preview(source: MappedSource, relation: Relation, understood: Understood) ->
     yield from _event_lines(source) if relation == EVENTS else _row_lines(source, relation)
 
 
-def _facts(source: MappedSource) -> Iterator[str]:
+def _facts(source: MappedLog) -> Iterator[str]:
     for rule in source.mapping.rules_for(ITEMS):
         for name, column in rule.columns.items():
             if name != "item_id":
                 yield f"  {'item ' + name:<14} {_written(column)}"
 
 
-def _event_lines(source: MappedSource) -> Iterator[str]:
+def _event_lines(source: MappedLog) -> Iterator[str]:
     records = list(source.in_order(in_time_order(islice(source.read(), LOOKED_AT))))
     events = [record for record in records if isinstance(record, Event)]
     rejected = Counter(record.reason for record in records if isinstance(record, Rejected))
@@ -94,7 +94,7 @@ def _event_lines(source: MappedSource) -> Iterator[str]:
     yield from _counted(source.left_out, "left out")
 
 
-def _row_lines(source: MappedSource, relation: Relation) -> Iterator[str]:
+def _row_lines(source: MappedLog, relation: SourceRelation) -> Iterator[str]:
     rows = list(islice(source.rows(relation), LOOKED_AT))
     good = [row for row in rows if not isinstance(row, Rejected)]
     yield f"The first rows of {len(rows):,} looked at:" if good else "No row would be loaded."
@@ -115,7 +115,7 @@ def _shown(value: object) -> str:
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
-def _written(column: Column) -> str:
+def _written(column: ColumnMapping) -> str:
     if not column.paths:
         return f"always {column.constant!r}"
     text = " or ".join(column.paths)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from datetime import tzinfo
 from typing import Any
 
-from loaders.mapping.model import LEAVE_OUT, Rule
+from loaders.mapping.model import LEAVE_OUT, RowRule
 from loaders.mapping.paths import Record, getter, is_missing
 from loaders.mapping.values import LeftOut, column_reader
 from loaders.reading.parse import BadField
@@ -25,7 +25,7 @@ EVENT_ID, EVENT_TYPE, OCCURRED_AT = (EVENT_COLUMNS[n] for n in ("event_id", "eve
 class RuleReader:
     """A rule, compiled: it reads the values of its columns out of records."""
 
-    def __init__(self, rule: Rule, local: tzinfo) -> None:
+    def __init__(self, rule: RowRule, local: tzinfo) -> None:
         self.rule = rule
         self.columns = [(name, column_reader(rule, name, local)) for name in rule.columns]
         self._conditions = [(path, getter(path), frozenset(words)) for path, words in rule.when.items()]
@@ -85,7 +85,9 @@ def row_digest(made_of: tuple[str, ...]) -> Callable[[Record], str]:
 class EventMaker:
     """Makes events of records: the first rule that applies to a record is its rule."""
 
-    def __init__(self, rules: tuple[Rule, ...], prefix: str, made_of: tuple[str, ...], local: tzinfo) -> None:
+    def __init__(
+        self, rules: tuple[RowRule, ...], prefix: str, made_of: tuple[str, ...], local: tzinfo
+    ) -> None:
         self._readers = [RuleReader(rule, local) for rule in rules]
         self._prefix = prefix
         self._digest = row_digest(made_of)

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from loaders.mapping.aliases import event_of
-from loaders.mapping.model import LEAVE_OUT, REJECT, Column, Rule
+from loaders.mapping.model import LEAVE_OUT, REJECT, ColumnMapping, RowRule
 from loaders.mapping.paths import Getter, Record, first_of, is_missing
 from loaders.mapping.times import time_reader
 from loaders.reading.parse import READERS, BadField
@@ -23,7 +23,7 @@ class LeftOut(Exception):
     """A record that is none of the relation's; the text says what it is instead."""
 
 
-def column_reader(rule: Rule, name: str, local: tzinfo) -> Callable[[Record], Any]:
+def column_reader(rule: RowRule, name: str, local: tzinfo) -> Callable[[Record], Any]:
     """Compile a column of a rule to a function that gives its value for a record, or None.
 
     The function raises ValueError with the reason for a value that the column cannot hold, and LeftOut for one that
@@ -46,7 +46,7 @@ def column_reader(rule: Rule, name: str, local: tzinfo) -> Callable[[Record], An
     return value_of
 
 
-def _taken(column: Column) -> Getter:
+def _taken(column: ColumnMapping) -> Getter:
     if not column.paths:
         return lambda record: column.constant
     get = first_of(column.paths)
@@ -64,7 +64,7 @@ def _taken(column: Column) -> Getter:
     return part
 
 
-def _translated(name: str, column: Column) -> Getter:
+def _translated(name: str, column: ColumnMapping) -> Getter:
     get, values = _taken(column), column.values
 
     def translate(record: Record) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 
 from loaders.reading.text import KEPT, shown
 from loaders.schema.ids import IDS, is_no_id
@@ -44,6 +44,11 @@ def event_from(fields: Mapping[str, object]) -> Event:
             for name, kind in EVENTS.columns.items()
         )
     )
+
+
+def from_unix(seconds: float) -> datetime:
+    """Give the UTC time of a Unix time in seconds."""
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 def _is_missing(name: str, value: object) -> bool:

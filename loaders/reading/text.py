@@ -47,7 +47,7 @@ def open_text(stored: BinaryIO, path: Path) -> io.TextIOWrapper:
     A byte order mark, or every other byte being zero, says which Unicode it is; otherwise it is UTF-8, in which bytes
     that are none become lone surrogates. Raises LoaderError for an archive of several files, and one of BROKEN.
     """
-    unpacked = io.BufferedReader(_unpack(stored, path), PIECE)
+    unpacked: io.BufferedReader[Any] = io.BufferedReader(_unpack(stored, path), PIECE)
     encoding = encoding_of(unpacked.peek(PIECE)[:PIECE])
     errors = "surrogateescape" if encoding.startswith("utf-8") else "surrogatepass"
     return io.TextIOWrapper(unpacked, encoding=encoding, errors=errors, newline="")
@@ -112,7 +112,7 @@ def shown(value: object) -> str:
     return SHORT.repr(value)
 
 
-def _unpack(stored: BinaryIO, path: Path) -> IO[bytes] | Any:
+def _unpack(stored: BinaryIO, path: Path) -> Any:
     head = stored.read(6)
     stored.seek(0)
     for magic, suffix, opener in PACKERS:

@@ -4,4 +4,4 @@ from __future__ import annotations
 
 
 class LoaderError(Exception):
-    """A load, a replay or a training that cannot go on. A bad row is never one: it is a `rows.Rejected`."""
+    """A load, a replay or a training that cannot go on. A bad row is never one: it is a `schema.rows.Rejected`."""

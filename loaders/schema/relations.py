@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Relation:
+class SourceRelation:
     """A source relation; `key` is None where rows are only ever appended."""
 
     name: str
@@ -14,7 +14,7 @@ class Relation:
     columns: dict[str, str]
 
 
-EVENTS = Relation(
+EVENTS = SourceRelation(
     "events",
     "event_id",
     {
@@ -41,13 +41,13 @@ EVENTS = Relation(
     },
 )
 
-EVENTS_RAW = Relation(
+EVENTS_RAW = SourceRelation(
     "events_raw",
     None,
     {"payload": "text", "source_partition": "text", "source_offset": "text", "received_at": "timestamptz"},
 )
 
-ITEMS = Relation(
+ITEMS = SourceRelation(
     "items",
     "item_id",
     {
@@ -62,23 +62,23 @@ ITEMS = Relation(
     },
 )
 
-INVENTORY = Relation("inventory", "item_id", {"item_id": "text", "quantity": "int4"})
+INVENTORY = SourceRelation("inventory", "item_id", {"item_id": "text", "quantity": "int4"})
 
-USERS = Relation(
+USERS = SourceRelation(
     "users",
     "user_id",
     {"user_id": "text", "segment": "text", "attributes": "jsonb", "updated_at": "timestamptz"},
 )
 
-IDENTITIES = Relation("identities", "anonymous_id", {"anonymous_id": "text", "user_id": "text"})
+IDENTITIES = SourceRelation("identities", "anonymous_id", {"anonymous_id": "text", "user_id": "text"})
 
-ITEM_VECTORS = Relation(
+ITEM_VECTORS = SourceRelation(
     "item_vectors",
     "item_id",
     {"item_id": "text", "model_version": "text", "vector": "float8[]"},
 )
 
-EMBEDDING_NEIGHBOURS = Relation(
+EMBEDDING_NEIGHBOURS = SourceRelation(
     "embedding_neighbours",
     "item_id",
     {"item_id": "text", "model_version": "text", "neighbour_ids": "text[]", "scores": "float8[]"},

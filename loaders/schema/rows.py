@@ -70,7 +70,7 @@ class User(NamedTuple):
     updated_at: datetime | None
 
 
-class Identity(NamedTuple):
+class IdentityLink(NamedTuple):
     """Which person a visitor turned out to be."""
 
     anonymous_id: str

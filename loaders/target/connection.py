@@ -19,7 +19,7 @@ from psycopg.errors import RaiseException
 from psycopg.types.json import Jsonb
 
 from loaders.schema.errors import LoaderError
-from loaders.schema.relations import EVENTS, Relation
+from loaders.schema.relations import EVENTS, SourceRelation
 
 MAX_PARAMETERS = 60_000
 MAX_INSERT_ROWS = 1_000
@@ -31,7 +31,7 @@ FULL = ("too many connections for", "too many clients")  # in the words of a ser
 ROW_ERRORS = ("22", "23", "54", "P0")
 
 
-class Target:
+class WriterConnection:
     """One connection in autocommit with the writer role. Rows that were sent are durable when a method returns."""
 
     def __init__(self, dsn: str, *, application: str = "millstream-load") -> None:
@@ -83,7 +83,7 @@ class Target:
         """Make what is written inside visible at once; RisingWave makes each statement visible by itself."""
         return nullcontext() if self.is_risingwave else self.connection.transaction()
 
-    def copy(self, relation: Relation, rows: Iterable[Sequence[object]]) -> None:
+    def copy(self, relation: SourceRelation, rows: Iterable[Sequence[object]]) -> None:
         """Send many rows in one go: binary COPY, or INSERTs where COPY does not exist."""
         if self.is_risingwave:
             self.insert(relation, rows)
@@ -94,12 +94,12 @@ class Target:
             for row in rows:
                 copy.write_row([Jsonb(value) if isinstance(value, dict) else value for value in row])
 
-    def _types(self, relation: Relation) -> list[int]:
+    def _types(self, relation: SourceRelation) -> list[int]:
         """Give the type OIDs of the columns as the server has them: binary COPY takes no other, not even text for varchar."""
         statement = sql.SQL("select {1} from {0} limit 0").format(*_names(relation))
         return [column.type_code for column in self.connection.execute(statement).description or ()]
 
-    def insert(self, relation: Relation, rows: Iterable[Sequence[object]]) -> None:
+    def insert(self, relation: SourceRelation, rows: Iterable[Sequence[object]]) -> None:
         """Send rows as INSERT statements of up to 1,000 rows."""
         iterator = iter(rows)
         size = min(MAX_INSERT_ROWS, MAX_PARAMETERS // len(relation.columns))
@@ -111,12 +111,12 @@ class Target:
             values = [Jsonb(value) if isinstance(value, dict) else value for row in batch for value in row]
             self.connection.execute(statement, values)
 
-    def delete(self, relation: Relation, keys: Sequence[str]) -> None:
+    def delete(self, relation: SourceRelation, keys: Sequence[str]) -> None:
         """Delete the rows with these keys."""
         statement = sql.SQL("delete from {} where {} = any(%s)").format(_name(relation), _key(relation))
         self.connection.execute(statement, [list(keys)])
 
-    def is_empty(self, relation: Relation) -> bool:
+    def is_empty(self, relation: SourceRelation) -> bool:
         """Say whether the relation shows no row."""
         statement = sql.SQL("select 1 from {} limit 1").format(_name(relation))
         return self.connection.execute(statement).fetchone() is None
@@ -128,7 +128,7 @@ class Target:
         )
         return dict(self.connection.execute(statement, [list(event_ids)], binary=True))
 
-    def rows(self, relation: Relation, keys: Sequence[str]) -> dict[str, tuple[object, ...]]:
+    def rows(self, relation: SourceRelation, keys: Sequence[str]) -> dict[str, tuple[object, ...]]:
         """Give the rows with these keys, by key; columns in the relation's order."""
         columns = list(relation.columns)
         statement = sql.SQL("select {columns} from {name} where {key} = any(%s)").format(
@@ -138,7 +138,7 @@ class Target:
         found = self.connection.execute(statement, [list(keys)])
         return {row[position]: tuple(row) for row in found}
 
-    def all_rows(self, relation: Relation) -> Iterator[tuple[object, ...]]:
+    def all_rows(self, relation: SourceRelation) -> Iterator[tuple[object, ...]]:
         """Give every row of a relation; columns in the relation's order. Who stops early reads no more than a piece."""
         statement = sql.SQL("select {1} from {0}").format(*_names(relation))
         with self.connection.cursor() as cursor:
@@ -156,7 +156,7 @@ class Target:
         found = self.connection.execute(statement, [partition]).fetchone()
         return 0 if found is None or found[0] is None else int(found[0])
 
-    def keys(self, relation: Relation) -> Iterator[str]:
+    def keys(self, relation: SourceRelation) -> Iterator[str]:
         """Give every key of a relation."""
         statement = sql.SQL("select {} from {}").format(_key(relation), _name(relation))
         return (row[0] for row in self.connection.execute(statement))
@@ -179,13 +179,13 @@ def refuses_row(error: psycopg.Error) -> bool:
 _COPY = sql.SQL("copy {} ({}) from stdin (format binary)")
 
 
-def _name(relation: Relation) -> sql.Identifier:
+def _name(relation: SourceRelation) -> sql.Identifier:
     return sql.Identifier(relation.name)
 
 
-def _key(relation: Relation) -> sql.Identifier:
+def _key(relation: SourceRelation) -> sql.Identifier:
     return sql.Identifier(str(relation.key))
 
 
-def _names(relation: Relation) -> tuple[sql.Composable, sql.Composable]:
+def _names(relation: SourceRelation) -> tuple[sql.Composable, sql.Composable]:
     return _name(relation), sql.SQL(", ").join(sql.Identifier(column) for column in relation.columns)

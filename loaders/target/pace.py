@@ -9,7 +9,7 @@ from typing import Self
 
 import psycopg
 
-from loaders.target.connection import Target
+from loaders.target.connection import WriterConnection
 
 
 class Pace:
@@ -19,7 +19,7 @@ class Pace:
         self._dsn = dsn
         self._every = every
         self._unseen = 0
-        self._target: Target | None = None
+        self._target: WriterConnection | None = None
         self._waiter = ThreadPoolExecutor(max_workers=1, thread_name_prefix="flush")
         self._waiting: Future[None] | None = None
 
@@ -47,7 +47,9 @@ class Pace:
             waiting.result()
 
     def __enter__(self) -> Self:
-        self._target = Target(self._dsn)  # before anything is sent: nothing is begun that could not end
+        self._target = WriterConnection(
+            self._dsn
+        )  # before anything is sent: nothing is begun that could not end
         return self
 
     def __exit__(

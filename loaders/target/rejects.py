@@ -16,7 +16,7 @@ from loaders.reading.text import printable
 from loaders.schema.errors import LoaderError
 from loaders.schema.relations import EVENTS_RAW
 from loaders.schema.rows import RawEvent, Rejected
-from loaders.target.connection import Target
+from loaders.target.connection import WriterConnection
 
 SHOWN = 20
 REASONS = 1_000
@@ -116,7 +116,7 @@ def _telling(path: Path) -> Iterator[None]:
 class RejectsRelation(Rejects):
     """Sends the payloads to `events_raw`; a run that is repeated sends only the lines that are not there yet."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: WriterConnection) -> None:
         super().__init__()
         self.target = target
         self._sent: dict[str, set[str]] = {}

@@ -6,16 +6,16 @@ from collections.abc import Callable, Sequence
 
 import psycopg
 
-from loaders.reading.source import Source
-from loaders.schema.relations import EVENTS, Relation
+from loaders.reading.event_log import EventLog
+from loaders.schema.relations import EVENTS, SourceRelation
 from loaders.schema.rows import Event, Rejected
 from loaders.target.connection import refuses_row
 from loaders.target.rejects import Rejects
 
-Write = Callable[[Relation, Sequence[Event]], None]
+Write = Callable[[SourceRelation, Sequence[Event]], None]
 
 
-def send_events(write: Write, events: Sequence[Event], source: Source, rejects: Rejects) -> int:
+def send_events(write: Write, events: Sequence[Event], source: EventLog, rejects: Rejects) -> int:
     """Send events in one statement; where the server refuses a row, halve until that row is found, and reject it.
 
     Returns how many events were accepted. Errors of the connection or the statement itself are raised.
@@ -35,7 +35,7 @@ def send_events(write: Write, events: Sequence[Event], source: Source, rejects: 
     return len(events)
 
 
-def refused(event: Event, source: Source, reason: str) -> Rejected:
+def refused(event: Event, source: EventLog, reason: str) -> Rejected:
     """Make a rejected row of an event that was read well; its line is not known any more."""
     place = str(source.path) if source.path else source.name
     payload = ", ".join(f"{name}={value}" for name, value in event._asdict().items() if value is not None)

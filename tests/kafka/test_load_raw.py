@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from loaders.commands.cli import load
+from loaders.commands.load import load
 from tests.engine.running import running
 from tests.kafka.shop import Shop, event
 

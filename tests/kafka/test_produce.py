@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from loaders.commands.cli import load, replay
+from loaders.commands.load import load
+from loaders.commands.replay import replay
 from loaders.formats.registry import open_source
 from loaders.kafka.address import KafkaAddress, read_address
 from loaders.kafka.send import send_to_kafka
 from loaders.kafka.topic import DEFAULTS, KafkaTopic
-from loaders.loading.replay import Schedule
+from loaders.loading.schedule import Schedule
 from loaders.schema.errors import LoaderError
 from loaders.schema.rows import event
 from millstream.server.process import wait_until

@@ -14,7 +14,7 @@ from kafka.protocol.consumer import FetchResponse, JoinGroupResponse
 from kafka.protocol.metadata import MetadataResponse
 from kafka.protocol.producer import ProduceResponse
 
-from loaders.commands.cli import load
+from loaders.commands.load import load
 from loaders.kafka.topic import DEFAULTS
 from millstream.errors import MillstreamError
 from millstream.ingest import client

@@ -9,10 +9,10 @@ from typing import Any
 import psycopg
 
 from loaders.loading.load import Loaded, load
-from loaders.reading.source import Source
+from loaders.reading.event_log import EventLog
 from loaders.schema.relations import EMBEDDING_NEIGHBOURS, EVENTS, ITEM_VECTORS, USERS
 from loaders.schema.rows import Event, Item, Rejected, User, event
-from loaders.target.connection import Target
+from loaders.target.connection import WriterConnection
 from tests.loaders.logs import NOON
 
 LAMP = Item("lamp", "Lamp", "Light", "Desk", "Acme", 9.5, True, NOON)
@@ -20,7 +20,7 @@ FUSE = Item("fuse", "Fuse", None, None, None, None, False, None)
 ANNA = User("anna", "two people", {"age": "35-44"}, NOON)
 
 
-class Shop(Source):
+class Shop(EventLog):
     """A log with a catalogue of its own."""
 
     name = "shop"
@@ -40,7 +40,7 @@ class Shop(Source):
     def users(self) -> Iterator[User]:
         return iter(self._users)
 
-    def whole(self) -> Source:
+    def whole(self) -> EventLog:
         return Shop(self._items, self._users)
 
 
@@ -103,7 +103,7 @@ def test_rows_inserted_are_the_same_as_rows_copied(dsn: str, owner: psycopg.Conn
             ("b", "v", ["x", "y"], [0.5, 0.25]),
         ),
     }
-    with Target(dsn) as target:
+    with WriterConnection(dsn) as target:
         for relation, copied, inserted in rows.values():
             target.copy(relation, [copied])
             target.insert(relation, [inserted])
@@ -113,7 +113,7 @@ def test_rows_inserted_are_the_same_as_rows_copied(dsn: str, owner: psycopg.Conn
 
 
 def test_more_rows_than_one_statement_takes_are_all_inserted(dsn: str, owner: psycopg.Connection) -> None:
-    with Target(dsn) as target:
+    with WriterConnection(dsn) as target:
         target.insert(EVENTS, [event(f"e{number}", "view_item", NOON) for number in range(2_345)])
         target.flush()
     assert owner.execute("select count(*) from events").fetchone() == (2_345,)

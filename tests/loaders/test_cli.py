@@ -11,7 +11,9 @@ import psycopg
 import pytest
 from click.testing import CliRunner, Result
 
-from loaders.commands.cli import embed, load, replay
+from loaders.commands.embed import embed
+from loaders.commands.load import load
+from loaders.commands.replay import replay
 from loaders.schema.errors import LoaderError
 from loaders.target.address import VARIABLE, find_home, writer_dsn
 from tests.loaders.logs import NOON, fields, write_jsonl

@@ -12,7 +12,7 @@ import pytest
 from scipy.sparse import csr_array
 
 from loaders.embeddings.baskets import Line, gather
-from loaders.embeddings.embed import Embedded, embed, load_model
+from loaders.embeddings.embed import Training, embed, load_model
 from loaders.embeddings.hit_rate import last_baskets, measure
 from loaders.embeddings.item_vectors import (
     Parameters,
@@ -54,7 +54,7 @@ def buy(owner: psycopg.Connection, lines: list[Line]) -> None:
     owner.execute("call millstream.flush()")
 
 
-def quiet_embed(dsn: str, home: Path, **options: object) -> Embedded:
+def quiet_embed(dsn: str, home: Path, **options: object) -> Training:
     return embed(dsn, home, show_progress=False, parameters=PARAMETERS, neighbours=3, **options)
 
 

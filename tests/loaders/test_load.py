@@ -17,7 +17,7 @@ import pytest
 from loaders.formats.registry import open_source
 from loaders.loading.load import load
 from loaders.schema.errors import LoaderError
-from loaders.target.connection import Target
+from loaders.target.connection import WriterConnection
 from loaders.target.rejects import RejectsFile, RejectsRelation
 from tests.loaders.logs import NOON, fields, write_jsonl
 
@@ -173,7 +173,7 @@ def test_rejected_rows_may_go_to_events_raw_and_go_there_once(
 ) -> None:
     path = write_jsonl(tmp_path / "log.jsonl", [fields(0), "{broken", fields(1)])
     for _ in range(2):
-        with Target(dsn) as target, RejectsRelation(target) as rejects:
+        with WriterConnection(dsn) as target, RejectsRelation(target) as rejects:
             quiet_load(dsn, path, rejects=rejects)
     rows = owner.execute("select payload, source_partition, source_offset from events_raw").fetchall()
     assert rows == [("{broken", "rejected:log.jsonl", "2")]

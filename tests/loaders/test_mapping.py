@@ -18,7 +18,8 @@ import psycopg
 import pytest
 from click.testing import CliRunner, Result
 
-from loaders.commands.cli import load, replay
+from loaders.commands.load import load
+from loaders.commands.replay import replay
 from loaders.formats.registry import open_source
 from loaders.mapping.arguments import MapOptions
 from loaders.schema.errors import LoaderError

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 
-from loaders.commands.cli import load
+from loaders.commands.load import load
 from tests.loaders.logs import fields
 
 SEEDS = 200

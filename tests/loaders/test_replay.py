@@ -17,7 +17,8 @@ import pytest
 
 from loaders.formats.registry import open_source
 from loaders.loading.load import load
-from loaders.loading.replay import Replayed, Schedule, replay
+from loaders.loading.replay import Replayed, replay
+from loaders.loading.schedule import Schedule
 from loaders.schema.errors import LoaderError
 from loaders.schema.rows import event
 from tests.loaders.logs import NOON, fields, write_jsonl
@@ -132,7 +133,7 @@ def test_ctrl_c_stops_the_command_cleanly_with_its_result(
     dsn: str, owner: psycopg.Connection, tmp_path: Path
 ) -> None:
     path = write_jsonl(tmp_path / "log.jsonl", [fields(number) for number in range(10)])
-    command = "from loaders.commands.cli import replay; replay()"
+    command = "from loaders.commands.replay import replay; replay()"
     process = subprocess.Popen(
         [sys.executable, "-c", command, "jsonl", str(path), "--rate", "0.01", "--dsn", dsn, "--json", "--no-progress"],
         cwd=ROOT, stdout=subprocess.PIPE, env={**os.environ, "MILLSTREAM_HOME": str(tmp_path / "home")},

@@ -12,7 +12,7 @@ import yaml
 
 from loaders.formats.registry import open_source
 from loaders.mapping.document import FOLDER, shipped
-from loaders.mapping.source import MappedSource
+from loaders.mapping.mapped_log import MappedLog
 from loaders.schema.rows import Rejected
 from tests.compiler import golden
 
@@ -29,7 +29,7 @@ def write_files(given: str, folder: Path) -> Path:
     return files[0]
 
 
-def described(source: MappedSource) -> Iterator[str]:
+def described(source: MappedLog) -> Iterator[str]:
     """What a source gives, a line each."""
     for record in source.events():
         kind = "rejected" if isinstance(record, Rejected) else "event"
@@ -43,9 +43,9 @@ def described(source: MappedSource) -> Iterator[str]:
         yield from (str(row) for row in rows)
 
 
-def opened(name: str, path: Path) -> MappedSource:
+def opened(name: str, path: Path) -> MappedLog:
     source = open_source(name, path)
-    assert isinstance(source, MappedSource)
+    assert isinstance(source, MappedLog)
     return source
 
 
@@ -84,7 +84,7 @@ def test_ga4_in_parquet_says_the_same_as_json(tmp_path: Path) -> None:
     pq.write_table(pa.Table.from_pylist(records), tmp_path / "events.parquet")
     path.write_text("".join(json.dumps(record) + "\n" for record in records))
 
-    def values(source: MappedSource) -> list[tuple[object, ...]]:
+    def values(source: MappedLog) -> list[tuple[object, ...]]:
         return [tuple(record) for record in source.events()]
 
     assert values(opened("ga4", tmp_path / "events.parquet")) == values(opened("ga4", path))

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from click.testing import CliRunner, Result
 
-from loaders.commands.cli import load
+from loaders.commands.load import load
 from tests.loaders.logs import fields, write_jsonl
 
 Ran = Callable[..., Result]

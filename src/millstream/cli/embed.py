@@ -1,4 +1,4 @@
-"""`millstream embed`: train item vectors and put them into service. Defined in loaders/commands."""
+"""`millstream embed`: train item vectors and put them into service. Defined in loaders/commands/embed.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`millstream load`: bring an event log in. Defined in loaders/commands."""
+"""`millstream load`: bring an event log in. Defined in loaders/commands/load.py."""
 
 from __future__ import annotations
 

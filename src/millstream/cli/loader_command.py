@@ -27,6 +27,6 @@ class LoaderCommand(click.Command):
 
     def defined(self) -> click.Command:
         """The command as the loaders define it."""
-        command = getattr(import_loaders("commands.cli"), str(self.name))
+        command = getattr(import_loaders(f"commands.{self.name}"), str(self.name))
         assert isinstance(command, click.Command)
         return command

@@ -1,4 +1,4 @@
-"""`millstream replay`: send an event log live. Defined in loaders/commands."""
+"""`millstream replay`: send an event log live. Defined in loaders/commands/replay.py."""
 
 from __future__ import annotations
 

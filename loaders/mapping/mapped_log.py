@@ -10,25 +10,26 @@ from pathlib import Path
 from typing import Any
 
 from loaders.mapping.arguments import Understood
-from loaders.mapping.model import Mapping, Rule
+from loaders.mapping.model import Mapping, RowRule
+from loaders.mapping.open_records import open_records
 from loaders.mapping.paths import roots
-from loaders.mapping.records import PACKED, Record, Records, open_records
+from loaders.mapping.records import PACKED, Record, Records
 from loaders.mapping.rows import EventMaker, RuleReader, keyed_rows, merged
 from loaders.mapping.shapes import SHAPES
 from loaders.mapping.times import zone
 from loaders.mapping.values import LeftOut
+from loaders.reading.event_log import EventLog
 from loaders.reading.parse import BadField
-from loaders.reading.source import Source
 from loaders.reading.text import printable
 from loaders.schema.errors import LoaderError
-from loaders.schema.relations import EVENTS, IDENTITIES, ITEMS, USERS, Relation
-from loaders.schema.rows import Event, Identity, Item, Rejected, User
+from loaders.schema.relations import EVENTS, IDENTITIES, ITEMS, USERS, SourceRelation
+from loaders.schema.rows import Event, IdentityLink, Item, Rejected, User
 
 REASONS = 1_000
 OTHER = "other"
 
 
-class MappedSource(Source):
+class MappedLog(EventLog):
     """A file, or a folder of files, under a mapping.
 
     Events come in any order and get sessions where they have none. `left_out` counts by reason the records that are no
@@ -68,9 +69,9 @@ class MappedSource(Source):
         """How much of the event file has been read."""
         return self.records.position
 
-    def whole(self) -> Source:
+    def whole(self) -> EventLog:
         """Give the same log without bounds."""
-        return MappedSource(self.path, self.mapping)
+        return MappedLog(self.path, self.mapping)
 
     def read(self) -> Iterator[Event | Rejected]:
         """Give the events of every record."""
@@ -106,13 +107,15 @@ class MappedSource(Source):
         for key, found in self._merged(USERS).items():
             yield User(key, found.get("segment"), found.get("attributes", {}), found.get("updated_at"))
 
-    def identities(self) -> Iterator[Identity]:
+    def identities(self) -> Iterator[IdentityLink]:
         """Give the links between visitors and people; memory grows with their number."""
         for key, found in self._merged(IDENTITIES).items():
             if person := found.get("user_id"):
-                yield Identity(key, person)
+                yield IdentityLink(key, person)
 
-    def rows(self, relation: Relation, needed: Sequence[str] = ()) -> Iterator[dict[str, Any] | Rejected]:
+    def rows(
+        self, relation: SourceRelation, needed: Sequence[str] = ()
+    ) -> Iterator[dict[str, Any] | Rejected]:
         """Give the rows that the rules of one relation make of the file, each with the columns that have a value.
 
         A row without its key, or one of the `needed` columns, is rejected.
@@ -130,7 +133,7 @@ class MappedSource(Source):
                 except ValueError as error:
                     yield rejected(self.records, line, record, error)
 
-    def _merged(self, relation: Relation) -> dict[str, dict[str, Any]]:
+    def _merged(self, relation: SourceRelation) -> dict[str, dict[str, Any]]:
         def rows() -> Iterator[tuple[str, dict[str, Any], float]]:
             for rule in self.mapping.rules_for(relation):
                 reader = RuleReader(rule, self._zone)
@@ -140,7 +143,7 @@ class MappedSource(Source):
 
         return merged(rows())
 
-    def _files(self, rule: Rule) -> list[Records]:
+    def _files(self, rule: RowRule) -> list[Records]:
         if rule.file is None:
             return [self.records]
         assert self.path is not None
