@@ -23,25 +23,16 @@ def find_project() -> Path:
 
 def import_loaders(module: str) -> ModuleType:
     """Import a module of the project's `loaders` package. Raises MillstreamError where it cannot be."""
-    return import_part(f"loaders.{module}", "load data", "{missing}")
-
-
-def import_part(module: str, purpose: str, remedy: str) -> ModuleType:
-    """Import a module of a package in the project. Raises MillstreamError where it cannot be.
-
-    `purpose` is what it is for; `remedy` is what pip installs where a package of others is missing.
-    """
     root = find_project()
     if str(root) not in sys.path:
         sys.path.insert(0, str(root))
     try:
-        return importlib.import_module(module)
+        return importlib.import_module(f"loaders.{module}")
     except ModuleNotFoundError as error:
-        package = module.split(".", maxsplit=1)[0]
-        missing = error.name or package
+        missing = error.name or "loaders"
         advice = (
             "run this in a clone of the project"
-            if missing.split(".")[0] == package
-            else f"install it: pip install {remedy.format(missing=missing)}"
+            if missing.split(".")[0] == "loaders"
+            else f"install it: pip install {missing}"
         )
-        raise MillstreamError(f"{root} cannot {purpose}: there is no {missing}. {advice}") from error
+        raise MillstreamError(f"{root} cannot load data: there is no {missing}. {advice}") from error

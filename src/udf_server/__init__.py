@@ -1,5 +1,6 @@
-"""Serves the functions of this folder to RisingWave over Arrow Flight: `millstream udf-server`, `python -m udf_server`.
+"""Serves a project's functions to RisingWave over Arrow Flight: `millstream udf-server`, `python -m udf_server`.
 
+project        the directory whose functions are served
 declarations   udfs/ddl/*.yml and udfs/*.py → functions with Arrow types
 evaluation     a chunk of rows → a column, each row on its own
 flight         the Arrow Flight service that RisingWave calls

@@ -1,4 +1,4 @@
-"""`python -m udf_server`, where only `udfs/` is at hand, as in the container."""
+"""`python -m udf_server`, where nothing of the engine is at hand, as in the container."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ import re
 import pyarrow as pa
 from arrow_udf import DecimalType, JsonType
 
-from udf_server.errors import ServerError
+from udf_server.errors import FunctionServerError
 
 PLAIN: dict[str, pa.DataType] = {
     "boolean": pa.bool_(),
@@ -42,7 +42,7 @@ INSTEAD = {
 
 
 def arrow_type(text: str) -> pa.DataType:
-    """Translate one type. Raises ServerError for a type that RisingWave cannot send to an external function."""
+    """Translate one type. Raises FunctionServerError for a type that RisingWave cannot send to an external function."""
     name = " ".join(text.split()).lower()
     if name.endswith("[]"):
         return pa.list_(arrow_type(name[:-2]))
@@ -52,7 +52,7 @@ def arrow_type(text: str) -> pa.DataType:
     found = PLAIN.get(name)
     if found is None:
         remedy = INSTEAD.get(name.split("(")[0], f"known are {', '.join(PLAIN)}, arrays and structs of them")
-        raise ServerError(f"type {text} cannot be sent to an external function: {remedy}")
+        raise FunctionServerError(f"type {text} cannot be sent to an external function: {remedy}")
     return found
 
 
@@ -60,7 +60,7 @@ def field(text: str) -> pa.Field:
     """One field of a struct: a name and a type."""
     name, _, type_ = text.strip().partition(" ")
     if not type_:
-        raise ServerError(f"struct field {text.strip()!r} is not a name and a type")
+        raise FunctionServerError(f"struct field {text.strip()!r} is not a name and a type")
     return pa.field(name.strip('"'), arrow_type(type_))
 
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import click
 
-from udf_server.errors import ServerError
+from udf_server.errors import FunctionServerError
+from udf_server.project import find_project
 
 log = logging.getLogger("udf_server")
 
-PROJECT = Path.cwd()
 GRACE = 8.0
 """Seconds that calls under way have to finish in; RisingWave gives up on a call after 5."""
 
@@ -63,11 +63,10 @@ SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 @click.option(
     "--project",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    default=PROJECT,
-    help="Directory with udfs/ in it.  [this one]",
+    help="Directory with udfs/ in it.  [the one around the working directory]",
 )
 def command(
-    host: str, port: int, metrics_port: int, threads: int, batch: int, watch: float, project: Path
+    host: str, port: int, metrics_port: int, threads: int, batch: int, watch: float, project: Path | None
 ) -> None:
     """Serve the Python functions to RisingWave over Arrow Flight.
 
@@ -77,22 +76,28 @@ def command(
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:
-        run(host, port, metrics_port, threads=threads, batch=batch, watch=watch, project=project)
-    except ServerError as error:
+        folder = find_project(project)
+        run(host, port, metrics_port, threads=threads, batch=batch, watch=watch, project=folder)
+    except FunctionServerError as error:
         raise click.ClickException(str(error)) from error
 
 
 def run(
     host: str, port: int, metrics_port: int, *, threads: int, batch: int, watch: float, project: Path
 ) -> None:
-    """Serve until SIGTERM or SIGINT, then end the process. Raises ServerError where that cannot begin."""
+    """Serve until SIGTERM or SIGINT, then end the process. Raises FunctionServerError where that cannot begin."""
     # Waited for below, in one place, and blocked before the imports: they start threads, which must not take them.
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
 
-    from udf_server.declarations import read_functions  # pyarrow is slow, and --help needs none of it
-    from udf_server.flight import FlightServer, answers
-    from udf_server.models import Models
-    from udf_server.observed import Metrics, ObservedServer
+    try:
+        from udf_server.declarations import read_functions  # pyarrow is slow, and --help needs none of it
+        from udf_server.flight import FlightServer, answers
+        from udf_server.models import Models
+        from udf_server.observed import Metrics, ObservedServer
+    except ModuleNotFoundError as error:
+        raise FunctionServerError(
+            f"serving functions needs the package {error.name}: pip install 'millstream[risingwave]'"
+        ) from error
 
     stopping = threading.Event()
     functions = read_functions(project)
@@ -105,7 +110,7 @@ def run(
 
     try:
         observed = ObservedServer(host, metrics_port, metrics, models.show, health)
-    except ServerError:
+    except FunctionServerError:
         served.close()
         raise
     names = ", ".join(function.name for function in functions)

@@ -15,7 +15,7 @@ import pyarrow as pa
 import yaml
 
 from udf_server.arrow_types import arrow_type
-from udf_server.errors import ServerError
+from udf_server.errors import FunctionServerError
 
 VERSION_SUFFIX = re.compile(r"_v\d+$")
 
@@ -34,19 +34,21 @@ class Function:
 def read_functions(project: Path) -> list[Function]:
     """Every function declared in `udfs/ddl/*.yml` of a project, with its Python code.
 
-    Raises ServerError, naming the file, where a declaration or its code is wrong or missing.
+    Raises FunctionServerError, naming the file, where a declaration or its code is wrong or missing.
     """
     files = sorted((project / "udfs" / "ddl").glob("*.y*ml"))
     found = [function for file in files for function in functions_in(file, project)]
     if not found:
-        raise ServerError(
+        raise FunctionServerError(
             f"{project / 'udfs' / 'ddl'} declares no function: start in the directory with dbt_project.yml, "
             "or name it with --project"
         )
     names = [function.name for function in found]
     for name in names:
         if names.count(name) > 1:
-            raise ServerError(f"{project / 'udfs' / 'ddl'}: two functions are called {name} on the wire")
+            raise FunctionServerError(
+                f"{project / 'udfs' / 'ddl'}: two functions are called {name} on the wire"
+            )
     return found
 
 
@@ -55,7 +57,7 @@ def functions_in(file: Path, project: Path) -> Iterator[Function]:
     try:
         declared = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
     except yaml.YAMLError as error:
-        raise ServerError(f"{file} is not YAML: {error}") from error
+        raise FunctionServerError(f"{file} is not YAML: {error}") from error
     for item in declared.get("functions", []):
         config = item.get("config", {})
         name = str(config.get("remote_name") or item["name"])
@@ -68,17 +70,17 @@ def functions_in(file: Path, project: Path) -> Iterator[Function]:
                 ]
             )
             result = arrow_type(item["returns"]["data_type"])
-        except ServerError as error:
-            raise ServerError(f"{file}, function {name}: {error}") from error
+        except FunctionServerError as error:
+            raise FunctionServerError(f"{file}, function {name}: {error}") from error
         except (KeyError, TypeError) as error:
-            raise ServerError(
+            raise FunctionServerError(
                 f"{file}, function {name}: an argument or the result has no data_type"
             ) from error
         path = code_of(project, item["name"], entry, config.get("module"))
         module = load(path)
         call = getattr(module, entry, None)
         if not callable(call):
-            raise ServerError(
+            raise FunctionServerError(
                 f"{path} has no function {entry}, which {file} declares: name it so, or set entry_point"
             )
         yield Function(name, call, arguments, result, module)
@@ -99,13 +101,13 @@ def code_of(project: Path, name: str, entry: str, module: str | None) -> Path:
         if candidate.is_file():
             return candidate
     looked = ", ".join(str(candidate) for candidate in candidates)
-    raise ServerError(
+    raise FunctionServerError(
         f"no Python file for the function {name}: looked for {looked}; set module in its config"
     )
 
 
 def load(path: Path) -> ModuleType:
-    """Import a file as a module. Raises ServerError where it does not import."""
+    """Import a file as a module. Raises FunctionServerError where it does not import."""
     root = str(path.parent.parent)
     if root not in sys.path:
         sys.path.insert(0, root)
@@ -123,5 +125,7 @@ def load(path: Path) -> ModuleType:
         del sys.modules[name]
         missing = isinstance(error, ModuleNotFoundError)
         remedy = f": install {error.name}" if missing and isinstance(error, ModuleNotFoundError) else ""
-        raise ServerError(f"{path} does not import: {type(error).__name__}: {error}{remedy}") from error
+        raise FunctionServerError(
+            f"{path} does not import: {type(error).__name__}: {error}{remedy}"
+        ) from error
     return module

@@ -3,5 +3,5 @@
 from __future__ import annotations
 
 
-class ServerError(Exception):
+class FunctionServerError(Exception):
     """What is wrong, where, and the remedy."""

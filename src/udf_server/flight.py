@@ -15,7 +15,7 @@ from pyarrow import flight
 
 from udf_server.arrow_types import same
 from udf_server.declarations import Function
-from udf_server.errors import ServerError
+from udf_server.errors import FunctionServerError
 from udf_server.evaluation import Evaluator
 from udf_server.observed import Metrics
 
@@ -54,11 +54,11 @@ class FlightServer(UdfServer):  # type: ignore[misc]
     def __init__(
         self, functions: list[Function], metrics: Metrics, *, host: str, port: int, threads: int, batch: int
     ) -> None:
-        """Listen on `host:port` and answer calls. Raises ServerError where the port is taken."""
+        """Listen on `host:port` and answer calls. Raises FunctionServerError where the port is taken."""
         try:
             super().__init__(f"{host}:{port}")
         except (OSError, pa.ArrowException) as error:
-            raise ServerError(
+            raise FunctionServerError(
                 f"port {port} on {host} cannot be listened on. Is another UDF server running? Choose another: --port"
             ) from error
         pa.array([None])  # imports pandas where it is installed: seconds that the first call must not spend

@@ -10,7 +10,7 @@ from threading import Thread
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from udf_server.errors import ServerError
+from udf_server.errors import FunctionServerError
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper bounds of the histogram; RisingWave gives up on a call after 5 seconds."""
@@ -70,7 +70,7 @@ class ObservedServer:
     def __init__(
         self, host: str, port: int, metrics: Metrics, refresh: Callable[[], None], health: Health
     ) -> None:
-        """Listen. `refresh` is called before each scrape. Raises ServerError where the port is taken."""
+        """Listen. `refresh` is called before each scrape. Raises FunctionServerError where the port is taken."""
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
@@ -98,7 +98,7 @@ class ObservedServer:
         try:
             self._server = ThreadingHTTPServer((host, port), Handler)
         except OSError as error:
-            raise ServerError(
+            raise FunctionServerError(
                 f"port {port} on {host} cannot be listened on: {error.strerror}. Choose another: --metrics-port"
             ) from error
         self._server.daemon_threads = True

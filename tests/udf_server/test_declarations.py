@@ -11,7 +11,7 @@ from tests.udf_server.calling import ROOT
 from tests.udf_server.conftest import declare, write_project
 from udf_server.arrow_types import arrow_type, same
 from udf_server.declarations import read_functions
-from udf_server.errors import ServerError
+from udf_server.errors import FunctionServerError
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def refusal(project: Path) -> str:
-    with pytest.raises(ServerError) as raised:
+    with pytest.raises(FunctionServerError) as raised:
         read_functions(project)
     return str(raised.value)
 
