@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from millstream.engine.deploy import deploy
-from millstream.engine.server_faults import code_for, refused_by_server
+from millstream.engine.state.server_faults import code_for, refused_by_server
 from millstream.errors import Refused
 from tests.compiler.golden import Case, each_case
 from tests.engine.engine import Engine

@@ -69,7 +69,7 @@ def in_one_style() -> Iterator[None]:
 
 def stopped(error: psycopg.Error, command: str) -> str:
     """What to say where the server stopped a command: with its code and remedy."""
-    from millstream.engine.server_faults import LOST, code_for, refused_by_server  # slow to import
+    from millstream.engine.state.server_faults import LOST, code_for, refused_by_server  # slow to import
 
     text = str(error).strip()
     if code_for(error) == LOST or meaning(text) == "full":

@@ -113,7 +113,7 @@ class Deployer:
                 raise DbtRuntimeError(str(error)) from error
             except psycopg.Error as error:
                 # The engine is loaded by the first deployment, so that `dbt parse` stays quick.
-                from millstream.engine.server_faults import refused_by_server
+                from millstream.engine.state.server_faults import refused_by_server
 
                 raise StoppedError(refused_by_server(error, "the deployment").diagnostic) from error
 

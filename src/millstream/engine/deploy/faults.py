@@ -19,7 +19,7 @@ from millstream.compiler.syntax.reads import tables
 from millstream.diagnostics import Place, place, refuse
 from millstream.engine.deploy.mismatches import Found, mismatched, named
 from millstream.engine.deploy.unresolved import unresolved
-from millstream.engine.server_faults import refused_by_server
+from millstream.engine.state.server_faults import refused_by_server
 from millstream.errors import MillstreamError, Refused
 
 # Classes of SQLSTATE that speak of the statement: its data, what it asks for, its syntax, its size, the server's own bugs.
