@@ -19,9 +19,8 @@ from millstream.compiler.algebra.operators import (
     scans,
     walk,
 )
-from millstream.compiler.incremental.linearity import invertible, is_linear
 from millstream.compiler.incremental.node import HASH, TURN, Node, Rule, is_on_act, passive_leaves
-from millstream.compiler.incremental.shapes import driver_of
+from millstream.compiler.incremental.shapes import driver_of, invertible, is_exact
 from millstream.diagnostics import refuse
 from millstream.errors import Refused
 
@@ -32,7 +31,7 @@ def make_node(name: str, plan: Plan, outputs: Outputs, labels: Names, path: str 
     """The node that keeps a plan, by the rule that fits it. Raises Refused for acts without a driver."""
     if is_on_act(plan):
         return on_act_node(name, plan, outputs, labels, path)
-    if is_linear(plan):
+    if is_exact(plan):
         joins = any(isinstance(operator, Join) for operator in walk(plan))
         return Node(name, plan, outputs, Rule.BILINEAR if joins else Rule.LINEAR)
     return keyed_node(name, plan, outputs, labels)
@@ -51,7 +50,7 @@ def keyed_node(name: str, plan: Plan, outputs: Outputs, labels: Names) -> Node:
     outputs, stored = with_keys(outputs, shown, carried)
     hidden = hidden_keys(stored)
     unique = isinstance(top, Aggregate) and rowwise
-    if isinstance(top, Aggregate) and rowwise and invertible(top) and is_linear(top.input):
+    if isinstance(top, Aggregate) and rowwise and invertible(top) and is_exact(top.input):
         outputs = with_hidden_groups(outputs, carried, keys)
         return Node(name, plan, outputs, Rule.INVERTIBLE, stored, unique=True, hidden=hidden)
     return Node(name, plan, outputs, Rule.RECOMPUTE, stored, unique=unique, hidden=hidden)

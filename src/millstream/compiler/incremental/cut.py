@@ -29,15 +29,17 @@ from millstream.compiler.algebra.operators import (
 )
 from millstream.compiler.incremental.choose import Outputs, make_node
 from millstream.compiler.incremental.full_join import expand_full
-from millstream.compiler.incremental.linearity import is_flat, is_linear, over_one_scan
 from millstream.compiler.incremental.node import Node, is_on_act
 from millstream.compiler.incremental.occurrences import is_crowded, is_spread
 from millstream.compiler.incremental.shapes import (
     driver_of,
     has_udf,
     indexable,
+    is_exact,
+    is_flat,
     merged,
     over_driver,
+    over_one_scan,
     restless,
     same_keys,
 )
@@ -126,7 +128,7 @@ class ModelNodes:
             fits = all((is_on_act(b) or over_driver(b)) and not has_udf(b) for b in plan.inputs)
             if fits and driver_of(plan) is not None:
                 return plan
-        kept = tuple(b if is_linear(b) and not is_on_act(b) else self.store(b) for b in plan.inputs)
+        kept = tuple(b if is_exact(b) and not is_on_act(b) else self.store(b) for b in plan.inputs)
         return replace(plan, inputs=kept)
 
     def cut_process_time_join(self, plan: Join) -> Plan:
@@ -157,7 +159,7 @@ class ModelNodes:
     def cut_join(self, plan: Join) -> Join | UnionAll:
         """Both sides linear; the right of an outer, semi or anti join flat; no occurrence of a relation crowded."""
         left, right = (
-            side if is_linear(side) and not is_on_act(side) and not is_spread(side) else self.store(side)
+            side if is_exact(side) and not is_on_act(side) and not is_spread(side) else self.store(side)
             for side in (plan.left, plan.right)
         )
         if plan.kind == "full":
@@ -196,7 +198,7 @@ class ModelNodes:
             if grouped and not has_udf(child):
                 return plan
             return replace(plan, input=self.store(child))
-        if is_linear(child):
+        if is_exact(child):
             # A top-N reads k rows of an index on (partition, order), which only stored relations can have.
             ranks = isinstance(plan, Window) and bool(plan.order) and not indexable(plan)
             return replace(plan, input=self.store(child)) if ranks else plan

@@ -1,4 +1,4 @@
-"""Exact changes of linear plans: filter, project, union, unnest, and joins of every kind."""
+"""Exact changes: the linear ones of filter, project, union and unnest, the bilinear ones of joins of every kind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one node can keep together, by the shape of a plan."""
+"""Shapes of plans: which the exact change rules cover, and what one node can keep together."""
 
 from __future__ import annotations
 
@@ -15,16 +15,55 @@ from millstream.compiler.algebra.operators import (
     Project,
     Relation,
     Scan,
+    TimeFilter,
     UdfProject,
     UnionAll,
     Unnest,
+    Values,
     Window,
     names,
     scans,
     walk,
 )
-from millstream.compiler.incremental.linearity import invertible, is_linear, over_one_scan
 from millstream.compiler.incremental.node import passive_leaves
+
+
+def is_exact(plan: Plan) -> bool:
+    """Tell whether a plan has exact changes: no grouping, window or Python call in it."""
+    return not any(isinstance(p, (Aggregate, Window, UdfProject)) for p in walk(plan))
+
+
+def is_flat(plan: Plan) -> bool:
+    """Tell whether a plan may stand right of an outer, semi or anti join.
+
+    That is: inner joins and row-wise operators, no clock, and no relation twice.
+    """
+    read = [scan.relation for scan in scans(plan)]
+    return len(read) == len(set(read)) and all(
+        isinstance(p, (Scan, Values, Filter, Project, Unnest, Lateral, UnionAll))
+        or (isinstance(p, Join) and p.kind == "inner" and not p.nearest)
+        for p in walk(plan)
+    )
+
+
+def over_one_scan(plan: Plan) -> bool:
+    """Tell whether a plan only filters and projects one stored relation."""
+    while isinstance(plan, (Filter, Project, TimeFilter)):
+        plan = plan.input
+    return isinstance(plan, Scan)
+
+
+def invertible(aggregate: Aggregate) -> bool:
+    """Tell whether every aggregate is a count, sum or avg, so that changes can be added and taken away."""
+    return all(is_invertible(expression) for _, expression in aggregate.items)
+
+
+def is_invertible(expression: exp.Expr) -> bool:
+    """Tell whether one aggregate call is a count, sum or avg without DISTINCT."""
+    call = expression.this if isinstance(expression, exp.Filter) else expression
+    return isinstance(call, (exp.Count, exp.Sum, exp.Avg)) and not isinstance(
+        call.this, (exp.Distinct, exp.Order)
+    )
 
 
 def driver_of(plan: Plan) -> Relation | None:
@@ -76,7 +115,7 @@ def merged(plan: Plan) -> bool:
     """Tell whether a plan is an aggregation whose changes are merged, so that its readers had better read it stored."""
     while isinstance(plan, (Filter, Project)):
         plan = plan.input
-    return isinstance(plan, Aggregate) and invertible(plan) and is_linear(plan.input)
+    return isinstance(plan, Aggregate) and invertible(plan) and is_exact(plan.input)
 
 
 def restless(plan: Plan) -> bool:

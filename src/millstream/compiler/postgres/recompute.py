@@ -13,8 +13,8 @@ from millstream.compiler.algebra.first import first_rows
 from millstream.compiler.algebra.lineage import trace
 from millstream.compiler.algebra.operators import Plan
 from millstream.compiler.algebra.restrict import restrict, restrict_nullable
-from millstream.compiler.incremental.linearity import is_linear
 from millstream.compiler.incremental.node import KEY_HASH
+from millstream.compiler.incremental.shapes import is_exact
 from millstream.compiler.postgres.identity import Columns, compared, from_text, image, loose, mark
 from millstream.compiler.postgres.in_place import PLACE, names_before, replacement, stored_row
 from millstream.compiler.postgres.layout import clause, lines, nested, union_all, where
@@ -31,7 +31,7 @@ class Recompute(NodeSql):
     def differentiated(self) -> Plan:
         """What the lowest keyed operators read."""
         plan = self.node.plan
-        while not is_linear(plan):
+        while not is_exact(plan):
             plan = plan.input  # type: ignore[union-attr]
         return plan
 
