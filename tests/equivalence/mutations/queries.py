@@ -109,14 +109,14 @@ FAULTS = (
     ),
     Fault(
         "a condition on one side of a full join keeps the rows of the other",
-        wrapped(connection, "beside", below_full),
+        wrapped(connection, "connect_outer", below_full),
         ("outer_join",),
     ),
     Fault("NULL does not end NOT IN", answering(membership, "may_be_null", False), ("not_in", "membership")),
     Fault("a count of nothing is NULL", lambda: patch.object(depend, "ZERO", ()), ("scalar",)),
     Fault(
         "what links a lateral subquery does not divide it",
-        wrapped(depend, "over", undivided),
+        wrapped(depend, "depend_unary", undivided),
         ("lateral",),
     ),
     Fault(
@@ -131,7 +131,7 @@ FAULTS = (
     ),
     Fault(
         "what a left join computes of both rows is there without the right one",
-        wrapped(lateral, "beside", lambda _: lambda sub, outputs, _context: (sub.plan, outputs)),
+        wrapped(lateral, "for_left_join", lambda _: lambda sub, outputs, _context: (sub.plan, outputs)),
         ("outer_rows",),
     ),
     Fault(

@@ -52,12 +52,12 @@ ZERO = (exp.Count, exp.CountIf, exp.ApproxDistinct)  # other aggregates of no ro
 def depend(plan: Plan, domain: Domain, read: Read = frozenset()) -> tuple[Plan, Keys]:
     """The rows of a plan for each value of a domain; returns the columns that have its keys and what is `read` above."""
     if not free(plan) & domain.names:
-        return beside(plan, domain)
+        return depend_nowhere(plan, domain)
     if not scans(plan) and not is_row_wise(plan):
         rows, keys = domain.copy()
-        return Lateral(rows, everywhere(plan, columns(keys))), keys
+        return Lateral(rows, everywhere(plan, key_columns(keys))), keys
     if isinstance(plan, Filter) or is_plain(plan):
-        return block(plan, domain, read)
+        return depend_block(plan, domain, read)
     read |= reads(plan) & domain.names
     match plan:
         case Join():
@@ -71,10 +71,10 @@ def depend(plan: Plan, domain: Domain, read: Read = frozenset()) -> tuple[Plan, 
         case _:
             (below,) = inputs(plan)
             rows, keys = depend(below, domain, read)
-            return over(plan, rows, keys, domain), keys
+            return depend_unary(plan, rows, keys, domain), keys
 
 
-def beside(plan: Plan, domain: Domain) -> tuple[Plan, Keys]:
+def depend_nowhere(plan: Plan, domain: Domain) -> tuple[Plan, Keys]:
     """A plan that reads nothing of the domain: all its rows for each value."""
     rows, keys = domain.copy()
     return (rows if plan == ONE_ROW else Join(rows, plan, "inner", None)), keys
@@ -88,40 +88,40 @@ def is_row_wise(plan: Plan) -> bool:
     return all(isinstance(part, (Filter, Project, Unnest, Lateral)) or part == ONE_ROW for part in parts)
 
 
-def over(plan: Plan, rows: Plan, keys: Keys, domain: Domain) -> Plan:
+def depend_unary(plan: Plan, rows: Plan, keys: Keys, domain: Domain) -> Plan:
     """An operator with one input, over the rows of its input for each value."""
-    made = substituted(with_inputs(plan, (rows,)), columns(keys))
+    made = substituted(with_inputs(plan, (rows,)), key_columns(keys))
     if isinstance(made, Project):
         known = {attribute.name for attribute in made.columns}
-        more = tuple((key, column(key)) for key in distinct(keys.values()) if key.name not in known)
+        more = tuple((key, column(key)) for key in without_repeats(keys.values()) if key.name not in known)
         return replace(made, items=(*made.items, *more))
     if isinstance(made, Window):
         apart = tuple(keys[name] for name in sorted(domain.keys))
-        partition = distinct((*apart, *made.partition))
+        partition = without_repeats((*apart, *made.partition))
         fixed = {attribute.name for attribute in partition}
         return replace(
-            made, partition=partition, ties=tuple(t for t in made.ties if ordered_by(t) not in fixed)
+            made, partition=partition, ties=tuple(t for t in made.ties if order_column(t) not in fixed)
         )
     assert isinstance(made, (TimeFilter, Unnest, Lateral, UdfProject))
     return made
 
 
-def ordered_by(term: exp.Expr) -> str | None:
-    """The column that a term of an order is."""
+def order_column(term: exp.Expr) -> str | None:
+    """The column that a term of ORDER BY is; None where it is an expression."""
     return plain(term.this if isinstance(term, exp.Ordered) else term)
 
 
-def columns(keys: Keys) -> dict[str, exp.Expr]:
-    """What to write for an outer column."""
+def key_columns(keys: Keys) -> dict[str, exp.Expr]:
+    """The expressions that take the place of outer columns: the columns of a plan that have their values."""
     return {name: column(attribute) for name, attribute in keys.items()}
 
 
-def distinct(attributes: Iterable[Attribute]) -> tuple[Attribute, ...]:
-    """Attributes without those that came before."""
+def without_repeats(attributes: Iterable[Attribute]) -> tuple[Attribute, ...]:
+    """Attributes in their order, each once."""
     return tuple({attribute.name: attribute for attribute in attributes}.values())
 
 
-def together(left: Keys, right: Keys, domain: Domain) -> list[exp.Expr]:
+def same_value(left: Keys, right: Keys, domain: Domain) -> list[exp.Expr]:
     """The conditions that two plans are computed for the same value."""
     return agree((left[name], right[name]) for name in sorted(domain.keys))
 
@@ -129,7 +129,7 @@ def together(left: Keys, right: Keys, domain: Domain) -> list[exp.Expr]:
 # ---- filters and inner joins ------------------------------------------------------------------------------------------
 
 
-def block(plan: Plan, domain: Domain, read: Read) -> tuple[Plan, Keys]:
+def depend_block(plan: Plan, domain: Domain, read: Read) -> tuple[Plan, Keys]:
     """Filters and inner joins: the domain is one more item of the join, if it is needed."""
     items, terms = gather(plan)
     items, terms = sunk(items, terms, domain)
@@ -148,9 +148,9 @@ def block(plan: Plan, domain: Domain, read: Read) -> tuple[Plan, Keys]:
     for item in rest:
         if item in dependent:
             item, its = depend(item, domain)  # noqa: PLW2901
-            met += together(keys, its, domain)
+            met += same_value(keys, its, domain)
         others.append(item)
-    by = columns(keys)
+    by = key_columns(keys)
     return joined([rows, *others], [*(substitute(term, by) for term in terms), *met]), keys
 
 
@@ -166,9 +166,9 @@ def depend_join(plan: Join, domain: Domain, read: Read) -> tuple[Plan, Keys]:
     met: list[exp.Expr] = []
     if found is None:
         right, own = depend(plan.right, domain, read)
-        met = together(keys, own, domain)
+        met = same_value(keys, own, domain)
         single = False
-    by = columns(keys)
+    by = key_columns(keys)
     on = conjunction([*(substitute(term, by) for term in (*conjuncts(plan.on), *terms)), *met])
     nearest = tuple(substitute(term, by) for term in plan.nearest)
     made = replace(plan, left=left, right=right, on=on, single=single, nearest=nearest)
@@ -185,19 +185,19 @@ def depend_join(plan: Join, domain: Domain, read: Read) -> tuple[Plan, Keys]:
 
 
 def depend_groups(plan: Aggregate, domain: Domain, read: Read) -> tuple[Plan, Keys]:
-    """Groups of each value."""
+    """An aggregation by keys: the values of the domain become keys beside them."""
     rows, keys = depend(plan.input, domain, read)
     kept = {name: key for name, key in keys.items() if name in domain.keys | read}
-    by = columns(keys)
+    by = key_columns(keys)
     items = tuple((attribute, substitute(call, by)) for attribute, call in plan.items)
-    return replace(plan, input=rows, keys=distinct((*plan.keys, *kept.values())), items=items), kept
+    return replace(plan, input=rows, keys=without_repeats((*plan.keys, *kept.values())), items=items), kept
 
 
 def depend_total(plan: Aggregate, domain: Domain, read: Read) -> tuple[Plan, Keys]:
-    """One row for each value, also for those that no row of the input has."""
+    """An aggregation of everything: one row for each value, also for those that no row of the input has."""
     grouped, keys, empty = totals(plan, domain, read)
     rows, own = domain.copy()
-    met = Join(rows, grouped, "left", conjunction(together(own, keys, domain)))
+    met = Join(rows, grouped, "left", conjunction(same_value(own, keys, domain)))
     items = tuple((attribute, empty[attribute.name]) for attribute in plan.columns)
     return Project(met, (*items, *((key, column(key)) for key in own.values()))), own
 
@@ -211,7 +211,7 @@ def totals(
     """
     rows, keys = depend(plan.input, domain, read | reads(plan) & domain.names)
     kept = {name: key for name, key in keys.items() if name in domain.keys | read}
-    by = columns(keys)
+    by = key_columns(keys)
     items: list[tuple[Attribute, exp.Expr]] = []
     values: dict[str, exp.Expr] = {}
     for attribute, call in plan.items:
@@ -220,12 +220,12 @@ def totals(
         counts = isinstance(call.this if isinstance(call, exp.Filter) else call, ZERO)
         zero = exp.Coalesce(this=column(inner), expressions=[exp.Literal.number(0)])
         values[attribute.name] = zero if counts else column(inner)
-    grouped = Aggregate(rows, distinct(kept.values()), tuple(items))
+    grouped = Aggregate(rows, without_repeats(kept.values()), tuple(items))
     return grouped, kept, values
 
 
 def depend_union(plan: UnionAll, domain: Domain, read: Read) -> tuple[Plan, Keys]:
-    """Every branch for each value."""
+    """A union: every branch is computed for each value."""
     order = sorted(domain.keys | read)
     branches = []
     found: list[Keys] = []

@@ -35,7 +35,7 @@ Items = list[tuple[Attribute, exp.Expr]]
 Keys = dict[str, Attribute]  # outer column → the column of a plan that has its value
 
 
-class Acts(Exception):
+class Unrepeatable(Exception):
     """The values of a column cannot be read once more: computing them acts, or depends on when it is done."""
 
 
@@ -100,14 +100,14 @@ class Outer:
         return Domain(None, tuple(self.attribute(name) for name in sorted(wanted)), wanted, self.labels)
 
     def domain(self, wanted: frozenset[str]) -> Domain:
-        """The distinct values of some columns. Raises Acts."""
+        """The distinct values of some columns. Raises Unrepeatable."""
         asked = tuple(self.attribute(name) for name in sorted(wanted))
         computed = {name: self.computed[name] for name in wanted if name in self.computed}
         read = (wanted - set(computed)).union(*(references(e) for e in computed.values()))
         inside = sorted(read & names(self.plan))
         source, here = smallest(self.plan, frozenset(inside))
         if acts(source):
-            raise Acts
+            raise Unrepeatable
         stored = {attribute.name: attribute for attribute in source.columns}
         items: Items = [(replace(stored[here[name]], name=name), column(here[name])) for name in inside]
         passed = {here[name]: name for name in inside}

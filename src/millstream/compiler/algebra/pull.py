@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
 
-from millstream.compiler.algebra.depend import depend, distinct, totals
+from millstream.compiler.algebra.depend import depend, totals, without_repeats
 from millstream.compiler.algebra.domain import Domain, Keys, Outer, Unreplaced
 from millstream.compiler.algebra.expression import (
     column,
@@ -155,7 +155,7 @@ def pull_window(plan: Window, outer: Outer) -> Pulled | None:
         return None
     tests = [not_null(column(name)) for name in dict.fromkeys(links) if known[name].nullable]
     rows = Filter(below.plan, exp.and_(*tests, copy=False)) if tests else below.plan
-    partition = distinct((*(a for a in rows.columns if a.name in links), *plan.partition))
+    partition = without_repeats((*(a for a in rows.columns if a.name in links), *plan.partition))
     ties = [
         part for tie in plan.ties for part in sorted(references(substitute(tie, below.values)) & set(known))
     ]

@@ -34,13 +34,13 @@ def connect(plan: Plan, terms: Terms, node: exp.Expr | None, path: str | None) -
     Refuses inner joins that no equality connects at `node`; without one they may stay so, until `reconnect`.
     """
     if is_inner(plan):
-        return ordered(plan, terms, node, path)
+        return connect_chain(plan, terms, node, path)
     if isinstance(plan, Join):
-        return beside(plan, terms, node, path)
+        return connect_outer(plan, terms, node, path)
     if isinstance(plan, (Filter, Unnest)):
         own, rest = split(terms, names(plan.input))
         return filter_by(replace(plan, input=connect(plan.input, own, node, path)), rest)
-    if isinstance(plan, Project) and (added := computed(plan)) is not None:
+    if isinstance(plan, Project) and (added := added_columns(plan)) is not None:
         own, rest = split(terms, names(plan.input) - added)
         return filter_by(replace(plan, input=connect(plan.input, own, node, path)), rest)
     return filter_by(plan, terms)
@@ -48,12 +48,12 @@ def connect(plan: Plan, terms: Terms, node: exp.Expr | None, path: str | None) -
 
 def reconnect(plan: Plan, node: exp.Expr, path: str | None) -> Plan:
     """Put the inner joins of a plan in order where one of them has no equality; refuse those that no order connects."""
-    if is_inner(plan) and not all(is_joined(join) for join in chain(plan)):
+    if is_inner(plan) and not all(is_joined(join) for join in inner_joins(plan)):
         plan = connect(plan, [], node, path)
     return with_inputs(plan, tuple(reconnect(child, node, path) for child in inputs(plan)))
 
 
-def beside(plan: Join, terms: Terms, node: exp.Expr | None, path: str | None) -> Plan:
+def connect_outer(plan: Join, terms: Terms, node: exp.Expr | None, path: str | None) -> Plan:
     """Put terms below or into a join that stays where it is: outer, nearest, or process-time."""
     own, rest = split(terms, names(plan.left)) if plan.kind != "full" else ([], terms)
     on = conjuncts(plan.on)
@@ -80,7 +80,7 @@ def filter_by(plan: Plan, terms: Terms) -> Plan:
     return Filter(plan, predicate) if predicate is not None else plan
 
 
-def computed(plan: Project) -> frozenset[str] | None:
+def added_columns(plan: Project) -> frozenset[str] | None:
     """The columns that a projection adds to all of its input's; None where it does not pass those on as they are."""
     passed = {a.name for a, e in plan.items if plain(e) == a.name}
     return frozenset(names(plan) - passed) if passed == names(plan.input) else None
@@ -91,13 +91,13 @@ def is_inner(plan: Plan) -> bool:
     return isinstance(plan, Join) and plan.kind == "inner" and not plan.process_time and not plan.nearest
 
 
-def ordered(plan: Plan, terms: Terms, node: exp.Expr | None, path: str | None) -> Plan:
+def connect_chain(plan: Plan, terms: Terms, node: exp.Expr | None, path: str | None) -> Plan:
     """Join the items of a chain one by one: as written where an equality connects the next one, else the first that one
     does. One-row items and constants come after those, and need no equality.
     """
-    terms = [term for term in (*conditions(plan), *terms) if term != exp.true()]
+    terms = [term for term in (*chain_conditions(plan), *terms) if term != exp.true()]
     waiting: list[Plan] = []
-    for item in items(plan):
+    for item in chain_items(plan):
         own, terms = split(terms, names(item))
         waiting.append(connect(item, own, node, path))
     joined = next((item for item in waiting if not is_few(item)), waiting[0])
@@ -116,12 +116,12 @@ def ordered(plan: Plan, terms: Terms, node: exp.Expr | None, path: str | None) -
     return filter_by(joined, terms)
 
 
-def chain(plan: Plan) -> Iterator[Join]:
+def inner_joins(plan: Plan) -> Iterator[Join]:
     """The inner joins at the top of a plan."""
     if isinstance(plan, Join) and is_inner(plan):
         yield plan
-        yield from chain(plan.left)
-        yield from chain(plan.right)
+        yield from inner_joins(plan.left)
+        yield from inner_joins(plan.right)
 
 
 def is_joined(join: Join) -> bool:
@@ -130,17 +130,17 @@ def is_joined(join: Join) -> bool:
     return few or bool(links(join.on, names(join.left), names(join.right)))
 
 
-def conditions(plan: Plan) -> Iterator[exp.Expr]:
+def chain_conditions(plan: Plan) -> Iterator[exp.Expr]:
     """The conditions of the inner joins at the top of a plan."""
-    for join in chain(plan):
+    for join in inner_joins(plan):
         yield from conjuncts(join.on)
 
 
-def items(plan: Plan) -> Iterator[Plan]:
+def chain_items(plan: Plan) -> Iterator[Plan]:
     """What the inner joins at the top of a plan join, from left to right."""
     if isinstance(plan, Join) and is_inner(plan):
-        yield from items(plan.left)
-        yield from items(plan.right)
+        yield from chain_items(plan.left)
+        yield from chain_items(plan.right)
     else:
         yield plan
 

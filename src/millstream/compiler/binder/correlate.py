@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from sqlglot import exp
 
-from millstream.compiler.algebra.domain import Acts, Outer
+from millstream.compiler.algebra.domain import Outer, Unrepeatable
 from millstream.compiler.algebra.expression import Attribute, column, plain, references, substitute
 from millstream.compiler.algebra.free import free
 from millstream.compiler.algebra.named import with_names
@@ -89,7 +89,7 @@ def uncorrelated(
             if accepted(ready):
                 return ready
         return outside(connected(stripped(by_value(plan, around), outputs), node, path), around)
-    except Acts as error:
+    except Unrepeatable as error:
         raise refuse("MS042", node, "", path) from error
 
 

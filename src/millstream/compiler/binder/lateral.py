@@ -11,7 +11,7 @@ from millstream.compiler.binder import tables
 from millstream.compiler.binder.binding import Binder
 from millstream.compiler.binder.correlate import bind_subplan
 from millstream.compiler.binder.scalar import bind
-from millstream.compiler.binder.scalar_subqueries import beside
+from millstream.compiler.binder.scalar_subqueries import for_left_join
 from millstream.compiler.binder.scope import Scope
 from millstream.compiler.binder.subplan import Subplan
 from millstream.compiler.dialect import write
@@ -65,7 +65,7 @@ def joined(
         raise refuse("MS015", node, "", path)
     if not outer:
         return Join(left, sub.plan, "inner", sub.condition, single=single), outputs
-    right, outputs = beside(sub, outputs, scope.context)
+    right, outputs = for_left_join(sub, outputs, scope.context)
     return Join(left, right, "left", sub.condition, single=single), outputs
 
 

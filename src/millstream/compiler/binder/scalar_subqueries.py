@@ -41,11 +41,11 @@ def attach_scalar(binder: Binder, node: exp.Expr, plan: Plan, scope: Scope) -> t
         context.places[attribute.name] = (node, context.path)
         kind = "inner" if exactly_one(row) else "left"
         return Join(plan, row, kind, None, single=True), column(attribute)
-    right, ((_, value),) = beside(sub, [(label, value)], context)
+    right, ((_, value),) = for_left_join(sub, [(label, value)], context)
     return Join(plan, right, "left", sub.condition), value
 
 
-def beside(
+def for_left_join(
     sub: Subplan, outputs: list[tuple[str, exp.Expr]], context: Context
 ) -> tuple[Plan, list[tuple[str, exp.Expr]]]:
     """The plan of a subquery for a left join, and its outputs, NULL for a row outside that meets none of its rows.
