@@ -7,10 +7,10 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from millstream.engine.state.compile import describer
 
 from millstream.compiler.postgres.rules import node_sql
 from millstream.compiler.postgres.statements import NodeSql
+from millstream.engine.state.describe import describer
 from tests.compiler.catalogue import compiled
 from tests.compiler.golden import Case, each_case
 from tests.databases import Databases
