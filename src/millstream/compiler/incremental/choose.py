@@ -126,7 +126,7 @@ def hidden_keys(stored: tuple[str, ...]) -> tuple[str, ...]:
 def with_hidden_groups(
     outputs: tuple[tuple[str, Attribute], ...], carried: tuple[Attribute, ...], keys: tuple[Attribute, ...]
 ) -> tuple[tuple[str, Attribute], ...]:
-    """Let the keys of an aggregation be NULL where its groups' are: it stores those too that a filter above it hides."""
+    """Say that a stored key may be NULL where a group's may: groups that a filter above hides are stored too."""
     null = {
         passed.name for passed, key in zip(carried, keys, strict=True) if key.nullable
     }  # what a filter tells of them holds for the visible rows only

@@ -104,7 +104,7 @@ class ModelNodes:
         return Scan(node.relation, tuple(a for _, a in shown), instance, tuple(name for name, _ in shown))
 
     def cut(self, plan: Plan) -> Plan:
-        """Return a plan that one node can keep, with what it cannot hold isolated below it."""
+        """Return a plan that one node can keep, with what that cannot hold stored below it."""
         plan = with_inputs(plan, tuple(self.cut(child) for child in inputs(plan)))
         if isinstance(plan, (Unnest, Lateral)):
             return replace(plan, input=self.store(plan.input)) if merged(plan.input) else plan

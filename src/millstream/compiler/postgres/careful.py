@@ -76,7 +76,7 @@ SHOWN = 200  # letters of each value that an operation failed on
 
 @dataclass
 class Tries:
-    """The functions that try the operations of one relation: what creates each, by its text but for the name."""
+    """The functions that try the operations of one relation; `found` has the name of each by the rest of its text."""
 
     prefix: str
     model: str
@@ -117,7 +117,7 @@ class Tries:
 def careful(plan: Plan, describe: Describe, tries: Tries, outer: tuple[Plan, ...] = ()) -> Plan:
     """Return the plan with every operation that may fail tried; it may read the columns of the plans `outer` too."""
     before = expressions(plan)
-    after = attempted(before, plan, describe, tries, outer) if before else []
+    after = with_tries(before, plan, describe, tries, outer) if before else []
     below = tuple(careful(child, describe, tries, outer) for child in inputs(plan))
     made = with_expressions(with_inputs(plan, below), after)
     if isinstance(plan, Lateral) and isinstance(made, Lateral):
@@ -125,10 +125,10 @@ def careful(plan: Plan, describe: Describe, tries: Tries, outer: tuple[Plan, ...
     return made
 
 
-def attempted(
+def with_tries(
     found: list[exp.Expr], plan: Plan, describe: Describe, tries: Tries, outer: tuple[Plan, ...]
 ) -> list[exp.Expr]:
-    """The expressions of an operator with calls in the place of operations, the innermost first."""
+    """The expressions of an operator, each operation that may fail in a call that tries it, the innermost first."""
     roots = [exp.Paren(this=expression.copy()) for expression in found]
     kept = {id(call) for call in own_calls(plan, roots)}
     chosen = [n for root in roots for n in reversed(list(root.walk())) if id(n) not in kept and may_fail(n)]
@@ -140,12 +140,12 @@ def attempted(
         mine = [next(types) for _ in range(1 + len(operands(node)))]
         if not any(type_ in PSEUDO for type_ in mine):
             many = SET if isinstance(plan, Unnest) and node.parent in roots else ""
-            tried(node, [many + mine[0], *mine[1:]], tries)
+            replace_by_try(node, [many + mine[0], *mine[1:]], tries)
     return [root.this for root in roots]
 
 
-def tried(node: exp.Expr, types: list[str], tries: Tries) -> None:
-    """Put a call in the place of an operation, whose operands may be calls already."""
+def replace_by_try(node: exp.Expr, types: list[str], tries: Tries) -> None:
+    """Put the call that tries an operation in its place; its operands may be such calls already."""
     arguments = {plain(operand) or number: operand.copy() for number, operand in enumerate(operands(node))}
     inside = exp.Paren(this=node.copy())
     name = tries.function(inside.this, operands(inside.this), types)
@@ -175,7 +175,7 @@ def operands(node: exp.Expr) -> list[exp.Expr]:
 
 
 def own_calls(plan: Plan, roots: list[exp.Paren]) -> list[exp.Expr]:
-    """The aggregate and window functions that an operator's items are, which see many rows at once."""
+    """The aggregate or window function of each item: it sees many rows at once, so no function of one row can try it."""
     found = []
     for root in roots[: len(plan.items)] if isinstance(plan, (Aggregate, Window)) else ():
         found.append(root.this)
@@ -242,6 +242,6 @@ def with_expressions(plan: Plan, new: list[exp.Expr]) -> Plan:
 
 
 def readable(node: exp.Expr) -> str:
-    """An operation about as it was written."""
+    """An operation as its author wrote it, or nearly so."""
     written = node.meta.get(WRITTEN)
     return str(written) if written else NAMED.sub(r"\1", scalar(node, guarded=False))

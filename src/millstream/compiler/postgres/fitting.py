@@ -60,7 +60,7 @@ def limits(indexes: Iterable[Iterable[str]], types: Types, model: str) -> tuple[
 
 
 def values(expressions: Iterable[str]) -> list[str]:
-    """What an index has, but for hashes, which have a bound: columns, and expressions over them."""
+    """The columns and expressions of an index, without the hashes, which are never too long."""
     return [
         text.removesuffix(" DESC") for text in expressions if not text.startswith("hash_record_extended(")
     ]
@@ -91,7 +91,7 @@ def looked_up(node: Node, describe: Describe) -> dict[str, tuple[Fit, ...]]:
 
 
 def types_of(relation: Relation, listed: list[str], describe: Describe) -> Types:
-    """Types: known of what was deployed before, asked of the nodes of the same model and of expressions."""
+    """The types of indexed values: known of relations deployed before, asked for the model's own nodes and for expressions."""
     known = {quote(name): type_ for name, type_, _ in relation.columns}
     if all(known.get(value) for value in listed):
         return known

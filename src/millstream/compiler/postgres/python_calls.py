@@ -29,7 +29,7 @@ def session_tables(node: Node) -> list[str]:
 
 
 def create_session_tables(sql: StoredNode) -> list[str]:
-    """Create them."""
+    """Create the session tables around the calls of a node, if it has any."""
     node, udf = sql.node, sql.node.udf
     if udf is None:
         return []

@@ -19,12 +19,12 @@ def size(value: str, type_: str) -> str:
 
 
 def fits(fit: Fit) -> str:
-    """The condition that a value fits, as an index has it."""
+    """The condition of an index that a value is short enough for it."""
     return f"{size(fit.value, fit.type)} <= {fit.bytes}"
 
 
 def fits_or_counts(fit: Fit, value: str) -> str:
-    """The condition that a value fits, as it is called there; one that does not is noted."""
+    """The condition that a value is short enough, where it has another name than in the index; a longer one is noted."""
     label = string(fit.value.replace('"', ""))
     noted = (
         f"millstream.failed({string(fit.model)}, {label}, 'too long for an index', "
