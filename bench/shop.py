@@ -94,7 +94,7 @@ class Shop:
         began = time.perf_counter()
         with psycopg.connect(self.writer, autocommit=True) as writer:
             writer.execute(RULES.encode())
-            writer.execute("insert into ranking_weights (variant) values ('control')")
+            writer.execute("insert into ranking_models (variant) values ('control')")
             writer.execute("call millstream.flush()")
         embed(self.writer, self.home, measure_quality=False, show_progress=False)
         return time.perf_counter() - began

@@ -1,12 +1,5 @@
-{% macro strategy_weight(strategy, weights) -%}
-    case {{ strategy }}
-        {%- for name in [
-            'covisitation', 'bought_together', 'session_affinity', 'embedding', 'buy_again',
-            'trending', 'popularity'
-        ] %}
-        when '{{ name }}'
-            then coalesce({{ weights }}.{{ name }}, {{ var('default_' ~ name) }})
-        {%- endfor %}
-        else 0
-    end
+{% macro strategy_weight(name) -%}
+    {%- for row in strategies() if row.name == name -%}
+        cast({{ row.weight }} as double precision)
+    {%- endfor -%}
 {%- endmacro %}

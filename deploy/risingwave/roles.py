@@ -28,7 +28,7 @@ SOURCES = frozenset({
     "events", "events_raw", "items", "users", "inventory", "identities", "erased_users", "excluded_items",
     "category_rules", "embedding_neighbours", "item_vectors",
 })  # fmt: skip
-"""What the writer may write. ranking_weights is the analysts', and tombstones and their keys are nobody's: root's."""
+"""What the writer may write. ranking_weights and ranking_models are the analysts'; tombstones and their keys are nobody's, root's."""
 MONITORED = frozenset({"rank_user_list", "stg_events_rejected"})
 """What the panels of deploy/grafana read."""
 KINDS: Mapping[str, LiteralString] = {"r": "TABLE", "m": "MATERIALIZED VIEW", "v": "VIEW"}

@@ -100,5 +100,5 @@ def _print_training(result: Training) -> None:
         )
     if not result.variants:
         click.echo(
-            "ranking_weights has no row, so no ranking uses the version yet: insert one with this model_version"
+            "ranking_models has no row, so no ranking uses the version yet: insert one with this model_version"
         )

@@ -57,7 +57,7 @@ def embed(
 
     The same data and parameters give the same version; if that is in service, nothing is trained. The file
     `<home>/models/<version>.npz` (item_ids, vectors) is complete before any row names its version. All rows of both
-    relations and `ranking_weights.model_version` change in one transaction, so every reader sees one whole version.
+    relations and `ranking_models.model_version` change in one transaction, so every reader sees one whole version.
 
     Raises LoaderError when there are too few purchases or the server goes away.
     """
@@ -112,7 +112,7 @@ def save(model: Model, path: Path) -> None:
 def publish(
     target: WriterConnection, model: Model, neighbours: int = NEIGHBOURS, bars: Progress | None = None
 ) -> None:
-    """Put a model into service: upsert its rows, delete those of items it does not have, name it in `ranking_weights`.
+    """Put a model into service: upsert its rows, delete those of items it does not have, name it in `ranking_models`.
 
     One transaction, one tick: no reader sees two versions or none. (RisingWave has no write transactions: there each
     statement shows by itself and every row says which version it is of; rows are never missing in between.)
@@ -125,7 +125,7 @@ def publish(
             gone = sorted(set(target.keys(relation)) - set(model.item_ids))
             if gone:
                 target.delete(relation, gone)
-        target.connection.execute("update ranking_weights set model_version = %s", [model.version])
+        target.connection.execute("update ranking_models set model_version = %s", [model.version])
     target.flush()
 
 
@@ -171,7 +171,7 @@ def _counts(target: WriterConnection, relation: SourceRelation) -> dict[str, int
 
 
 def _versions(target: WriterConnection) -> list[str | None]:
-    return [row[0] for row in target.connection.execute("select model_version from ranking_weights")]
+    return [row[0] for row in target.connection.execute("select model_version from ranking_models")]
 
 
 def _vector_rows(model: Model) -> Iterator[tuple[object, ...]]:

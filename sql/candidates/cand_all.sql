@@ -1,89 +1,23 @@
--- All candidates of a user, an item once per strategy and reason. The recent items come along
--- as strategy `recent`: they are no candidates, but the input of the blend's user vector.
+-- All candidates of a user, an item once per strategy and reason: the union of var `strategies`
+-- in dbt_project.yml, where row `name` stands for `cand_<name>.sql` in this folder.
+-- The recent items come along as strategy `recent`: they are no candidates, but the user vector
+-- of the blend, and being close to that weighs what strategy `embedding` does.
+{% for strategy in strategies() if strategy.enabled -%}
 select
     user_id,
     variant,
     acted_at,
     item_id,
     score,
-    strategy,
+    '{{ strategy.name }}' as strategy,
+    '{{ strategy.name }}' as weighs_as,
+    cast({{ strategy.weight }} as double precision) as default_weight,
     reason_item_id
-from {{ ref('cand_covisitation') }}
+from {{ ref('cand_' ~ strategy.name) }}
 
 union all
 
-select
-    user_id,
-    variant,
-    acted_at,
-    item_id,
-    score,
-    strategy,
-    reason_item_id
-from {{ ref('cand_bought_together') }}
-
-union all
-
-select
-    user_id,
-    variant,
-    acted_at,
-    item_id,
-    score,
-    strategy,
-    reason_item_id
-from {{ ref('cand_embedding') }}
-
-union all
-
-select
-    user_id,
-    variant,
-    acted_at,
-    item_id,
-    score,
-    strategy,
-    reason_item_id
-from {{ ref('cand_session_affinity') }}
-
-union all
-
-select
-    user_id,
-    variant,
-    acted_at,
-    item_id,
-    score,
-    strategy,
-    reason_item_id
-from {{ ref('cand_trending') }}
-
-union all
-
-select
-    user_id,
-    variant,
-    acted_at,
-    item_id,
-    score,
-    strategy,
-    reason_item_id
-from {{ ref('cand_buy_again') }}
-
-union all
-
-select
-    user_id,
-    variant,
-    acted_at,
-    item_id,
-    score,
-    strategy,
-    reason_item_id
-from {{ ref('cand_popularity') }}
-
-union all
-
+{% endfor -%}
 select
     user_id,
     variant,
@@ -91,5 +25,7 @@ select
     item_id,
     weight as score,
     'recent' as strategy,
+    'embedding' as weighs_as,
+    {{ strategy_weight('embedding') }} as default_weight,
     item_id as reason_item_id
 from {{ ref('cand_recent_items') }}

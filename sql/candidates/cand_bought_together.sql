@@ -5,7 +5,6 @@ select
     r.acted_at,
     x.item_id,
     n.scores[cast(x.slot as integer)] * r.weight as score,
-    'bought_together' as strategy,
     r.item_id as reason_item_id
 from {{ ref('cand_recent_items') }} as r
 inner join {{ ref('i2i_bought_together') }} for system_time as of proctime() as n

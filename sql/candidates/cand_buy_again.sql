@@ -5,7 +5,6 @@ select
     d.acted_at,
     x.item_id,
     s.scores[cast(x.slot as integer)] as score,
-    'buy_again' as strategy,
     x.item_id as reason_item_id
 from {{ ref('feat_user_recent') }} as d
 inner join {{ ref('feat_user_staples') }} for system_time as of proctime() as s

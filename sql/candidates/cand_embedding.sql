@@ -5,7 +5,6 @@ select
     r.acted_at,
     x.item_id,
     n.scores[cast(x.slot as integer)] * r.weight as score,
-    'embedding' as strategy,
     r.item_id as reason_item_id
 from {{ ref('cand_recent_items') }} as r
 inner join {{ ref('embedding_neighbours') }} for system_time as of proctime() as n

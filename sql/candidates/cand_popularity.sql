@@ -5,7 +5,6 @@ select
     d.acted_at,
     x.item_id,
     cast(1 as double precision) / (x.slot + 1) as score,
-    'popularity' as strategy,
     cast(null as varchar) as reason_item_id
 from {{ ref('cand_segments') }} as d
 inner join {{ ref('feat_segment_popular') }} for system_time as of proctime() as p

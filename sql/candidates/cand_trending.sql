@@ -5,7 +5,6 @@ select
     c.acted_at,
     x.item_id,
     c.affinity / (x.slot + 1) as score,
-    'trending' as strategy,
     c.reason_item_ids[1] as reason_item_id
 from {{ ref('cand_categories') }} as c
 inner join {{ ref('feat_trending') }} for system_time as of proctime() as p

@@ -6,11 +6,13 @@ select
     c.acted_at,
     c.item_id,
     c.score,
-    c.score * {{ strategy_weight('c.strategy', 'w') }} as contribution,
+    case
+        when c.strategy = 'recent' then 0
+        else c.score * coalesce(w.weight, c.default_weight)
+    end as contribution,
+    coalesce(w.weight, c.default_weight) as weight,
     c.strategy,
-    c.reason_item_id,
-    w.model_version,
-    coalesce(w.embedding, {{ var('default_embedding') }}) as embedding_weight
+    c.reason_item_id
 from {{ ref('cand_all') }} as c
 left join {{ ref('ranking_weights') }} for system_time as of proctime() as w
-    on w.variant = c.variant
+    on w.variant = c.variant and w.strategy = c.weighs_as

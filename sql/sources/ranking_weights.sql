@@ -1,12 +1,8 @@
--- Weights of the blend, one row per variant of the ranking experiment. Analysts UPDATE them.
+-- Weights of the strategies, one row per variant of the ranking experiment and strategy. Analysts UPDATE
+-- them; what has no row, or a null, weighs what var strategies says.
 create table {{ this }} (
-    variant varchar primary key,
-    model_version varchar,
-    covisitation double precision,
-    bought_together double precision,
-    session_affinity double precision,
-    embedding double precision,
-    buy_again double precision,
-    trending double precision,
-    popularity double precision
+    variant varchar,
+    strategy varchar,
+    weight double precision,
+    primary key (variant, strategy)
 ) on conflict do update full

@@ -19,6 +19,7 @@ CREATE = re.compile(
 )
 REFERENCE = re.compile(r'"dev"\."public"\."(\w+)"')
 ON_INDEX = re.compile(r'on "dev"\."public"\."(\w+)" \((.*?)\)')
+KEY = re.compile(r"^ {4}primary key \((.+)\)$", re.M)
 COLUMN = re.compile(r"^ {4}(\w+) ([a-z ]+?(?:\[\])?)( primary key)?(?: default now\(\))?,?$", re.M)
 AS_OF = "for system_time as of proctime()"
 RELATIONS = ("table", "view", "materialized view")
@@ -47,11 +48,12 @@ class Node:
     def table(self) -> Table:
         """A source table as the model in Python keeps it."""
         found = COLUMN.findall(self.statement)
+        keys = KEY.search(self.statement)
         rule = re.search(r"on conflict (do nothing|do update full)\s*$", self.statement)
         return Table(
             self.name,
             tuple(Column(name, type_) for name, type_, _ in found),
-            tuple(name for name, _, key in found if key),
+            tuple(keys[1].split(", ")) if keys else tuple(name for name, _, key in found if key),
             rule[1] if rule else None,
         )
 

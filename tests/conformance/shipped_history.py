@@ -29,7 +29,7 @@ ACTING = (
     "tombstone_keys",
 )
 """Sources of what people do."""
-LOOKED_UP = ("items", "users", "embedding_neighbours", "ranking_weights")
+LOOKED_UP = ("items", "users", "embedding_neighbours", "ranking_models", "ranking_weights")
 """Sources that a list looks up when its person acts."""
 
 KEY = "a key for every engine"
@@ -141,7 +141,8 @@ def steps(start: datetime) -> tuple[Step, ...]:
         Step("neighbours and weights are loaded", (
             insert("embedding_neighbours", neighbours("a", "i", "j", scores=(0.9, 0.8)), neighbours("b", "k", scores=(0.7,))),
             insert("item_vectors", ("a", VERSION, [0.6, 0.8])),  # type: ignore[arg-type]
-            insert("ranking_weights", ("control", VERSION, None, None, None, 0.5, None, None, None)),
+            insert("ranking_models", ("control", VERSION)),
+            insert("ranking_weights", ("control", "embedding", 0.5), ("control", "trending", None)),
         )),
         Step("two people look around", (insert("events",
             event("ann", "view_item", "a", id_="first"), event("ann", "view_item_list", "c"), event("ann", "search", None), event("bob", "select_item", "b"),
@@ -197,7 +198,10 @@ def steps(start: datetime) -> tuple[Step, ...]:
         ),), expected={SOURCES_OF_LISTS: {("ann", "personal"), ("bob", "sql_fallback")}}),
         Step("the neighbours are repaired and an analyst changes weights", (
             insert("embedding_neighbours", neighbours("b", "k", "j", scores=(0.7, 0.6))),
-            insert("ranking_weights", ("control", VERSION, None, 9.0, None, 2.0, 9.0, 3.0, 0.0)),
+            insert("ranking_weights", *(
+                ("control", strategy, weight) for strategy, weight in
+                (("bought_together", 9.0), ("embedding", 2.0), ("buy_again", 9.0), ("trending", 3.0), ("popularity", 0.0))
+            )),
         ), expected={SOURCES_OF_LISTS: {("ann", "personal"), ("bob", "sql_fallback")}}),
         Step("who acts again has a new list", (insert("events", event("bob", "view_item", "f", id_="newest")),),
             expected={SOURCES_OF_LISTS: {("ann", "personal"), ("bob", "personal")}}),
@@ -234,6 +238,6 @@ def steps(start: datetime) -> tuple[Step, ...]:
         Step("everything people did is deleted", (Delete("events", None, None),),
             expected={name: set() for name in ("stg_events", "feat_item_pairs", "rank_user_list", "serve_recommendations", "serve_trending_now")}),
         Step("everything else is deleted", tuple(
-            Delete(name, None, None) for name in ("items", "inventory", "users", "embedding_neighbours", "ranking_weights", "category_rules", "item_vectors")
+            Delete(name, None, None) for name in ("items", "inventory", "users", "embedding_neighbours", "ranking_models", "ranking_weights", "category_rules", "item_vectors")
         ), expected={name: set() for name in ("serve_popular", "serve_similar_items", "rank_available_items")}),
     )  # fmt: skip

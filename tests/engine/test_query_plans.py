@@ -31,6 +31,7 @@ ALLOWED = {
 # What is small in every shop: rules, weights, the key of the hashes, and one row per category, segment or scope.
 SMALL = {
     "category_rules",
+    "ranking_models",
     "ranking_weights",
     "feat_category_popular@1",
     "feat_segment_popular@1",
@@ -60,7 +61,11 @@ insert into events (event_id, event_type, user_id, session_id, item_id, quantity
     from generate_series(0, 59999) as n;
 insert into item_vectors select 'i' || n, 'v1', array[0.5, 0.5] from generate_series(0, 3999) as n;
 insert into category_rules select 'c' || n, true, 7 from generate_series(0, 39) as n;
-insert into ranking_weights (variant) values ('control'), ('treatment');
+insert into ranking_models (variant) values ('control'), ('treatment');
+insert into ranking_weights
+    select v, s, 0.5
+    from unnest(array['control', 'treatment']) as v
+    cross join unnest(array['covisitation', 'embedding', 'popularity']) as s;
 insert into events_raw (payload, source_partition, source_offset, received_at)
     select
         case when n % 2 = 0 then 'not json' else json_build_object(

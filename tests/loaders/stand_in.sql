@@ -36,11 +36,7 @@ create table stand_in.item_vectors (
 create table stand_in.embedding_neighbours (
     item_id varchar primary key, model_version varchar, neighbour_ids varchar[], scores double precision[]
 );
-create table stand_in.ranking_weights (
-    variant varchar primary key, model_version varchar, covisitation double precision, bought_together double precision,
-    session_affinity double precision, embedding double precision, buy_again double precision,
-    trending double precision, popularity double precision
-);
+create table stand_in.ranking_models (variant varchar primary key, model_version varchar);
 
 -- A view over the table with a trigger that writes to it by the relation's rule: first, last or append.
 create function stand_in.relation(name text, key text, rule text) returns void language plpgsql as $make$
@@ -76,7 +72,7 @@ select stand_in.relation('erased_users', 'user_id', 'last');
 select stand_in.relation('load_erased_ids', 'id', 'last');
 select stand_in.relation('item_vectors', 'item_id', 'last');
 select stand_in.relation('embedding_neighbours', 'item_id', 'last');
-select stand_in.relation('ranking_weights', 'variant', 'last');
+select stand_in.relation('ranking_models', 'variant', 'last');
 
 grant usage on schema millstream to millstream_writer;
 grant execute on procedure millstream.flush() to millstream_writer;

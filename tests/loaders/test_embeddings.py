@@ -60,7 +60,7 @@ def quiet_embed(dsn: str, home: Path, **options: object) -> Training:
 
 @pytest.fixture
 def weights(owner: psycopg.Connection) -> None:
-    owner.execute("insert into ranking_weights (variant, embedding) values ('a', 1), ('b', 2)")
+    owner.execute("insert into ranking_models (variant) values ('a'), ('b')")
 
 
 def test_items_that_share_baskets_are_neighbours() -> None:
@@ -202,7 +202,7 @@ def test_a_training_fills_relations_file_and_weights(
     assert np.allclose([stored[item] for item in model.item_ids], model.vectors)
     near = dict(owner.execute("select item_id, neighbour_ids from embedding_neighbours").fetchall())
     assert set(near["bread"]) == set(BREAKFAST) - {"bread"}
-    for relation in ("item_vectors", "embedding_neighbours", "ranking_weights"):
+    for relation in ("item_vectors", "embedding_neighbours", "ranking_models"):
         versions = owner.execute(f"select distinct model_version from {relation}").fetchall()
         assert versions == [(result.version,)]
 
@@ -273,7 +273,7 @@ SERVED = """
         (select count(*) from item_vectors),
         (select string_agg(distinct model_version, ',') from embedding_neighbours),
         (select count(*) from embedding_neighbours),
-        (select string_agg(distinct model_version, ',') from ranking_weights)
+        (select string_agg(distinct model_version, ',') from ranking_models)
 """
 
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -38,23 +40,34 @@ class Project:
     manifest: dict[str, Any]
 
 
-def dbt(arguments: list[str], target_path: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run dbt on the project with everything that it writes in `target_path`."""
+def strategies() -> list[dict[str, Any]]:
+    """The rows of var `strategies`."""
+    listed: list[dict[str, Any]] = yaml.safe_load((ROOT / "dbt_project.yml").read_text())["vars"][
+        "strategies"
+    ]
+    return listed
+
+
+def dbt(
+    arguments: list[str], target_path: Path, *, project: Path = ROOT, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run dbt on the project, or on a copy of it, with everything that it writes in `target_path`."""
     return subprocess.run(
         [sys.executable, "-m", "dbt.cli.main", *arguments]
-        + ["--project-dir", str(ROOT), "--profiles-dir", str(ROOT)]
+        + ["--project-dir", str(project), "--profiles-dir", str(project)]
         + ["--target-path", str(target_path), "--log-path", str(target_path)],
         env=os.environ | environment,
-        cwd=ROOT,
+        cwd=project,
         text=True,
         capture_output=True,
         check=False,
     )
 
 
-def compile_project(target: str, target_path: Path) -> Project:
+def compile_project(target: str, target_path: Path, **environment: str) -> Project:
     """Compile offline for a target of profiles.yml; raises RuntimeError with dbt's output."""
-    done = dbt(["compile", "--target", target, "--no-introspect", "--no-populate-cache"], target_path)
+    arguments = ["compile", "--target", target, "--no-introspect", "--no-populate-cache"]
+    done = dbt(arguments, target_path, **environment)
     if done.returncode != 0:
         raise RuntimeError(f"dbt compile --target {target} failed:\n{done.stdout}\n{done.stderr}")
     manifest = json.loads((target_path / "manifest.json").read_text())

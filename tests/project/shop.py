@@ -119,6 +119,15 @@ class Shop:
         if table in CATALOGUE:
             self.connection.execute("refresh materialized view rank_available_items")
 
+    def weigh(self, variant: str = "control", **weights: float) -> None:
+        """Set the weights of these strategies in a variant."""
+        for strategy, weight in weights.items():
+            self.connection.execute(
+                "insert into ranking_weights values (%s, %s, %s)"
+                " on conflict (variant, strategy) do update set weight = excluded.weight",
+                (variant, strategy, weight),
+            )
+
     def item(self, item_id: str, category: str = "cake", stock: int = 9, **columns: Any) -> None:
         """An active item, named after its id in capitals, with stock."""
         self.put(

@@ -28,6 +28,7 @@ REFERENCE = {
     "category_rules",
     "excluded_items",
     "erased_users",
+    "ranking_models",
     "ranking_weights",
     "item_vectors",
     "embedding_neighbours",

@@ -173,12 +173,13 @@ def test_embedding_neighbours_are_candidates(stocked: Shop) -> None:
 def test_weights_of_the_variant_decide_the_order(stocked: Shop) -> None:
     stocked.item("near", "jam")
     stocked.put("embedding_neighbours", item_id="a", model_version="v1", neighbour_ids=["near"], scores=[0.9])
-    stocked.put("ranking_weights", variant="control", model_version="v1", embedding=5.0)
+    stocked.put("ranking_models", variant="control", model_version="v1")
+    stocked.weigh(embedding=5.0)
     stocked.refresh()
     rows = served(stocked)
     assert (rows[0]["item_id"], rows[0]["strategy"]) == ("near", "embedding")
     assert {row["model_version"] for row in rows} == {"v1"}
-    stocked.put("ranking_weights", variant="control", model_version="v1", embedding=0.0)
+    stocked.weigh(embedding=0.0)
     stocked.refresh()
     rows = served(stocked)
     assert rows[0]["item_id"] == "b"
@@ -207,7 +208,7 @@ def test_a_segments_favourites_are_candidates_of_its_people(stocked: Shop) -> No
 
 def test_a_trending_item_of_the_category_is_a_candidate(stocked: Shop) -> None:
     stocked.item("new", "cake")
-    stocked.put("ranking_weights", variant="control", popularity=0.0, session_affinity=0.0)
+    stocked.weigh(popularity=0.0, session_affinity=0.0)
     for user in ("u1", "u2"):
         stocked.event(user, "view_item", "new", MINUTE)
     stocked.refresh()

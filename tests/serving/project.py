@@ -12,7 +12,7 @@ from dbt.cli.main import dbtRunner
 ROOT = Path(__file__).parents[2]
 
 
-def deploy_project(scratch: Path, *arguments: str) -> None:
+def deploy_project(scratch: Path, *arguments: str, project: Path = ROOT) -> None:
     """Run `dbt build` without its data tests on the server of MILLSTREAM_DSN; raises RuntimeError if a model fails."""
     given = [
         "build",
@@ -24,7 +24,7 @@ def deploy_project(scratch: Path, *arguments: str) -> None:
         "--no-use-colors",
         *arguments,
     ]
-    given += ["--project-dir", str(ROOT), "--profiles-dir", str(ROOT)]
+    given += ["--project-dir", str(project), "--profiles-dir", str(project)]
     given += ["--target-path", str(scratch / "target"), "--log-path", str(scratch / "logs")]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # dbt's own, which are not ours to change

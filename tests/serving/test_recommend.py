@@ -216,7 +216,7 @@ def test_a_blend_that_fails_leaves_the_order_of_the_sql_score(shop: Shop, home: 
     expected = shop.items("ann", 2)
     (home / "models").mkdir(exist_ok=True)
     (home / "models" / "damaged.npz").write_bytes(b"no array")
-    shop.put("ranking_weights", variant="control", model_version="damaged")
+    shop.put("ranking_models", variant="control", model_version="damaged")
     shop.flush()
     shop.event("ann", "view_item", "i0", DAY / 2)
     shop.flush()
@@ -234,7 +234,8 @@ def test_vectors_pull_near_items_up(shop: Shop, home: Path) -> None:
     )
     for item in ("i2", "i3"):
         shop.event("crowd", "view_item", item, 4 * DAY)  # candidates by category
-    shop.put("ranking_weights", variant="control", model_version="near", embedding=50.0)
+    shop.put("ranking_models", variant="control", model_version="near")
+    shop.put("ranking_weights", variant="control", strategy="embedding", weight=50.0)
     shop.flush()
     shop.event("ann", "view_item", "i0", DAY / 2)
     shop.flush()

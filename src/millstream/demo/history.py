@@ -17,9 +17,6 @@ from millstream.project import import_loaders
 from millstream.server import Home, Server
 
 VARIANTS = ("control", "treatment")
-STRATEGIES = (
-    "covisitation", "bought_together", "session_affinity", "embedding", "buy_again", "trending", "popularity",
-)  # fmt: skip
 
 # In which categories households buy the same product again, and after how many days a quarter of them has done so.
 RULES = """
@@ -142,28 +139,29 @@ def set_rules(step: Step, server: Server, project: Path) -> None:
 
     What is there stays.
     """
-    variables = yaml.safe_load((project / "dbt_project.yml").read_text())["vars"]
-    weights = [variables[f"default_{strategy}"] for strategy in STRATEGIES]
-    columns = ", ".join(STRATEGIES)
+    strategies = yaml.safe_load((project / "dbt_project.yml").read_text())["vars"]["strategies"]
     with psycopg.connect(server.dsn("writer"), autocommit=True) as writer:
         if count(writer, "category_rules") == 0:
             writer.execute(RULES.encode())
         if count(writer, "excluded_items") == 0:
             writer.execute(EXCLUSIONS.encode(), [list(AGE_RESTRICTED)])
-        known = {row[0] for row in writer.execute("select variant from ranking_weights")}
+        known = set(writer.execute("select variant, strategy from ranking_weights"))
+        models = {row[0] for row in writer.execute("select variant from ranking_models")}
         for variant in VARIANTS:
-            if variant not in known:
-                marks = ", ".join(["%s"] * (len(weights) + 1))
-                writer.execute(
-                    f"insert into ranking_weights (variant, {columns}) values ({marks})".encode(),
-                    [variant, *weights],
-                )
+            if variant not in models:
+                writer.execute("insert into ranking_models (variant) values (%s)", [variant])
+            for row in strategies:
+                if (variant, row["name"]) not in known:
+                    writer.execute(
+                        "insert into ranking_weights (variant, strategy, weight) values (%s, %s, %s)",
+                        [variant, row["name"], row["weight"]],
+                    )
         writer.execute("call millstream.flush()")
         rules, excluded, variants = (
-            count(writer, relation) for relation in ("category_rules", "excluded_items", "ranking_weights")
+            count(writer, relation) for relation in ("category_rules", "excluded_items", "ranking_models")
         )
     step.expect(rules > 0, "no category is bought again: the history is too short")
-    step.expect(variants >= len(VARIANTS), f"{variants} rows of ranking weights are there")
+    step.expect(variants >= len(VARIANTS), f"{variants} variants of the ranking are there")
     step.expect(excluded > 0, "no product is excluded")
     step.note = f"{rules:,} categories are bought again, {excluded:,} products are age-restricted"
 
@@ -186,7 +184,7 @@ def embed(step: Step, server: Server, show_progress: bool) -> None:
 
 def in_service(writer: psycopg.Connection, home: Home) -> str | None:
     """Return the version that the weights, the neighbours and the model file agree on, or None."""
-    versions = {row[0] for row in writer.execute("select model_version from ranking_weights")}
+    versions = {row[0] for row in writer.execute("select model_version from ranking_models")}
     versions |= {row[0] for row in writer.execute("select distinct model_version from embedding_neighbours")}
     version = versions.pop() if len(versions) == 1 else None
     has_rows = count(writer, "embedding_neighbours") > 0
