@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
-from tests.project.compiled import Model, Project
+from tests.project.compiled import ROOT, Model, Project, compile_project
 
 # What each layer may read. Sources that describe (REFERENCE) hold one row per key as it was loaded, and any layer may
 # look them up by key: that is how facts that must not be stale reach a list when it is read. Sources that hold what
@@ -19,7 +20,14 @@ MAY_READ = {
     "ranking": {"features", "candidates", "ranking"},
     "serving": {"features", "candidates", "ranking", "serving"},
     "experiments": {"features", "ranking", "serving", "experiments"},
+    "sinks": {"ranking"},
 }
+WITH_ADDRESSES = {
+    "MILLSTREAM_KAFKA": "kafka:9092",
+    "MILLSTREAM_SINK_POSTGRES_HOST": "postgres",
+    "MILLSTREAM_SINK_REDIS": "redis://redis:6379/",
+}
+"""What turns on the models that are off until they have an address."""
 ACTS = {"events", "events_raw", "identities", "past_identities", "tombstones", "tombstone_keys"}
 REFERENCE = {
     "items",
@@ -85,7 +93,22 @@ def test_names_tell_the_layer(project: Project) -> None:
         and not model.name.startswith(PREFIXES[model.layer])
     ]
     assert wrong == []
-    assert {model.layer for model in project.models.values()} == set(MAY_READ)
+    assert {model.layer for model in project.models.values()} == set(MAY_READ) - {"sinks"}
+
+
+def test_sinks_copy_the_lists_and_nothing_reads_them(tmp_path: Path) -> None:
+    models = compile_project("risingwave", tmp_path, **WITH_ADDRESSES).models
+    sinks = {model.name: model.reads for model in models.values() if model.layer == "sinks"}
+    assert sinks.keys() == {path.stem for path in (ROOT / "sql/sinks").glob("*.sql")}
+    assert {models[name].layer for reads in sinks.values() for name in reads} == MAY_READ["sinks"]
+    assert not [model.name for model in models.values() if sinks.keys() & set(model.reads)]
+    assert {model.layer for model in models.values()} == set(MAY_READ)
+
+
+def test_the_map_shows_every_layer() -> None:
+    readme = (ROOT / "sql/README.md").read_text()
+    layers = {path.name for path in (ROOT / "sql").iterdir() if path.is_dir()}
+    assert set(re.findall(r"^\| \[(\w+)\]\(\1\) \|", readme, re.MULTILINE)) == layers == set(MAY_READ)
 
 
 def joins_at_process_time(model: Model) -> bool:
