@@ -19,6 +19,7 @@ from typing import TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
+# Constants, and no vars of dbt: RisingWave never replaces a function, so other numbers are another function.
 LIST_LENGTH = 50
 # A k-th repetition of a category or a brand keeps 0.75 * 0.5^k + 0.25 of its score: 1, 0.63, 0.44, ... 0.25.
 DIVERSITY_SPAN, DIVERSITY_FLOOR, DIVERSITY_DECAY = 0.75, 0.25, 0.5

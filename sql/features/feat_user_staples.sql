@@ -12,7 +12,7 @@ ranked as (
             partition by user_id order by purchases desc, item_id
         ) as rn
     from {{ ref('feat_user_items') }}
-    where purchases >= 2 and units > 0
+    where purchases >= {{ var('staple_purchases') }} and units > 0
 
 )
 
@@ -20,7 +20,9 @@ select
     user_id,
     array_agg(item_id order by purchases desc, item_id) as item_ids,
     array_agg(
-        {{ rounded_score('cast(purchases as double precision) / (purchases + 2)') }}
+        {{ rounded_score(
+            'cast(purchases as double precision) / (purchases + ' ~ var('staple_half') ~ ')'
+        ) }}
         order by purchases desc, item_id
     ) as scores
 from ranked
