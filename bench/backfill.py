@@ -54,7 +54,7 @@ def main() -> None:
         )
         figures["bulk"]["memory_mib"] = peak.mib
     with opened(given.home and given.home / "ticks") as shop:
-        shop.dbt("build", "--exclude", "resource_type:test")
+        shop.dbt("build", "--exclude", "resource_type:test", "resource_type:unit_test")
         with shop.working(batch=given.batch):
             seconds = load_lines(shop, given.tick_lines)
         figures["ticks"] = way(

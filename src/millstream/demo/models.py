@@ -16,7 +16,7 @@ from millstream.server import Home
 
 SOURCES = ("run", "--select", "sources,config.materialized:table_with_connector")
 ERASED = ("run", "--select", "+load_erased_ids")  # whom the embeddings leave out
-EVERYTHING = ("build", "--exclude", "resource_type:test")
+EVERYTHING = ("build", "--exclude", "resource_type:test", "resource_type:unit_test")
 FILES = ("dbt_project.yml", "profiles.yml", "sql/**/*", "macros/**/*", "udfs/**/*.py", "udfs/**/*.yml")
 BAD = ("error", "fail", "runtime error", "skipped")
 SHOWN = 3  # failures that are told; dbt.log has all of them
