@@ -1,4 +1,4 @@
-"""MS028, MS029, MS032 to MS035, MS037, MS038: what is found when something is deployed, after its SQL is read."""
+"""MS028, MS029, MS032 to MS035, MS037 to MS039: what is found when something is deployed, after its SQL is read."""
 
 from __future__ import annotations
 
@@ -64,6 +64,26 @@ DEPLOYMENT: dict[str, tuple[str, str, str]] = {
         "name {schema}.{name}",
         "schemas of the engine and of the database are theirs, and a schema's name has letters and no dot",
         "deploy it into a schema of your own, such as public",
+    ),
+    "MS039": (
+        "setting of the project",
+        "the engine knows columns and views by names that the project's vars give",
+        "correct the var in dbt_project.yml",
+    ),
+    "MS039/column": (
+        "{detail}",
+        "the engine finds the moments of events by the name of a column",
+        "write the column's name, or leave the var out",
+    ),
+    "MS039/minutes": (
+        "future_minutes: {detail}",
+        "how far senders' clocks may be ahead is a number of minutes, 0 or more",
+        "write  future_minutes: 5, or leave the var out",
+    ),
+    "MS039/prefixes": (
+        "reader_prefix: '{reader}', writer_prefix: '{writer}'",
+        "by them the engine tells the views of readers from those of the writer, and both from all others",
+        "give each its own, neither empty nor the beginning of the other, such as serve_ and load_",
     ),
     "MS038": ("index on {view} ({column})", "the view has no such column", "correct the name"),
 }

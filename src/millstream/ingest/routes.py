@@ -9,17 +9,18 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from millstream.engine.catalog.project_settings import read_project_settings
 from millstream.errors import MillstreamError
 from millstream.ingest import messages
 from millstream.ingest.messages import Value
 
-# What fills a column of this name; sql/sources/kafka has the same names for RisingWave. Others keep their defaults.
+# What fills a column of this name, beside that of the arrival, which the project names; sql/sources/kafka has the same
+# names for RisingWave. Others keep their defaults.
 FILLED: dict[str, Value] = {
     "payload": messages.payload,
     "message_key": messages.key,
     "source_partition": messages.partition,
     "source_offset": messages.offset,
-    "received_at": messages.arrival,
 }
 AS_BYTES: dict[str, Value] = {"payload": messages.payload_bytes, "message_key": messages.key_bytes}
 
@@ -50,6 +51,7 @@ def find_routes(conn: psycopg.Connection, given: Sequence[str]) -> list[Route]:
     Raises MillstreamError for a relation that is not there or cannot take messages, and for a topic given twice.
     """
     found: dict[str, Route] = {}
+    filled = {**FILLED, read_project_settings(conn).arrival_column: messages.arrival}
     for text in given:
         topic, _, relation = text.partition("=")
         schema, _, name = relation.rpartition(".")
@@ -71,15 +73,17 @@ def find_routes(conn: psycopg.Connection, given: Sequence[str]) -> list[Route]:
                 f"topic {topic} has nowhere to go: no source relation {name} is deployed\n"
                 "  hint: deploy it with `dbt run`, or name another one: --topic TOPIC=RELATION"
             )
-        found[topic] = _route(topic, row[0], name, row[1])
+        found[topic] = _route(topic, row[0], name, row[1], filled)
     return list(found.values())
 
 
-def _route(topic: str, schema: str, relation: str, detail: Mapping[str, Any]) -> Route:
+def _route(
+    topic: str, schema: str, relation: str, detail: Mapping[str, Any], filled: Mapping[str, Value]
+) -> Route:
     types = {str(column[0]): str(column[1]).lower() for column in detail["columns"]}
     values = {
         name: AS_BYTES[name] if types[name] == "bytea" and name in AS_BYTES else value
-        for name, value in FILLED.items()
+        for name, value in filled.items()
         if name in types
     }
     if "payload" not in values:

@@ -79,8 +79,10 @@ class Deployer:
     Every call is one transaction of the engine's own.
     """
 
-    def __init__(self, credentials: MillstreamCredentials) -> None:
+    def __init__(self, credentials: MillstreamCredentials, settings: Mapping[str, Any] | None = None) -> None:
         self.credentials = credentials
+        # A project's vars, of which the engine takes its own; None leaves those that it has.
+        self.settings = settings
         self.lock = threading.Lock()
         self.cancelled = False
         self.connection: psycopg.Connection[Any] | None = None
@@ -145,7 +147,22 @@ class Deployer:
         if self.connection is None or self.connection.closed:
             settings = f"-c timezone=UTC -c jit=off -c lock_timeout={self.credentials.lock_timeout}s"
             self.connection = deploy.connect(self.credentials.located().dsn(options=settings))
+        if self.settings is not None:
+            self._deploy_settings(self.connection, self.settings)
+            self.settings = None
         return self.connection
+
+    def _deploy_settings(self, connection: psycopg.Connection[Any], given: Mapping[str, Any]) -> None:
+        """Let the engine go by what the project's vars call things."""
+        from millstream.engine import deploy
+        from millstream.engine.catalog.project_settings import ProjectSettings
+
+        try:
+            wanted = ProjectSettings.of(given, "dbt_project.yml")
+        except Refused as refused:
+            raise DbtRuntimeError(str(refused)) from refused
+        if deploy.deploy_settings(connection, wanted):
+            log.info("the project's vars call things by other names: rights and the worker go by them now")
 
 
 def response_of(deployed: Any) -> DeployResponse:

@@ -36,6 +36,9 @@ Node = Mapping[str, Any]
 # The engine's refusal of a declaration that does not fit the rows that a source relation holds.
 CANNOT_EXTEND = "MS035"
 
+# The commands whose project says what columns and views are called (docs/howto/dbt-on-millstream.md).
+DEPLOYS_VIEWS = ("run", "build", "retry")
+
 # COPY's text format.
 NULL = "\\N"
 ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
@@ -55,7 +58,7 @@ class MillstreamAdapter(PostgresAdapter):
 
     def __init__(self, config: Any, mp_context: Any) -> None:
         super().__init__(config, mp_context)
-        self.deployer = Deployer(config.credentials)
+        self.deployer = Deployer(config.credentials, settings_given(config))
         self.responses: list[DeployResponse] = []
         self.history = History(getattr(getattr(config, "args", None), "which", "run"))
 
@@ -408,6 +411,14 @@ class MillstreamAdapter(PostgresAdapter):
         quoted = relation.quote_policy
         schema, name = str(relation.schema), str(relation.identifier)
         return schema if quoted.schema else schema.lower(), name if quoted.identifier else name.lower()
+
+
+def settings_given(config: Any) -> Mapping[str, Any] | None:
+    """The project's vars, by which the engine's settings are given; None where the command deploys no views."""
+    if getattr(getattr(config, "args", None), "which", None) not in DEPLOYS_VIEWS:
+        return None
+    given = config.vars.to_dict()
+    return {**given, **given.get(config.project_name, {}), **config.cli_vars}
 
 
 def literal(text: str) -> str:

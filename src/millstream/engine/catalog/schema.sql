@@ -7,7 +7,7 @@ create table millstream.setting (
     name text primary key,
     value text not null
 );
-insert into millstream.setting values ('version', '1'), ('clock', 'wall'), ('event_time', 'occurred_at');
+insert into millstream.setting values ('version', '1'), ('clock', 'wall');
 
 -- One row: the last finished tick and its clock, and a number that every deploy raises.
 create table millstream.clock (

@@ -13,6 +13,7 @@ from millstream.compiler.incremental.node import Node
 from millstream.compiler.postgres.names import quote, table
 from millstream.compiler.syntax.declarations.declared import TableDeclaration
 from millstream.engine.catalog.catalogue import Catalogue
+from millstream.engine.catalog.project_settings import read_project_settings
 from millstream.engine.catalog.records import Column
 from millstream.engine.catalog.resolver import Resolver
 from millstream.engine.state.rights import barrier, grant
@@ -77,7 +78,8 @@ def on_the_clock(sql: str) -> str:
 def replace_view(conn: psycopg.Connection, catalogue: Catalogue, schema: str, name: str, select: str) -> None:
     """CREATE OR REPLACE VIEW, and where PostgreSQL cannot replace, drop and make again with what stands on it."""
     view = f"{quote(schema)}.{quote(name)}"
-    made = f"VIEW {view}{barrier(name)} AS {select}"
+    settings = read_project_settings(conn)
+    made = f"VIEW {view}{barrier(name, settings)} AS {select}"
     try:
         with conn.transaction():
             conn.execute(f"CREATE OR REPLACE {made}".encode())
@@ -96,7 +98,7 @@ def replace_view(conn: psycopg.Connection, catalogue: Catalogue, schema: str, na
             try:
                 text = shown_text(catalogue, found.text, found.path)
                 view = f"{quote(found.schema)}.{quote(found.name)}"
-                conn.execute(f"CREATE VIEW {view}{barrier(found.name)} AS {text}".encode())
+                conn.execute(f"CREATE VIEW {view}{barrier(found.name, settings)} AS {text}".encode())
             except psycopg.Error as error:
                 raise MillstreamError(
                     f"{name} changed its columns, and the view {found.name} needs the old ones: {error}\n"

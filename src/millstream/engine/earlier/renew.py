@@ -8,8 +8,9 @@ import psycopg
 
 from millstream.compiler.postgres.names import quote
 from millstream.engine.catalog import store
+from millstream.engine.catalog.project_settings import read_project_settings
 from millstream.engine.state.locks import enter_turn, only_a_moment, patiently
-from millstream.engine.state.rights import has_barrier
+from millstream.engine.state.rights import role_that_reads
 from millstream.engine.state.source import source_of
 
 log = logging.getLogger("millstream.worker")
@@ -41,8 +42,9 @@ def renew_at_once(conn: psycopg.Connection) -> None:
     with conn.transaction():
         enter_turn(conn)
         only_a_moment(conn)
+        settings = read_project_settings(conn)
         for schema, name in conn.execute(BARE).fetchall():
-            if has_barrier(name):
+            if role_that_reads(name, settings) is not None:
                 conn.execute(f"ALTER VIEW {quote(schema)}.{quote(name)} SET (security_barrier)".encode())
         renew_triggers(conn)
 

@@ -28,11 +28,10 @@ from millstream.compiler.postgres.names import (
 from millstream.compiler.postgres.stored import hashed
 from millstream.compiler.syntax.declarations.declared import ColumnDeclaration, TableDeclaration
 from millstream.compiler.syntax.declarations.tables import parse_table
+from millstream.engine.catalog.project_settings import ProjectSettings
 from millstream.engine.catalog.records import StoredTable
 from millstream.engine.state.client_table import ClientTable
 
-EVENT_TIME, ARRIVAL = "occurred_at", "received_at"  # the columns that the event clock goes by
-FUTURE_MINUTES = 5  # how far senders' clocks may be ahead
 FIRST, END = (
     "timestamptz '0001-01-02 00:00+00'",
     "timestamptz '9999-12-31 00:00+00'",
@@ -149,22 +148,27 @@ class Source:
             "SELECT (SELECT count(*) FROM t), (SELECT count(*) FROM d) INTO n, m;"
         )
 
-    @property
-    def timed(self) -> bool:
-        """Whether the event clock follows the table's rows."""
-        return any(c.name == EVENT_TIME and c.type == "TIMESTAMPTZ" for c in self.table.columns)
+    def has_moment(self, column: str) -> bool:
+        """Whether the table has a column of that name which says a moment."""
+        return any(c.name == column and c.type == "TIMESTAMPTZ" for c in self.table.columns)
 
-    def latest(self, variable: str) -> str:
+    def is_timed(self, settings: ProjectSettings) -> bool:
+        """Whether the event clock follows the table's rows."""
+        return self.has_moment(settings.event_time_column)
+
+    def latest(self, variable: str, settings: ProjectSettings) -> str:
         """A statement that moves a variable on to the latest event among the changes.
 
         One that is dated after its arrival, has no arrival, or is at no moment that a client can read moves nothing.
         """
-        moment, arrival = quote(EVENT_TIME), quote(ARRIVAL)
+        moment, arrival = quote(settings.event_time_column), quote(settings.arrival_column)
         moments, ordered = [moment], ""
-        if any(c.name == ARRIVAL and c.type == "TIMESTAMPTZ" for c in self.table.columns):
+        if self.has_moment(settings.arrival_column):
             moments.append(arrival)
             # cut off, because nothing says that the bounds are looked at before the sum
-            ordered = f" AND {moment} <= least({arrival}, {END}) + interval '{FUTURE_MINUTES} minutes'"
+            ordered = (
+                f" AND {moment} <= least({arrival}, {END}) + interval '{settings.future_minutes:g} minutes'"
+            )
         bounds = " AND ".join(f"{column} >= {FIRST} AND {column} < {END}" for column in moments)
         return (
             f"SELECT greatest({variable}, max({moment})) INTO {variable} FROM {changes(self.name)} "

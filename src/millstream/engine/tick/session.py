@@ -11,6 +11,7 @@ from millstream.compiler.incremental.node import Node
 from millstream.compiler.postgres.names import dollars
 from millstream.compiler.postgres.rules import node_sql
 from millstream.engine.catalog.catalogue import Catalogue
+from millstream.engine.catalog.project_settings import ProjectSettings, read_project_settings
 from millstream.engine.catalog.records import StoredTable, StoredView
 from millstream.engine.catalog.resolver import Resolver
 from millstream.engine.catalog.store import load
@@ -75,12 +76,12 @@ def prepare(conn: psycopg.Connection, faults: bool = False) -> tuple[Program, Ca
                 conn.execute(statement.encode())
         for segment in program.segments:
             conn.execute(segment.create.encode())
-        conn.execute(take_function(program).encode())
+        conn.execute(take_function(program, read_project_settings(conn)).encode())
         conn.execute(finish_function(program).encode())
     return program, catalogue
 
 
-def take_function(program: Program) -> str:
+def take_function(program: Program, settings: ProjectSettings) -> str:
     """A function that begins a tick: takes queued rows of every source and reads the clock.
 
     `given` is the reading where the caller chooses it; else it is the wall clock's, or the time of the latest event. It
@@ -92,8 +93,8 @@ def take_function(program: Program) -> str:
         lines.append(
             f"{relation.source.take(f'batch[{number}]')} counts[{number}] := n; changed[{number}] := m;"
         )
-        if relation.source.timed:
-            lines.append(f"IF m > 0 THEN {relation.source.latest('latest')} END IF;")
+        if relation.source.is_timed(settings):
+            lines.append(f"IF m > 0 THEN {relation.source.latest('latest', settings)} END IF;")
         if relation.source.clients.generated:
             lines.append("IF n > 0 THEN PERFORM set_config('millstream.failures', 'yes', true); END IF;")
     body = "\n".join(lines)

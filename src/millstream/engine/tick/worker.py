@@ -80,7 +80,7 @@ def next_size(size: int, tick: Tick) -> int:
 class Worker:
     """Keeps every deployed view current. One per database: a second one is refused.
 
-    `clock` is 'wall' or 'event' (the greatest accepted occurred_at); None keeps the database's setting. With `faults`
+    `clock` is 'wall' or 'event' (the greatest accepted time of an event); None keeps the database's setting. With `faults`
     every statement of a tick first calls millstream.fault(number), which tests define.
     """
 
