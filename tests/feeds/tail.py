@@ -11,7 +11,8 @@ from typing import Any, Self
 
 import psycopg
 
-from millstream.feeds.embedded import Batch, Change, Dsn, batches
+from millstream.feeds.change import Batch, Change, Dsn
+from millstream.feeds.embedded import batches
 from tests.engine.running import PATIENCE, eventually
 
 

@@ -11,7 +11,8 @@ import pytest
 
 from millstream.engine.state import feed
 from millstream.errors import MillstreamError
-from millstream.feeds.embedded import Gone, batches
+from millstream.feeds.change import Gone
+from millstream.feeds.embedded import batches
 from tests.engine.engine import Engine
 from tests.feeds.conftest import VIEWS
 from tests.feeds.tail import Tail, held

@@ -18,9 +18,10 @@ import pytest
 
 from millstream.errors import MillstreamError
 from millstream.feeds import subscription
+from millstream.feeds.change import Batch, Gone, as_json
 from millstream.feeds.connection import Answer, Away, reason
-from millstream.feeds.embedded import Batch, Gone, as_json
-from millstream.feeds.subscription import Cutter, batches
+from millstream.feeds.fetched import Cutter
+from millstream.feeds.subscription import batches
 from tests.engine.running import eventually
 from tests.feeds.stand_in import Row, ServerError, StandIn
 from tests.feeds.tail import Tail

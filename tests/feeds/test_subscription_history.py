@@ -8,7 +8,7 @@ from contextlib import ExitStack
 import pytest
 
 from millstream.feeds import subscription
-from millstream.feeds.embedded import Gone
+from millstream.feeds.change import Gone
 from millstream.feeds.subscription import batches
 from tests.feeds.shops import OnRisingWave, Recorded, Shop
 from tests.feeds.tail import Tail

@@ -18,7 +18,7 @@ from millstream.server import Home
 from millstream.supervisor.signals import stop_on_signals
 
 if TYPE_CHECKING:
-    from millstream.feeds.embedded import Batch, Say
+    from millstream.feeds.change import Batch, Say
 
 ANEW = {"tick": None, "time": None, "op": "anew", "row": None}
 
@@ -75,7 +75,8 @@ def command(
       millstream watch feat_user_recent --json --from 4711 | python send_reminders.py
       millstream watch rank_user_list --target risingwave --snapshot --json | python fill_cache.py
     """
-    from millstream.feeds import embedded
+    from millstream.feeds.change import as_json as json_line
+    from millstream.feeds.change import as_text
 
     if snapshot and after is not None:
         raise click.UsageError("--snapshot begins anew and --from goes on: give one of them")
@@ -85,7 +86,7 @@ def command(
             "config says. Change it there and deploy"
         )
     stop = stop_on_signals()
-    line = embedded.as_json if as_json else embedded.as_text
+    line = json_line if as_json else as_text
     if target == "risingwave":
         found = on_risingwave(model, after, snapshot, stop, tell)
     else:

@@ -6,15 +6,13 @@ nothing, as long as the changes are kept (docs/howto/watch.md).
 
 from __future__ import annotations
 
-import json
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from itertools import groupby
-from typing import Any, Literal
+from typing import Any
 
 import psycopg
 
@@ -22,49 +20,13 @@ from millstream.compiler.postgres.names import quote
 from millstream.engine.catalog.notifications import take_notifications
 from millstream.engine.catalog.store import FEED_CHANNEL
 from millstream.errors import MillstreamError
+from millstream.feeds.change import RETRY_SECONDS, Batch, Change, Dsn, Gone, Say, first_line
 
 HOUR = timedelta(hours=1)
 WAIT_SECONDS = 0.5  # how long a watcher sleeps at most before it looks whether it shall stop
 MISLED_SECONDS = 0.02  # how long a notification with nothing behind it, which anybody may send, keeps it from looking again
 RENEW_SECONDS = 10.0  # how often it says that it is still there
-RETRY_SECONDS = (0.2, 5.0)  # the first and the longest pause between attempts to connect again
 PART = 1000  # rows of one batch of a snapshot, and changes of one read
-
-
-@dataclass(frozen=True)
-class Change:
-    """One row that appeared (+) or went away (-): at which position, at what reading of the engine's clock (if it has one).
-
-    The position is the tick; on RisingWave it is the rw_timestamp, which a row of a snapshot has not. Values of `row`
-    are what JSON has: numbers, text, true, false, None, lists; moments are ISO 8601 text in UTC.
-    """
-
-    tick: int | None
-    time: datetime | None
-    op: Literal["+", "-"]
-    row: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Batch:
-    """The changes of one tick, whole and in order, or a part of the snapshot: its last part is `complete`.
-
-    Where `anew` is set a snapshot begins that was not asked for (RisingWave, after a deployment): what came before is
-    not the model's any more.
-    """
-
-    tick: int | None
-    changes: tuple[Change, ...]
-    complete: bool = True
-    anew: bool = False
-
-
-class Gone(MillstreamError):
-    """The changes after a position are not kept any more."""
-
-
-Dsn = str | Callable[[], str]
-Say = Callable[[str], None]
 
 
 def changes(dsn: Dsn, model: str, **options: Any) -> Iterator[Change]:
@@ -327,23 +289,3 @@ def find(conn: psycopg.Connection, model: str) -> tuple[str, str]:
             f"  hint: watch a materialized view that it reads, or materialize it: {', '.join(watchable[:5]) or 'there is none yet'}"
         )
     raise MillstreamError(f"no model {model} is deployed\n  hint: {hint}")
-
-
-def first_line(error: Exception) -> str:
-    """What an error says, without its context."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
-
-
-def as_json(change: Change) -> str:
-    """One line of JSON: tick, time, op, row."""
-    moment = change.time.isoformat() if change.time is not None else None
-    found = {"tick": change.tick, "time": moment, "op": change.op, "row": change.row}
-    return json.dumps(found, ensure_ascii=False)
-
-
-def as_text(change: Change) -> str:
-    """One line for people: the sign and the columns."""
-    columns = " ".join(
-        f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in change.row.items()
-    )
-    return f"{change.op} {columns}"

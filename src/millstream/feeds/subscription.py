@@ -10,17 +10,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
-from itertools import groupby
-from typing import Any, Literal
 
 from millstream.compiler.postgres.names import quote
 from millstream.errors import MillstreamError
-from millstream.feeds.connection import Answer, Away, Denied, Link, as_value
-from millstream.feeds.embedded import RETRY_SECONDS, Batch, Change, Dsn, Gone, Say, first_line
+from millstream.feeds.change import RETRY_SECONDS, Batch, Dsn, Gone, Say, first_line
+from millstream.feeds.connection import Away, Denied, Link
+from millstream.feeds.fetched import Cutter, as_moment, as_position
 
 SUFFIX = "_feed"
 CURSOR = "millstream_watch"
@@ -30,12 +29,6 @@ CHECK_SECONDS = 5.0  # how often the watcher looks whether the subscription is s
 LAG = timedelta(minutes=1)  # more than what one node of RisingWave knows later than another
 CLOCK_SECONDS = 0.5  # pause where RisingWave's nodes do not agree on the time
 CLOCK_ATTEMPTS = 4
-SIGNS: dict[str, Literal["+", "-"]] = {
-    "Insert": "+",
-    "UpdateInsert": "+",
-    "Delete": "-",
-    "UpdateDelete": "-",
-}
 
 SUBSCRIPTIONS = """select s.name as schema_name, f.name, f.id, f.created_at
 from rw_catalog.rw_subscriptions as f
@@ -88,53 +81,6 @@ def batches(
     with Subscriber(dsn, model, schema, stop or threading.Event(), say) as subscriber:
         subscriber.begin(after, snapshot=snapshot)
         yield from subscriber.follow()
-
-
-class Cutter:
-    """Cuts fetched rows into batches: those of one rw_timestamp belong together and are delivered once."""
-
-    def __init__(self, model: str, position: int | None, *, anew: bool = False) -> None:
-        self.model = model
-        self.position = position
-        self.in_snapshot = position is None
-        self.anew = anew
-        self.pending: list[Change] = []
-
-    def cut(self, answer: Answer, *, whole: bool) -> list[Batch]:
-        """The batches that some rows complete; with `whole`, nothing that was committed is yet to be fetched."""
-        found: list[Batch] = []
-        names = [column.removeprefix(f"{self.model}.") for column in answer.columns[:-2]]
-        for stamp, rows in groupby(answer.rows, key=lambda row: row[-1]):
-            if stamp is None:
-                changes = tuple(change(names, row) for row in rows)
-                found.append(self.part(changes, complete=False))
-                continue
-            found += self.end_snapshot()
-            if self.pending and self.pending[0].tick != stamp:
-                found += self.end_tick()
-            if self.position is None or stamp > self.position:
-                self.pending += [change(names, row) for row in rows]
-        if whole:
-            found += [*self.end_snapshot(), *self.end_tick()]
-        return found
-
-    def part(self, changes: tuple[Change, ...], *, complete: bool) -> Batch:
-        """A part of the snapshot."""
-        anew, self.anew = self.anew, False
-        return Batch(None, changes, complete, anew)
-
-    def end_snapshot(self) -> list[Batch]:
-        """The snapshot's last part, if it is due."""
-        due, self.in_snapshot = self.in_snapshot, False
-        return [self.part((), complete=True)] if due else []
-
-    def end_tick(self) -> list[Batch]:
-        """The rows of the rw_timestamp that is complete, if there are some."""
-        if not self.pending:
-            return []
-        changes, self.pending = tuple(self.pending), []
-        self.position = changes[0].tick
-        return [Batch(self.position, changes)]
 
 
 class Subscriber:
@@ -359,26 +305,3 @@ class Subscriber:
             "  hint: put change_feed='1D' (how long changes are kept) into the model's config, "
             "then millstream deploy --target risingwave"
         )
-
-
-def change(names: Sequence[str], row: Sequence[Any]) -> Change:
-    """A fetched row: the columns of the view, then op and rw_timestamp. Raises MillstreamError for an op that is not known."""
-    *values, op, stamp = row
-    if op not in SIGNS:
-        raise MillstreamError(
-            f"RisingWave reports a change of kind {op!r}, which is none of {', '.join(SIGNS)}\n"
-            "  hint: this Millstream is older than that RisingWave: bring it up to date"
-        )
-    moment = None if stamp is None else as_moment(stamp)
-    found = {name: as_value(value) for name, value in zip(names, values, strict=True)}
-    return Change(stamp, moment, SIGNS[op], found)
-
-
-def as_moment(position: int) -> datetime:
-    """The time of a position."""
-    return datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=position)
-
-
-def as_position(moment: datetime) -> int:
-    """The position of a time."""
-    return (moment - datetime.fromtimestamp(0, UTC)) // timedelta(milliseconds=1)
