@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
+from importlib.resources import files
 
-from millstream.recommend.statement import statement
 from tests.project.compiled import ROOT
 
 
-def test_the_statement_is_the_documented_one() -> None:
-    """After a change there: copy the text after `prepare … as` to src/millstream/recommend/recommend.sql."""
-    text = (ROOT / "sql/serving/README.md").read_text()
-    (documented,) = re.findall(r"```sql\nprepare recommend \([a-z, ]+\) as\n(.*?)```", text, re.DOTALL)
-    assert statement() == documented
+def test_the_documentation_leads_to_the_statement() -> None:
+    folder = ROOT / "sql/serving"
+    (link,) = re.findall(r"\]\((\S+/recommend\.sql)\)", (folder / "README.md").read_text())
+    shipped = files("millstream.recommend").joinpath("recommend.sql")
+    assert (folder / link).read_text() == shipped.read_text()

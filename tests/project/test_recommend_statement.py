@@ -1,14 +1,13 @@
-"""The statement of sql/serving/README.md, as it stands there."""
+"""The statement for applications, as `millstream recommend --statement psql` prints it."""
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from tests.project.compiled import ROOT
+from millstream.recommend.statement import statement
 from tests.project.shop import Shop
 
 DAY = timedelta(days=1)
@@ -26,9 +25,7 @@ def shop_with_statement(shop: Shop) -> Shop:
         shop.event("somebody", "view_item", f"i{number}", timedelta(minutes=number))
     shop.event("ann", "view_item", "i0", DAY)
     shop.refresh()
-    text = (ROOT / "sql/serving/README.md").read_text()
-    [statement] = re.findall(r"```sql\n(.*?)```", text, re.DOTALL)
-    shop.connection.execute(statement)
+    shop.connection.execute(statement("psql"))
     return shop
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,18 +10,15 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 
-from tests.serving.project import ROOT
+from millstream.recommend.statement import statement
 
 DAY = timedelta(days=1)
 MINUTE = timedelta(minutes=1)
 
 
 def recommend_statement() -> str:
-    """The SELECT of sql/serving/README.md, with its parameters $1 (user) and $2 (how many)."""
-    text = (ROOT / "sql/serving/README.md").read_text()
-    [prepared] = re.findall(r"```sql\n(prepare recommend .*?)```", text, re.DOTALL)
-    _, _, select = prepared.partition(" as\n")
-    return str(select)
+    """The SELECT for applications, with its parameters $1 (user) and $2 (how many)."""
+    return statement()
 
 
 class Shop:

@@ -1,4 +1,4 @@
-"""k recommendations for anybody: the statement of sql/serving/README.md on the live project."""
+"""k recommendations for anybody: the statement for applications on the live project."""
 
 from __future__ import annotations
 

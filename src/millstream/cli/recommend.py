@@ -46,7 +46,7 @@ def command(
 ) -> None:
     """Show what USER is recommended now, best first, and why.
 
-    Runs the statement of sql/serving/README.md as the reader role. A user id that nobody has seen gets rows too:
+    Runs the statement for applications (--statement prints it) as the reader role. A user id that nobody has seen gets rows too:
     "source" says whether they are personal, popular in the segment, trending or popular.
 
     \b

@@ -1,4 +1,4 @@
-"""k recommendations for any person, known or not: the statement that sql/serving/README.md documents."""
+"""k recommendations for any person, known or not: recommend.sql, run on a connection."""
 
 from __future__ import annotations
 
