@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 import millstream.server
-from millstream.engine.tick.program import Relation
+from millstream.engine.tick.program import TickRelation
 from millstream.engine.tick.worker import Worker
 from millstream.recommend.statement import statement
 from tests.serving.project import deploy_project
@@ -102,7 +102,7 @@ def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
             yield made
 
 
-def steps(relation: Relation) -> list[tuple[str, str]]:
+def steps(relation: TickRelation) -> list[tuple[str, str]]:
     """The statements of a relation in a tick: (step, SQL)."""
     if relation.source is not None:
         return [("apply", relation.source.apply())]

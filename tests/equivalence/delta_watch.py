@@ -14,7 +14,7 @@ import psycopg
 
 from millstream.compiler.algebra.expression import WEIGHT
 from millstream.compiler.postgres.names import changes, table
-from millstream.engine.tick.program import Relation
+from millstream.engine.tick.program import TickRelation
 from millstream.engine.tick.worker import Worker
 
 Rows = Counter[tuple[Any, ...]]
@@ -43,7 +43,7 @@ class DeltaWatch:
             self._compare()
         return self._connection.execute(query, *arguments, **options)
 
-    def _relations(self) -> list[Relation]:
+    def _relations(self) -> list[TickRelation]:
         assert self._worker.program is not None
         return self._worker.program.relations
 
@@ -58,10 +58,10 @@ class DeltaWatch:
             if +expected != actual:
                 self.errors.append(f"{relation.name}: old + Δ is {+expected}, new is {actual}")
 
-    def _stored(self, relation: Relation) -> Rows:
+    def _stored(self, relation: TickRelation) -> Rows:
         return Counter(_canonical(row) for row in self._rows(relation, table(relation.name)))
 
-    def _rows(self, relation: Relation, name: str, more: str = "") -> list[tuple[Any, ...]]:
+    def _rows(self, relation: TickRelation, name: str, more: str = "") -> list[tuple[Any, ...]]:
         owner = relation.sql.all_columns() if relation.sql is not None else relation.source.all_columns  # type: ignore[union-attr]
         return self._connection.execute(f"select {', '.join(owner)}{more} from {name}".encode()).fetchall()
 

@@ -16,7 +16,7 @@ from millstream.compiler.postgres.statements import NodeStatements
 from millstream.engine.catalog.catalogue import Catalogue
 from millstream.engine.state.describe import describer
 from millstream.engine.state.locks import enter_turn
-from millstream.engine.tick.program import Program, Relation, careful_function
+from millstream.engine.tick.program import Program, TickRelation, careful_function
 
 TICKS = 1000  # how long a relation stays careful after it has failed
 FAST, CAREFUL, AGAIN = (
@@ -64,7 +64,7 @@ class CarefulForms:
             for r in program.relations
         ]
 
-    def calls(self, relation: Relation) -> tuple[tuple[str, str], ...]:
+    def calls(self, relation: TickRelation) -> tuple[tuple[str, str], ...]:
         """The Python calls of a node in the form that runs."""
         found = self.statements.get(relation.name, relation.statements)
         assert found is not None
@@ -78,7 +78,7 @@ class CarefulForms:
             if self.left[name] <= 0 and name not in self.dead:
                 del self.left[name], self.statements[name]
 
-    def make(self, conn: psycopg.Connection, program: Program, relation: Relation) -> None:
+    def make(self, conn: psycopg.Connection, program: Program, relation: TickRelation) -> None:
         """Make a relation's careful form, and let the next ticks run it. Raises psycopg.Error if it cannot be made."""
         if relation.name not in self.statements:
             with conn.transaction():
@@ -86,7 +86,7 @@ class CarefulForms:
         self.left[relation.name] = TICKS
 
 
-def create(conn: psycopg.Connection, program: Program, relation: Relation) -> NodeStatements:
+def create(conn: psycopg.Connection, program: Program, relation: TickRelation) -> NodeStatements:
     """Make the functions that a tick calls for a relation in its careful form; returns its statements."""
     assert relation.compiled is not None
     place, model = program.places[relation.name] + 1, model_of(relation.compiled)
@@ -126,7 +126,7 @@ def counting(name: str, statement: str) -> str:
     )
 
 
-def at_fault(program: Program, error: psycopg.Error, running: Relation | None) -> Relation | None:
+def at_fault(program: Program, error: psycopg.Error, running: TickRelation | None) -> TickRelation | None:
     """The relation whose statement failed, or that was running; None where the error is of the server."""
     state = error.sqlstate or (VALUE if isinstance(error, psycopg.DataError) else "")
     if not state or state[:2] in OF_THE_SERVER or state in CORRUPTED:
@@ -134,7 +134,7 @@ def at_fault(program: Program, error: psycopg.Error, running: Relation | None) -
     found = AT_LINE.search(error.diag.context or "")
     if found is None:
         return running
-    name = program.segments[int(found[1])].relation_at(int(found[2]))
+    name = program.stretches[int(found[1])].relation_at(int(found[2]))
     return program.relations[program.places[name]]
 
 

@@ -15,7 +15,7 @@ from millstream.engine.state.source import Source
 
 
 @dataclass
-class Relation:
+class TickRelation:
     """A relation of the tick: a source or a node, with its statements."""
 
     name: str
@@ -39,7 +39,7 @@ class Relation:
 
 
 @dataclass(frozen=True)
-class Segment:
+class Stretch:
     """A PostgreSQL function that runs until the next Python call, and the node whose call that is.
 
     `lines` tells from which line of the function on which relation is computed.
@@ -47,7 +47,7 @@ class Segment:
 
     function: str
     create: str
-    node: Relation | None
+    node: TickRelation | None
     lines: tuple[tuple[int, str], ...] = ()
 
     def relation_at(self, line: int) -> str:
@@ -59,8 +59,8 @@ class Segment:
 class Program:
     """All relations in the order of a tick, and the functions that run it."""
 
-    relations: list[Relation]
-    segments: list[Segment] = field(default_factory=list)
+    relations: list[TickRelation]
+    stretches: list[Stretch] = field(default_factory=list)
 
     @cached_property
     def places(self) -> dict[str, int]:
@@ -68,12 +68,12 @@ class Program:
         return {relation.name: place for place, relation in enumerate(self.relations)}
 
     @cached_property
-    def sources(self) -> list[Relation]:
+    def sources(self) -> list[TickRelation]:
         """The source tables, in order."""
         return [relation for relation in self.relations if relation.source is not None]
 
 
-def in_order(relations: Sequence[Relation]) -> list[Relation]:
+def in_order(relations: Sequence[TickRelation]) -> list[TickRelation]:
     """Order relations for a tick.
 
     Inputs come before their readers. A relation that is only looked up as of the previous tick should come after the
@@ -124,7 +124,7 @@ def in_order(relations: Sequence[Relation]) -> list[Relation]:
         if relation.node is not None and relation.node.udf is not None:
             wanted |= lineage[relation.name] | {relation.name}
     rank = {r.name: (r.name not in wanted, i) for i, r in enumerate(relations)}
-    ordered: list[Relation] = []
+    ordered: list[TickRelation] = []
     done: set[str] = set()
     left = sorted((r.name for r in relations), key=rank.__getitem__)
     while left:
@@ -135,14 +135,14 @@ def in_order(relations: Sequence[Relation]) -> list[Relation]:
     return ordered
 
 
-def assemble(relations: Sequence[Relation], faults: bool = False) -> Program:
+def assemble(relations: Sequence[TickRelation], faults: bool = False) -> Program:
     """Order the relations, write their statements and the functions. `faults` lets tests stop at any statement."""
     ordered = in_order(relations)
     program = Program(ordered)
     for relation in ordered:
         if relation.sql is not None:
             relation.statements = relation.sql.statements(program.places.__getitem__)
-    write_segments(program, faults)
+    write_stretches(program, faults)
     return program
 
 
@@ -180,9 +180,9 @@ class Writer:
         self.lines += other.lines
         self.number = other.number
 
-    def close(self, segment: int, node: Relation | None) -> Segment:
+    def close(self, order: int, node: TickRelation | None) -> Stretch:
         """Finish a function."""
-        name = f"pg_temp.millstream_tick_{segment}"
+        name = f"pg_temp.millstream_tick_{order}"
         head = "#variable_conflict use_column\nDECLARE n bigint; t timestamptz := clock_timestamp(); BEGIN\n"
         line, lines = head.count("\n") + 1, []
         for number, text in enumerate(self.lines):
@@ -192,7 +192,7 @@ class Writer:
         body = "\n".join(self.lines)
         self.lines, self.owners = [], {}
         text = f"{head}{body}\nEND "
-        return Segment(
+        return Stretch(
             name,
             f"CREATE OR REPLACE FUNCTION {name}(INOUT c bigint[], INOUT r bigint[], INOUT ms float8[], k smallint[]) "
             f"LANGUAGE plpgsql AS {dollars(text)}",
@@ -206,7 +206,7 @@ def careful_function(place: int, statement: str) -> str:
     return f"pg_temp.millstream_careful_{place}_{statement}"
 
 
-def write_segments(program: Program, faults: bool) -> None:
+def write_stretches(program: Program, faults: bool) -> None:
     """Write the functions: c counts each relation's changes, r its addends, ms the milliseconds spent on it.
 
     k says for each relation whether its careful form runs, and with 2 that it runs whatever has changed.
@@ -234,7 +234,7 @@ def write_segments(program: Program, faults: bool) -> None:
                 out.lines.append(f"r[{here}] := r[{here}] + 1;")
                 out.lines.append("END IF;")
                 out.lines.append(spent(here))
-                program.segments.append(out.close(len(program.segments), relation))
+                program.stretches.append(out.close(len(program.stretches), relation))
                 out.lines.append(f"IF {due(relation, places)} THEN")
             out.run(
                 relation.name, relation.statements.derive, changed, (here, careful_function(here, "derive"))
@@ -255,10 +255,10 @@ def write_segments(program: Program, faults: bool) -> None:
             out.take(body)
             out.lines.append("END IF;")
         out.lines.append(spent(here))
-    program.segments.append(out.close(len(program.segments), None))
+    program.stretches.append(out.close(len(program.stretches), None))
 
 
-def hand_on(out: Writer, relation: Relation, readers: list, places: dict[str, int]) -> None:  # type: ignore[type-arg]
+def hand_on(out: Writer, relation: TickRelation, readers: list, places: dict[str, int]) -> None:  # type: ignore[type-arg]
     """Terms that need the relation as it was, its change, and terms that need it as it is now."""
 
     def terms(before: bool) -> None:
@@ -274,7 +274,7 @@ def hand_on(out: Writer, relation: Relation, readers: list, places: dict[str, in
     terms(before=False)
 
 
-def due(relation: Relation, places: dict[str, int]) -> str:
+def due(relation: TickRelation, places: dict[str, int]) -> str:
     """The condition under which a node has something to derive."""
     assert relation.sql is not None
     node = relation.sql.node
@@ -294,7 +294,7 @@ def spent(here: int) -> str:
     return f"ms[{here}] := ms[{here}] + extract(epoch from clock_timestamp() - t) * 1000; t := clock_timestamp();"
 
 
-def into_source(sink: Relation, source: Source) -> str:
+def into_source(sink: TickRelation, source: Source) -> str:
     """Keep a sink's new rows for the table that it goes into; the worker inserts them there as a client would.
 
     Their order is that of their values: where two have one key and the first wins, a replay lets the same one win.

@@ -21,11 +21,11 @@ from millstream.engine.state.locks import enter_turn
 from millstream.engine.state.source import source_of
 from millstream.engine.state.versions import refuse_outdated
 from millstream.engine.tick.careful import suspended
-from millstream.engine.tick.program import Program, Relation, assemble
+from millstream.engine.tick.program import Program, TickRelation, assemble
 from millstream.errors import Refused
 
 
-def relations_of(conn: psycopg.Connection, catalogue: Catalogue) -> list[Relation]:
+def relations_of(conn: psycopg.Connection, catalogue: Catalogue) -> list[TickRelation]:
     """Compile everything that is needed. Raises Outdated where it was stored by another version of the compiler."""
     describe = describer(conn)
     needed = catalogue.needed() - suspended(conn, catalogue)
@@ -33,18 +33,18 @@ def relations_of(conn: psycopg.Connection, catalogue: Catalogue) -> list[Relatio
     views = [state for state in states if isinstance(state, StoredView)]
     compiled = {state.name: compiled_again(catalogue, state) for state in views}
     refuse_outdated([(state, compiled[state.name]) for state in views])
-    found: list[Relation] = []
-    by_name: dict[str, Relation] = {}
+    found: list[TickRelation] = []
+    by_name: dict[str, TickRelation] = {}
     for state in states:
         if isinstance(state, StoredTable):
-            found.append(Relation(state.name, source=source_of(state)))
+            found.append(TickRelation(state.name, source=source_of(state)))
             by_name[state.name] = found[-1]
             continue
         nodes = compiled[state.name]
         for node in nodes:
             indexes = named_columns(state.indexes) if node is nodes[-1] else []
             sql = node_sql(node, describe, indexes=indexes)
-            found.append(Relation(node.name, sql=sql, compiled=node, indexes=indexes))
+            found.append(TickRelation(node.name, sql=sql, compiled=node, indexes=indexes))
             by_name[node.name] = found[-1]
     for entry, sink in catalogue.sinks():
         if entry.state in by_name:
@@ -74,8 +74,8 @@ def prepare(conn: psycopg.Connection, faults: bool = False) -> tuple[Program, Ca
             parts = relation.source.temporary() if relation.source is not None else relation.sql.temporary()  # type: ignore[union-attr]
             for statement in parts:
                 conn.execute(statement.encode())
-        for segment in program.segments:
-            conn.execute(segment.create.encode())
+        for stretch in program.stretches:
+            conn.execute(stretch.create.encode())
         conn.execute(take_function(program, read_project_settings(conn)).encode())
         conn.execute(finish_function(program).encode())
     return program, catalogue

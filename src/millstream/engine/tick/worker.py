@@ -9,12 +9,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 import psycopg
 
 from millstream.compiler.postgres.fitting import model_of
-from millstream.compiler.postgres.names import SEQUENCE, queue, table
 from millstream.engine.catalog.install import install
 from millstream.engine.catalog.notifications import take_notifications
 from millstream.engine.catalog.store import setting
@@ -27,26 +25,25 @@ from millstream.engine.erasure.carry_out import carry_out
 from millstream.engine.erasure.carry_out import prepare as prepare_erasure
 from millstream.engine.state import feed
 from millstream.engine.state.fill import call
-from millstream.engine.state.locks import TICK_LOCK, WORKER_LOCK, enter_turn
+from millstream.engine.state.locks import TICK_LOCK, enter_turn
 from millstream.engine.state.settings import SETTINGS
 from millstream.engine.state.udf import Functions
 from millstream.engine.state.versions import Outdated
 from millstream.engine.tick.careful import CarefulForms, at_fault, suspend
-from millstream.engine.tick.program import Program, Relation
+from millstream.engine.tick.figures import Figures
+from millstream.engine.tick.program import Program, TickRelation
+from millstream.engine.tick.queued import has_work, is_queued, one
 from millstream.engine.tick.session import prepare
 from millstream.engine.tick.sinks import Sinks
-from millstream.errors import MillstreamError
+from millstream.engine.tick.start import become_the_worker, choose_clock
 
 BATCH = 1000  # queued rows of each source that one tick takes at most
 IDLE_SECONDS = 1.0  # how often time alone makes a tick
 MISLED_SECONDS = 0.01  # how long a notification with nothing behind it keeps the worker from looking again
 HOUSEKEEPING_SECONDS = 2.0  # how often figures are stored and grown tables analyzed
-DEAD_ROWS = 2_000  # how many emptied rows a relation's session tables may have: every tick reads past them
-PREDECESSOR_SECONDS = 3  # how long a worker waits for the session of one that was killed to end
 LOG_TICKS = 10_000  # how many ticks the log keeps
 
 log = logging.getLogger("millstream.worker")
-
 
 TICK_MILLISECONDS = 250.0  # how long a tick of a backlog should take: long, for its fixed costs, and fresh
 SMALLEST, LARGEST = 100, 20_000  # bounds of what one tick takes of each source
@@ -94,11 +91,11 @@ class Worker:
         try:
             install(self.conn)
             rename_columns(self.conn)
-            self.lock()
+            become_the_worker(self.conn)
             convert_sources(self.conn)
             renew(self.conn)
             if clock is not None:
-                self.set_clock(clock)
+                choose_clock(self.conn, clock)
             self.clock = setting(self.conn, "clock")
             for name, value in SETTINGS.items():
                 self.conn.execute("select set_config(%s, %s, false)", [name, value])
@@ -109,45 +106,12 @@ class Worker:
         self.functions = Functions({})
         self.sinks = Sinks(self.conn)
         self.careful = CarefulForms()
-        self.stage: Relation | str | None = None  # what runs beside the functions of a tick
+        self.stage: TickRelation | str | None = None  # what runs beside the functions of a tick
         self.feeds = feed.Feeds()
         self.logs = change_log.Logs()
         self.epoch = -1
-        self.passed: dict[str, int] = {}  # rows through a relation's session tables since they were vacuumed
-        self.grown: dict[str, int] = {}
-        self.stats: dict[str, tuple[int, int, float]] = {}
+        self.figures = Figures()
         self.conn.execute("listen millstream_queue")
-
-    def lock(self) -> None:
-        """Refuse to run beside another worker. One that was killed holds its lock until its last statement has ended."""
-        try:
-            with self.conn.transaction():
-                self.conn.execute("select set_config('lock_timeout', %s, true)", [f"{PREDECESSOR_SECONDS}s"])
-                self.conn.execute("select pg_advisory_lock(%s)", [WORKER_LOCK])
-        except psycopg.errors.LockNotAvailable:
-            raise MillstreamError(
-                "another worker keeps this database already\n  hint: `millstream status` shows it, `millstream down` stops it"
-            ) from None
-
-    def set_clock(self, clock: str) -> None:
-        """Choose the clock, as long as nothing was computed on the other one."""
-        if clock not in ("wall", "event"):
-            raise MillstreamError(f"unknown clock {clock!r}\n  hint: use wall or event")
-        before = setting(self.conn, "clock")
-        if before == clock:
-            return
-        used = self.conn.execute(
-            "select (select tick from millstream.clock) > 0"
-            " or exists (select 1 from millstream.relation where kind = 'materialized_view')"
-        ).fetchone()
-        if used is not None and used[0]:
-            raise MillstreamError(
-                f"the views of this database were computed on the {before} clock\n"
-                f"  hint: start with --clock {before}, or with a new home directory"
-            )
-        with self.conn.transaction():
-            self.conn.execute("update millstream.setting set value = %s where name = 'clock'", [clock])
-            self.conn.execute("update millstream.clock set now = '-infinity'")
 
     def close(self) -> None:
         """Let go of the database."""
@@ -205,7 +169,7 @@ class Worker:
             raise error
         if self.stage == "feeds" and self.feeds.spare(error):
             return
-        relation = self.stage if isinstance(self.stage, Relation) else None
+        relation = self.stage if isinstance(self.stage, TickRelation) else None
         relation = at_fault(self.program, error, relation)
         if relation is None or relation.compiled is None:
             raise error
@@ -239,53 +203,23 @@ class Worker:
         if epoch != self.epoch or self.program is None:
             self.epoch = epoch
             raise Redeployed
+        program = self.program
         self.feeds.refresh(self.conn, feeds)
         self.logs.refresh(self.conn, feeds)
         counts, changed, reading = one(
             execute(
                 "select counts, changed, reading::text from pg_temp.millstream_take(%s, %s::timestamptz, %s)",
                 [
-                    limits(len(self.program.sources)),
+                    limits(len(program.sources)),
                     now.isoformat() if now is not None else None,
                     self.clock == "wall",
                 ],
             )
         )
-        places = self.program.places
-        sources = [relation.name for relation in self.program.sources]
+        sources = [relation.name for relation in program.sources]
         took = {name: count for name, count in zip(sources, counts, strict=True) if count}
-        known = dict(zip(sources, changed, strict=True))
-        changes = [known.get(name, 0) for name in places]
-        addends, spent = [0] * len(places), [0.0] * len(places)
-        modes = self.careful.modes(self.program)
-        self.stage = None
-        for segment in self.program.segments:
-            changes, addends, spent = one(
-                execute(
-                    f"select c, r, ms from {segment.function}(%s, %s, %s, %s)".encode(),
-                    [changes, addends, spent, modes],
-                )
-            )
-            if segment.node is None or not addends[place := places[segment.node.name]]:
-                continue
-            begun = time.perf_counter()
-            self.stage = segment.node
-            careful = segment.node.name in self.careful.statements
-            call(
-                self.conn,
-                segment.node.name,
-                self.careful.calls(segment.node),
-                self.functions,
-                careful=careful,
-            )
-            self.stage = None
-            spent[place] += (time.perf_counter() - begun) * 1000
-        if self.feeds.feeds:
-            self.stage = "feeds"
-            self.feeds.record(self.conn, tick + 1, reading, dict(zip(places, changes, strict=True)))
-            self.stage = None
-        if self.logs.building:
-            self.logs.record(self.conn, tick + 1, dict(zip(places, changes, strict=True)))
+        changes, addends, spent = self.compute(program, dict(zip(sources, changed, strict=True)))
+        self.record(tick + 1, reading, dict(zip(program.places, changes, strict=True)))
         clock, milliseconds = one(
             execute(
                 "select case when isfinite(clock) then clock end, ms"
@@ -293,21 +227,48 @@ class Worker:
                 [changes, addends, reading, json.dumps(took), (time.perf_counter() - started) * 1000],
             )
         )
-        self.note(changes, addends, spent)
+        self.figures.add(program.relations, changes, addends, spent)
         self.sinks.note(changes)
         return Tick(tick + 1, clock, sum(counts), milliseconds)
 
-    def note(self, changes: list[int], addends: list[int], spent: list[float]) -> None:
-        """Add up what each relation cost, for status and explain, and what passed through its session tables."""
-        assert self.program is not None
-        figures = zip(self.program.relations, changes, addends, spent, strict=True)
-        for relation, rows, added, milliseconds in figures:
-            ticks, all_rows, all_milliseconds = self.stats.get(relation.name, (0, 0, 0.0))
-            self.stats[relation.name] = (ticks + 1, all_rows + rows, all_milliseconds + milliseconds)
-            if rows or added:
-                self.passed[relation.name] = self.passed.get(relation.name, 0) + max(rows, added)
-            if rows:
-                self.grown[relation.name] = self.grown.get(relation.name, 0) + rows
+    def compute(self, program: Program, changed: dict[str, int]) -> tuple[list[int], list[int], list[float]]:
+        """Bring every relation up to date, given how many rows changed in each source.
+
+        Returns for each relation the changed rows, the rows handed to it, and the milliseconds that it took.
+        """
+        places = program.places
+        changes = [changed.get(name, 0) for name in places]
+        addends, spent = [0] * len(places), [0.0] * len(places)
+        modes = self.careful.modes(program)
+        self.stage = None
+        for stretch in program.stretches:
+            changes, addends, spent = one(
+                self.conn.execute(
+                    f"select c, r, ms from {stretch.function}(%s, %s, %s, %s)".encode(),
+                    [changes, addends, spent, modes],
+                )
+            )
+            if stretch.node is not None and addends[place := places[stretch.node.name]]:
+                spent[place] += self.call_python(stretch.node)
+        return changes, addends, spent
+
+    def call_python(self, node: TickRelation) -> float:
+        """Call the functions of a node that has something to call them for; returns the milliseconds that it took."""
+        begun = time.perf_counter()
+        self.stage = node
+        careful = node.name in self.careful.statements
+        call(self.conn, node.name, self.careful.calls(node), self.functions, careful=careful)
+        self.stage = None
+        return (time.perf_counter() - begun) * 1000
+
+    def record(self, number: int, reading: str, changes: dict[str, int]) -> None:
+        """Keep the changes of a tick for feeds, and for what is built beside."""
+        if self.feeds.feeds:
+            self.stage = "feeds"
+            self.feeds.record(self.conn, number, reading, changes)
+            self.stage = None
+        if self.logs.building:
+            self.logs.record(self.conn, number, changes)
 
     def run(self, stop: threading.Event) -> None:
         """Tick whenever something is queued, and on the wall clock for time's sake, until told to stop."""
@@ -316,7 +277,8 @@ class Worker:
         while not stop.is_set():
             tick = self.tick(batch=size)
             size = next_size(size, tick)
-            self.vacuum()
+            assert self.program is not None
+            self.figures.vacuum(self.conn, self.program.relations)
             if time.monotonic() - housekeeping > HOUSEKEEPING_SECONDS:
                 self.housekeep()
                 housekeeping = time.monotonic()
@@ -338,17 +300,9 @@ class Worker:
     def catch_up(self) -> None:
         """Tick until all that is queued now is taken."""
         (last,) = one(self.conn.execute("select last_value from millstream.queue_number"))
-        behind = True
-        while behind:
+        self.tick()
+        while self.program is not None and is_queued(self.conn, self.program, last):
             self.tick()
-            assert self.program is not None
-            queues = [
-                f"select 1 from {queue(r.name)} where {SEQUENCE} <= {last}" for r in self.program.sources
-            ]
-            behind = (
-                bool(queues)
-                and self.conn.execute(f"{' union all '.join(queues)} limit 1".encode()).fetchone() is not None
-            )
 
     def wait(self, stop: threading.Event) -> None:
         """Sleep until a client has written something or, on the wall clock, until time for an idle tick has come."""
@@ -360,70 +314,25 @@ class Worker:
                 return
             if not take_notifications(self.conn, 0.2):
                 continue
-            if self.is_due():
+            assert self.program is not None
+            if has_work(self.conn, self.program, self.epoch):
                 return
             stop.wait(MISLED_SECONDS)
 
-    def is_due(self) -> bool:
-        """Tell whether a tick would find something to do."""
-        assert self.program is not None
-        queues = [queue(relation.name) for relation in self.program.sources]
-        looks = " or ".join(
-            [
-                "c.epoch <> %s",
-                "c.set_to is not null",
-                "exists (select from millstream.erasure as e where e.done_at is null)",
-                *(f"exists (select from {q})" for q in queues),
-            ]
-        )
-        return bool(
-            one(self.conn.execute(f"select {looks} from millstream.clock as c".encode(), [self.epoch]))[0]
-        )
-
-    def vacuum(self) -> None:
-        """Keep the session tables small: every tick fills and empties them."""
-        assert self.program is not None
-        full = [r for r in self.program.relations if self.passed.get(r.name, 0) > DEAD_ROWS]
-        if full:
-            tables = [name for relation in full for name in relation.session_tables]
-            self.conn.execute(f"vacuum (skip_locked) {', '.join(tables)}".encode())
-            for relation in full:
-                del self.passed[relation.name]
-
     def housekeep(self) -> None:
-        """Analyze what has grown, so that plans made for small tables are made again; store figures; trim the log."""
+        """Analyze what has grown, store figures, trim the log and the feeds."""
         with self.conn.transaction():
             enter_turn(self.conn)  # no deploy may drop a table between the look and the analysis
-            for name, rows in list(self.grown.items()):
-                row = self.conn.execute(
-                    "select reltuples from pg_class where oid = to_regclass(%s)", [table(name)]
-                ).fetchone()
-                if row is None:
-                    del self.grown[name]
-                elif rows > 1000 and rows > max(row[0], 0):
-                    self.conn.execute(f"analyze (skip_locked) {table(name)}".encode())
-                    self.grown[name] = 0
+            self.figures.analyze(self.conn)
             if self.feeds.feeds:
                 feed.trim(self.conn)
             self.careful.look(self.conn)
             if self.logs.building and (left := change_log.clear_away_ended_build(self.conn)):
                 log.warning("the deployment of %s has ended early; what it built is removed", ", ".join(left))
         with self.conn.transaction(), self.conn.cursor() as cursor:
-            cursor.executemany(
-                "insert into millstream.node_stats (node, ticks, rows, milliseconds) values (%s, %s, %s, %s)"
-                " on conflict (node) do update set ticks = node_stats.ticks + excluded.ticks,"
-                " rows = node_stats.rows + excluded.rows, milliseconds = node_stats.milliseconds + excluded.milliseconds",
-                [(name, *figures) for name, figures in self.stats.items()],
-            )
+            self.figures.store(cursor)
             cursor.execute(
                 "delete from millstream.tick_log where tick < (select tick from millstream.clock) - %s",
                 [LOG_TICKS],
             )
-        self.stats.clear()
-
-
-def one(cursor: psycopg.Cursor[tuple[Any, ...]]) -> tuple[Any, ...]:
-    """The only row of an answer."""
-    row = cursor.fetchone()
-    assert row is not None
-    return row
+        self.figures.costs.clear()
