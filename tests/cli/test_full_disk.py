@@ -15,7 +15,7 @@ import pytest
 import millstream.server
 from millstream.server import Home, process
 from millstream.server.process import Child, is_alive, wait_until
-from millstream.supervisor.supervision import State, StateFile
+from millstream.supervisor.supervision import StateFile, SupervisorState
 from tests.cli.conftest import program_on
 from tests.cli.program import Program
 from tests.cli.test_up_down import until
@@ -115,7 +115,7 @@ def test_a_read_only_disk_is_said(program: Program, disk: Path) -> None:
 def test_a_state_that_the_disk_does_not_take_is_written_when_it_does(disk: Path) -> None:
     home = Home(disk / "home")
     home.prepare()
-    state = State(pid=1, started_at="2026-01-01")
+    state = SupervisorState(pid=1, started_at="2026-01-01")
     file = StateFile(home, state, retry_seconds=0.0)
     file.write()
     written = (home.path / "supervisor.json").read_text()

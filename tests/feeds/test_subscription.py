@@ -19,7 +19,7 @@ import pytest
 from millstream.errors import MillstreamError
 from millstream.feeds import subscription
 from millstream.feeds.change import Batch, Gone, as_json
-from millstream.feeds.connection import Answer, Away, reason
+from millstream.feeds.connection import Away, FetchedRows, reason
 from millstream.feeds.fetched import Cutter
 from millstream.feeds.subscription import batches
 from tests.engine.running import eventually
@@ -121,7 +121,7 @@ def cut(cutter: Cutter, pieces: list[list[tuple[Any, ...]]]) -> list[Batch]:
     columns = ("item_id", "price", "op", "rw_timestamp")
     found = []
     for number, rows in enumerate(pieces):
-        answer = Answer(columns, tuple((*row, op, at) for row, op, at in rows))
+        answer = FetchedRows(columns, tuple((*row, op, at) for row, op, at in rows))
         found += cutter.cut(answer, whole=number == len(pieces) - 1)
     return found
 

@@ -19,7 +19,7 @@ from psycopg.rows import dict_row
 
 from millstream.engine.state.locks import WORKER_LOCK
 from millstream.engine.tick.worker import Worker
-from millstream.ingest.client import Settings
+from millstream.ingest.client import KafkaSettings
 from millstream.ingest.consumer import Consumed, Consumer
 from millstream.ingest.report import Report
 from millstream.server.process import wait_until
@@ -142,7 +142,7 @@ class Shop:
         """Read everything that is there, in this process."""
         consumer = Consumer(
             self.connect,
-            Settings(
+            KafkaSettings(
                 broker.address, "millstream", {name.replace(".", "_"): v for name, v in SESSION.items()}
             ),
             topics or (ROUTE,),

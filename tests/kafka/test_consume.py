@@ -13,7 +13,7 @@ import pytest
 from millstream.engine.inspect import status
 from millstream.engine.inspect.metrics import EngineCollector
 from millstream.errors import MillstreamError
-from millstream.ingest.client import Settings, read_properties
+from millstream.ingest.client import KafkaSettings, read_properties
 from millstream.server.process import wait_until
 from tests.engine.running import running
 from tests.kafka import LEFT_BY_KAFKA_PYTHON
@@ -167,7 +167,7 @@ def test_settings_that_are_none_are_refused(tmp_path: Path, line: str, said: str
     file = tmp_path / "kafka.properties"
     file.write_text(f"# comment\n\n{line}\n")
     with pytest.raises(MillstreamError, match=said):
-        Settings("localhost:9092", "millstream", read_properties([], file)).consumer(1, grouped=True)
+        KafkaSettings("localhost:9092", "millstream", read_properties([], file)).consumer(1, grouped=True)
 
 
 def test_the_command_line_goes_before_the_file(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from millstream.engine import deploy
 from millstream.ingest import assignment
 from millstream.ingest.assignment import Lost
-from millstream.ingest.offsets import Offsets, Partition
+from millstream.ingest.offsets import Offsets, PartitionId
 from millstream.server.process import wait_until
 from tests.kafka import LEFT_BY_KAFKA_PYTHON
 from tests.kafka.broker import Broker
@@ -121,7 +121,7 @@ def test_a_consumer_that_lost_its_partition_writes_nothing(
         assert shop.is_read(10)
         with shop.connect() as conn:
             offsets = Offsets(conn, "public", "events_raw")
-            taken = offsets.claim(Partition("events", 0), "another")
+            taken = offsets.claim(PartitionId("events", 0), "another")
         assert taken.next_offset == 10
         broker.produce("events", events(10, 30))
         assert wait_until(lambda: bool(told.of("fenced")), SECONDS)

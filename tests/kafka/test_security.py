@@ -18,7 +18,7 @@ from loaders.commands.load import load
 from loaders.kafka.topic import DEFAULTS
 from millstream.errors import MillstreamError
 from millstream.ingest import client
-from millstream.ingest.client import Settings, read_properties
+from millstream.ingest.client import KafkaSettings, read_properties
 from millstream.ingest.consumer import Consumer
 from millstream.ingest.lasting import Lasting
 from tests.kafka import LEFT_BY_KAFKA_PYTHON
@@ -76,7 +76,7 @@ def consume(shop: Shop, broker: Broker, settings: dict[str, str], *, once: bool 
     told = Told()
     properties = {name.replace(".", "_"): value for name, value in (SESSION | settings).items()}
     reader = Consumer(
-        shop.connect, Settings(broker.address, "millstream", properties), (ROUTE,), told, once=once
+        shop.connect, KafkaSettings(broker.address, "millstream", properties), (ROUTE,), told, once=once
     )
     stop = threading.Event()
     alarm = threading.Timer(SECONDS, stop.set)
@@ -255,7 +255,7 @@ def test_settings_that_reach_no_broker_are_refused(
 ) -> None:
     file = in_file(tmp_path, settings)
     with pytest.raises(MillstreamError, match=f"(?s){said}"):
-        Settings("localhost:1", "millstream", read_properties([], file))
+        KafkaSettings("localhost:1", "millstream", read_properties([], file))
 
 
 def test_a_password_on_the_command_line_is_refused() -> None:

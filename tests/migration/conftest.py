@@ -15,7 +15,7 @@ import pytest
 
 from millstream.migration.migrate import Migration
 from millstream.migration.source import Snapshot, open_snapshot
-from millstream.migration.target import Target
+from millstream.migration.target import RisingWaveTarget
 from tests.databases import Databases
 from tests.engine.conftest import on_event_clock
 from tests.engine.engine import START, Engine
@@ -51,7 +51,7 @@ class Pair:
 
     here: Engine
     there: Engine
-    target: Target
+    target: RisingWaveTarget
 
     def migration(self, snapshot: Snapshot, *tables: str, keep_extra: bool = False) -> Migration:
         return Migration(snapshot, self.target, tables, keep_extra)
@@ -87,7 +87,7 @@ def pair(databases: Databases, deployed: str) -> Iterator[Pair]:
         psycopg.connect(databases.dsn(names[1]), autocommit=True) as connection,
     ):
         connection.execute("set timezone to 'UTC'")
-        yield Pair(here, there, Target(connection, flush=lambda: there.tick(START)))
+        yield Pair(here, there, RisingWaveTarget(connection, flush=lambda: there.tick(START)))
     for name in names:
         databases.drop(name)
 

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 
 from millstream import server
 from millstream.cli import main
-from millstream.migration.target import Target
+from millstream.migration.target import RisingWaveTarget
 from tests.engine.engine import START
 from tests.migration.conftest import Pair
 
@@ -35,15 +35,15 @@ def shop(filled: Pair, tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPat
             return filled.here.dsn
 
     monkeypatch.setattr(server, "connect", lambda home: Found())
-    plain = Target.send
+    plain = RisingWaveTarget.send
 
-    def send(self: Target, statement: str) -> int:
+    def send(self: RisingWaveTarget, statement: str) -> int:
         if statement == "flush":
             filled.there.tick(START)
             return 0
         return plain(self, statement)
 
-    monkeypatch.setattr(Target, "send", send)
+    monkeypatch.setattr(RisingWaveTarget, "send", send)
     return filled
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from millstream.migration.compare import Difference, compare
+from millstream.migration.compare import RowDifference, compare
 from millstream.migration.literal import JsonText
 from millstream.migration.source import open_snapshot
 from tests.engine.engine import START
@@ -16,7 +16,7 @@ from tests.migration.conftest import Pair
 Rows = list[tuple[Any, ...]]
 
 
-def difference(here: Rows, there: Rows) -> Difference:
+def difference(here: Rows, there: Rows) -> RowDifference:
     return compare(lambda: here, lambda: there)
 
 

@@ -15,7 +15,7 @@ from millstream.errors import MillstreamError
 from millstream.migration import copy
 from millstream.migration.migrate import Migration
 from millstream.migration.source import SourceTable, open_snapshot
-from millstream.migration.target import Target, delete_statement, insert_statement
+from millstream.migration.target import RisingWaveTarget, delete_statement, insert_statement
 from tests.conformance.rules import one_statement, type_rules
 from tests.engine.engine import START
 from tests.migration.conftest import Pair
@@ -61,9 +61,9 @@ def test_a_copy_that_is_cut_off_goes_on_where_it_stopped(pair: Pair) -> None:
         "insert into raw select 'm' || n % 7, null from generate_series(1, 50) as n",
         now=START,
     )
-    real, statements = Target.insert, iter(range(100))
+    real, statements = RisingWaveTarget.insert, iter(range(100))
 
-    def dying(self: Target, relation: str, columns: Any, rows: Sequence[Any]) -> None:
+    def dying(self: RisingWaveTarget, relation: str, columns: Any, rows: Sequence[Any]) -> None:
         if next(statements) == 7:
             pair.there.execute(
                 "select pg_terminate_backend(pid) from pg_stat_activity where pid = %s",
@@ -72,7 +72,7 @@ def test_a_copy_that_is_cut_off_goes_on_where_it_stopped(pair: Pair) -> None:
         real(self, relation, columns, rows)
 
     with (
-        mock.patch.object(Target, "insert", dying),
+        mock.patch.object(RisingWaveTarget, "insert", dying),
         mock.patch.object(copy.copy_table, "__defaults__", (10,)),
         pytest.raises(MillstreamError, match="(?s)connection broke.*run `millstream migrate` again"),
     ):
@@ -81,7 +81,7 @@ def test_a_copy_that_is_cut_off_goes_on_where_it_stopped(pair: Pair) -> None:
     assert pair.there.value("select count(*) from events") == 50
     assert pair.there.value("select count(*) from raw") == 20
     with psycopg.connect(pair.there.dsn, autocommit=True) as connection:
-        pair.target = Target(connection, flush=lambda: pair.there.tick(START))
+        pair.target = RisingWaveTarget(connection, flush=lambda: pair.there.tick(START))
         assert pair.copy() == {
             "events": (50, 50, 0),
             "items": (0, 0, 0),
@@ -119,13 +119,15 @@ def test_a_row_that_is_refused_is_named_and_the_others_arrive(filled: Pair, data
                 MillstreamError, match=r"refuses a row of public\.weights, {'name': 'w5'}: .*check"
             ),
         ):
-            Migration(snapshot, Target(connection, flush=lambda: None), ["weights"]).copy(lambda *_: None)
+            Migration(snapshot, RisingWaveTarget(connection, flush=lambda: None), ["weights"]).copy(
+                lambda *_: None
+            )
         assert len(connection.execute("select from weights").fetchall()) >= 4
 
 
 def test_what_lacks_there_is_named_with_the_remedy(filled: Pair, database: str) -> None:
     with psycopg.connect(database, autocommit=True) as connection, open_snapshot(filled.here.dsn) as snapshot:
-        target = Target(connection, flush=lambda: None)
+        target = RisingWaveTarget(connection, flush=lambda: None)
         with pytest.raises(MillstreamError, match=r"no public\.events.*\n.*deploy --target risingwave"):
             Migration(snapshot, target)
         connection.execute("create table weights (name varchar primary key)")
@@ -161,12 +163,12 @@ def test_progress_counts_every_row_once(filled: Pair) -> None:
 
 
 def test_messages_of_a_topic_are_left_to_risingwave_unless_they_are_asked_for(filled: Pair) -> None:
-    from millstream.ingest.offsets import Offsets, Partition, install_partitions
+    from millstream.ingest.offsets import Offsets, PartitionId, install_partitions
 
     install_partitions(filled.here.owner)
     offsets = Offsets(filled.here.owner, "public", "raw")
-    claim = offsets.claim(Partition("events", 3), "a test")
-    offsets.begin(Partition("events", 3), claim.number, None, 42)
+    claim = offsets.claim(PartitionId("events", 3), "a test")
+    offsets.begin(PartitionId("events", 3), claim.number, None, 42)
     with open_snapshot(filled.here.dsn) as snapshot:
         assert [
             (each.relation, each.topic, each.number, each.next_offset) for each in snapshot.partitions

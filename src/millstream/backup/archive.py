@@ -53,7 +53,7 @@ class Manifest:
     format: int = FORMAT
 
 
-class Writer:
+class ArchiveWriter:
     """Adds members to a backup that is being written."""
 
     def __init__(self, file: zipfile.ZipFile) -> None:
@@ -81,7 +81,7 @@ class Writer:
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[Writer]:
+def writing(path: Path) -> Iterator[ArchiveWriter]:
     """Write a backup to `path`, which is there when the block ends without an error, and never before.
 
     It is written beside, as `<path>.part` (mode 0600), synced, and linked to its name. Raises MillstreamError where
@@ -103,7 +103,7 @@ def writing(path: Path) -> Iterator[Writer]:
         file.truncate()  # what a killed backup left
         try:
             with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-                yield Writer(archive)
+                yield ArchiveWriter(archive)
             file.flush()
             os.fsync(file.fileno())
             _refuse_to_overwrite(path)

@@ -11,7 +11,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from millstream.errors import MillstreamError
 from millstream.server import Binaries, Server, ServerError, find_binaries
-from millstream.server.identity import Identity, command, environment
+from millstream.server.identity import ServerIdentity, command, environment
 
 BLOCK = 1 << 20
 LAST_LINES = 6
@@ -62,7 +62,7 @@ def _running(
     password = str(parts.pop("password", ""))
     argv = [*program, "--no-password", f"--dbname={make_conninfo('', **{**parts, 'dbname': database})}"]
     process = subprocess.Popen(
-        command(Identity.SAME, argv),
+        command(ServerIdentity.SAME, argv),
         stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

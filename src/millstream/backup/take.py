@@ -17,8 +17,8 @@ from millstream.backup.archive import (
     DUMP,
     HOME,
     ROLES_SCRIPT,
+    ArchiveWriter,
     Manifest,
-    Writer,
     clear_unfinished,
     writing,
 )
@@ -104,7 +104,7 @@ def refuse_external(doing: str) -> None:
         )
 
 
-def _fill(writer: Writer, home: Home, running: Server, made_at: datetime, tell: Tell) -> Manifest:
+def _fill(writer: ArchiveWriter, home: Home, running: Server, made_at: datetime, tell: Tell) -> Manifest:
     binaries = programs_of(running)
     with psycopg.connect(running.dsn("owner"), autocommit=True) as conn:
         manifest = _manifest(conn, binaries, made_at)

@@ -107,7 +107,7 @@ def command(
       millstream consume --brokers localhost:9092
       millstream consume --brokers kafka-1:9092,kafka-2:9092 --properties kafka.properties --json
     """
-    from millstream.ingest.client import Settings, read_properties
+    from millstream.ingest.client import KafkaSettings, read_properties
     from millstream.ingest.consumer import Consumer
     from millstream.ingest.report import Report
 
@@ -118,7 +118,7 @@ def command(
         )
 
     wanted = topics or (f"{os.environ.get(TOPIC_VARIABLE) or 'events'}=events_raw",)
-    settings = Settings(brokers, group, read_properties(properties, file))
+    settings = KafkaSettings(brokers, group, read_properties(properties, file))
     logging.getLogger("kafka").setLevel(
         logging.CRITICAL
     )  # it tells of every attempt; we tell of every change

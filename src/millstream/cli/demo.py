@@ -15,7 +15,7 @@ from rich.console import Console
 from millstream import server
 from millstream.cli import up
 from millstream.cli.status import read_engine
-from millstream.demo.settings import HISTORY_UNTIL, SPEED, Settings
+from millstream.demo.settings import HISTORY_UNTIL, SPEED, DemoSettings
 from millstream.errors import MillstreamError
 from millstream.server import Home, Server
 
@@ -58,7 +58,7 @@ def command(home: Home, once: bool, speed: float, history_until: datetime, pictu
     """
     from millstream.demo.story import run  # not needed for --help
 
-    settings = Settings(history_until.replace(tzinfo=UTC), speed, once)
+    settings = DemoSettings(history_until.replace(tzinfo=UTC), speed, once)
     console = Console(highlight=False, record=picture is not None)
     if picture is not None or not console.is_terminal:
         console.width = WIDTH

@@ -16,7 +16,7 @@ from rich.table import Table
 from millstream import server
 from millstream.errors import MillstreamError
 from millstream.server import Home, Server
-from millstream.server.answer import Answer, interpret
+from millstream.server.answer import ServerCondition, interpret
 from millstream.server.disk import room_of
 from millstream.server.options import addresses
 from millstream.server.process import is_alive
@@ -90,13 +90,13 @@ def collect(home: Home) -> dict[str, Any]:
     }
 
 
-def ask(home: Home) -> tuple[Server | None, dict[str, Any] | None, Answer]:
+def ask(home: Home) -> tuple[Server | None, dict[str, Any] | None, ServerCondition]:
     """Return the server, what its catalogue says, and how it answers; no catalogue where it lets nobody in."""
     running = server.find(home.path)
     if running is None:
         return None, None, interpret(home, None, None)
     try:
-        return running, read_engine(running.dsn("owner")), Answer("ready")
+        return running, read_engine(running.dsn("owner")), ServerCondition("ready")
     except psycopg.OperationalError as error:
         answer = interpret(home, running, error)
         return (running if answer.state in ALIVE else None), None, answer

@@ -12,7 +12,7 @@ import psycopg
 import yaml
 
 from millstream.demo.settings import LOG
-from millstream.demo.steps import Step
+from millstream.demo.steps import DemoStep
 from millstream.project import import_loaders
 from millstream.server import Home, Server
 
@@ -91,7 +91,7 @@ def remember(home: Home, **changes: Any) -> None:
     temporary.replace(path)
 
 
-def load_history(step: Step, server: Server, until: datetime, show_progress: bool) -> None:
+def load_history(step: DemoStep, server: Server, until: datetime, show_progress: bool) -> None:
     """Load what happened before `until`, once, and check that all of it is there."""
     home = server.home
     known = recall(home)
@@ -134,7 +134,7 @@ def count(conn: psycopg.Connection, relation: str) -> int:
     return int(row[0]) if row else 0
 
 
-def set_rules(step: Step, server: Server, project: Path) -> None:
+def set_rules(step: DemoStep, server: Server, project: Path) -> None:
     """Fill in what a merchandiser would: which categories repeat, what not to recommend, and the ranking's weights.
 
     What is there stays.
@@ -166,7 +166,7 @@ def set_rules(step: Step, server: Server, project: Path) -> None:
     step.note = f"{rules:,} categories are bought again, {excluded:,} products are age-restricted"
 
 
-def embed(step: Step, server: Server, show_progress: bool) -> None:
+def embed(step: DemoStep, server: Server, show_progress: bool) -> None:
     """Train item vectors on the purchases so far and put them into service; what is in service stays."""
     with psycopg.connect(server.dsn("writer"), autocommit=True) as writer:
         version = in_service(writer, server.home)

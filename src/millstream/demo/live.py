@@ -12,8 +12,8 @@ import psycopg
 from rich.console import Console
 from rich.markup import escape
 
-from millstream.demo.settings import LOG, Settings
-from millstream.demo.steps import Step
+from millstream.demo.settings import LOG, DemoSettings
+from millstream.demo.steps import DemoStep
 from millstream.project import import_loaders
 from millstream.recommend.lists import recommend
 from millstream.server import Server
@@ -26,7 +26,7 @@ LONGEST_WAIT = 120.0  # seconds
 class Replay:
     """A replay under way. Leaving the block stops it."""
 
-    def __init__(self, server: Server, settings: Settings) -> None:
+    def __init__(self, server: Server, settings: DemoSettings) -> None:
         self.server = server
         self.settings = settings
         self.stop = threading.Event()
@@ -82,7 +82,7 @@ def lines_since(owner: psycopg.Connection, until: datetime) -> int:
     return int(row[0]) if row else 0
 
 
-def await_events(step: Step, replay: Replay, owner: psycopg.Connection, before: int, wanted: int) -> None:
+def await_events(step: DemoStep, replay: Replay, owner: psycopg.Connection, before: int, wanted: int) -> None:
     """Wait until so many events of the replay have arrived in the views and nothing is queued any more."""
     deadline = time.monotonic() + LONGEST_WAIT
     arrived = 0

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from millstream.demo.settings import HOUSEHOLDS, LIST_ROWS
-from millstream.demo.steps import Step
+from millstream.demo.steps import DemoStep
 from millstream.recommend.lists import Recommendation, recommend
 
 # The households of known age and size that bought most before the live replay begins, one of each segment.
@@ -72,7 +72,7 @@ def look_up(owner: psycopg.Connection, user_id: str) -> Household:
     return Household(user_id, str(segment), int(lines), tuple(str(found[0]) for found in recent))
 
 
-def show_list(step: Step, reader: psycopg.Connection, household: Household) -> Group:
+def show_list(step: DemoStep, reader: psycopg.Connection, household: Household) -> Group:
     """Read a household's list as an application would, check it, and lay it out."""
     rows = recommend(reader, household.user_id, LIST_ROWS)
     step.expect(

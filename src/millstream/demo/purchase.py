@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import psycopg
 
 from millstream.demo.settings import LIST_ROWS
-from millstream.demo.steps import Step
+from millstream.demo.steps import DemoStep
 from millstream.recommend.lists import Recommendation, recommend
 
 FULL_LIST = 50
@@ -27,7 +27,7 @@ class Purchase:
 
 
 def buy(
-    step: Step,
+    step: DemoStep,
     owner: psycopg.Connection,
     writer: psycopg.Connection,
     reader: psycopg.Connection,
@@ -55,7 +55,7 @@ def buy(
 
 
 def check(
-    step: Step,
+    step: DemoStep,
     writer: psycopg.Connection,
     reader: psycopg.Connection,
     user_id: str,

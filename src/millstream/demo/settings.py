@@ -13,7 +13,7 @@ LIST_ROWS = 8
 
 
 @dataclass(frozen=True)
-class Settings:
+class DemoSettings:
     """`history_until`: where loading ends and the live replay begins, in the log's time. `speed`: log seconds per second.
 
     With `once` the demo ends after it has shown everything, having replayed at least `once_events` events.

@@ -15,7 +15,7 @@ class DemoFailed(MillstreamError):
     """A step did not do what it should have done; the text says which, and what was found instead."""
 
 
-class Step:
+class DemoStep:
     """One step under way: `note` is what its line will say."""
 
     def __init__(self, title: str) -> None:
@@ -40,9 +40,9 @@ class Steps:
         self.seconds: dict[str, float] = {}
 
     @contextmanager
-    def step(self, title: str) -> Iterator[Step]:
+    def step(self, title: str) -> Iterator[DemoStep]:
         """Time a step; print its line when it ends, whether it holds or not."""
-        step = Step(title)
+        step = DemoStep(title)
         began = time.monotonic()
         try:
             yield step

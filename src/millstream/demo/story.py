@@ -12,8 +12,8 @@ from millstream.demo import history, models
 from millstream.demo.live import Replay, await_events, lines_since, watch
 from millstream.demo.people import choose, look_up, show_list, side_by_side
 from millstream.demo.purchase import buy
-from millstream.demo.settings import LIST_ROWS, Settings
-from millstream.demo.steps import DemoFailed, Step, Steps
+from millstream.demo.settings import LIST_ROWS, DemoSettings
+from millstream.demo.steps import DemoFailed, DemoStep, Steps
 from millstream.project import find_project, import_loaders
 from millstream.server import Server
 
@@ -21,7 +21,7 @@ Start = Callable[[], Server]
 FIRST_EVENTS = 20  # live events that the views must show before anything is timed
 
 
-def run(start: Start, settings: Settings, console: Console) -> None:
+def run(start: Start, settings: DemoSettings, console: Console) -> None:
     """Tell the whole story. `start` brings the server and the worker up on the event clock and returns the server.
 
     Raises DemoFailed where a step does not hold.
@@ -33,7 +33,7 @@ def run(start: Start, settings: Settings, console: Console) -> None:
         raise DemoFailed(str(error)) from error
 
 
-def _run(start: Start, settings: Settings, console: Console) -> None:
+def _run(start: Start, settings: DemoSettings, console: Console) -> None:
     steps = Steps(console)
     with steps.step("start the server") as step:
         server = start()
@@ -71,7 +71,7 @@ def near(path: Path) -> str:
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
-def prepare(steps: Steps, server: Server, settings: Settings, console: Console) -> None:
+def prepare(steps: Steps, server: Server, settings: DemoSettings, console: Console) -> None:
     """Everything before the first list: sources, history, rules, embeddings, views. What is done is not done again."""
     project = find_project()
     with psycopg.connect(server.dsn("owner"), autocommit=True) as owner:
@@ -112,7 +112,7 @@ def deploy_views(owner: psycopg.Connection, server: Server, project: Path, conso
     return ", ".join(f"{number} {action}" for action, number in counts.items())
 
 
-def check_views(step: Step, owner: psycopg.Connection) -> None:
+def check_views(step: DemoStep, owner: psycopg.Connection) -> None:
     """Check that the views hold what the sources say."""
     owner.execute("call millstream.flush()")
     row = owner.execute(
@@ -134,7 +134,7 @@ def show_households(
     owner: psycopg.Connection,
     reader: psycopg.Connection,
     server: Server,
-    settings: Settings,
+    settings: DemoSettings,
     console: Console,
 ) -> tuple[str, ...]:
     """Print what some households are recommended; return their ids."""

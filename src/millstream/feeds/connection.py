@@ -43,7 +43,7 @@ class Denied(MillstreamError):
 
 
 @dataclass(frozen=True)
-class Answer:
+class FetchedRows:
     """The rows of a statement and the names of their columns."""
 
     columns: tuple[str, ...]
@@ -64,12 +64,12 @@ class Link:
         with self.told(statement):
             self.connection.execute(plain(statement))
 
-    def ask(self, query: str) -> Answer:
+    def ask(self, query: str) -> FetchedRows:
         """Run a statement that has rows. Raises Away or Denied."""
         with self.told(query):
             rows = self.connection.fetch(plain(query))
         columns = tuple(rows[0]._fields) if rows else ()
-        return Answer(columns, tuple(tuple(row) for row in rows))
+        return FetchedRows(columns, tuple(tuple(row) for row in rows))
 
     def close(self) -> None:
         """End the session and its cursors."""

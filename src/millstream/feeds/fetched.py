@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from millstream.errors import MillstreamError
 from millstream.feeds.change import Batch, Change
-from millstream.feeds.connection import Answer, as_value
+from millstream.feeds.connection import FetchedRows, as_value
 
 SIGNS: dict[str, Literal["+", "-"]] = {
     "Insert": "+",
@@ -29,7 +29,7 @@ class Cutter:
         self.anew = anew
         self.pending: list[Change] = []
 
-    def cut(self, answer: Answer, *, whole: bool) -> list[Batch]:
+    def cut(self, answer: FetchedRows, *, whole: bool) -> list[Batch]:
         """The batches that some rows complete; with `whole`, nothing that was committed is yet to be fetched."""
         found: list[Batch] = []
         names = [column.removeprefix(f"{self.model}.") for column in answer.columns[:-2]]

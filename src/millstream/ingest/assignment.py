@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from millstream.errors import MillstreamError
-from millstream.ingest.offsets import Claim, Offsets, Partition
+from millstream.ingest.offsets import Claim, Offsets, PartitionId
 from millstream.ingest.report import Report
 from millstream.ingest.topics import Topic
 
@@ -53,10 +53,10 @@ class Assignment:
         self._report = report
         self._begin = begin
         self._holder = holder
-        self.held: dict[Partition, Held] = {}
-        self._waiting: set[Partition] = set()
-        self._fenced: dict[Partition, float] = {}
-        self._gone: dict[Partition, str] = {}
+        self.held: dict[PartitionId, Held] = {}
+        self._waiting: set[PartitionId] = set()
+        self._fenced: dict[PartitionId, float] = {}
+        self._gone: dict[PartitionId, str] = {}
 
     @property
     def is_settled(self) -> bool:
@@ -65,14 +65,14 @@ class Assignment:
 
     # What the group says.
 
-    def give(self, places: Iterable[Partition]) -> None:
+    def give(self, places: Iterable[PartitionId]) -> None:
         """Hold partitions until they are claimed; the offset 0 only keeps the client from looking for one."""
         for place in places:
             self._kafka.pause(theirs(place))
             self._kafka.seek(theirs(place), 0)
             self._waiting.add(place)
 
-    def take(self, places: Iterable[Partition]) -> None:
+    def take(self, places: Iterable[PartitionId]) -> None:
         """Forget partitions that are another consumer's now."""
         for place in places:
             self.held.pop(place, None)
@@ -81,7 +81,7 @@ class Assignment:
 
     # Losing a claim and getting one.
 
-    def release(self, places: Iterable[Partition], why: str | None = None) -> None:
+    def release(self, places: Iterable[PartitionId], why: str | None = None) -> None:
         """Hold partitions until they are claimed anew; `why` says what is wrong with their log."""
         for place in list(places):
             self._kafka.pause(theirs(place))
@@ -90,7 +90,7 @@ class Assignment:
             if why is not None:
                 self._gone[place] = why
 
-    def leave(self, taken: Iterable[Partition], polled: Iterable[Partition]) -> None:
+    def leave(self, taken: Iterable[PartitionId], polled: Iterable[PartitionId]) -> None:
         """Leave partitions to the consumer that claimed them, for a while; read again what was polled of the others."""
         taken = set(taken)
         for place in polled:
@@ -113,7 +113,7 @@ class Assignment:
             return
         oldest = self._edges(self._kafka.beginning_offsets, places)
         newest = self._edges(self._kafka.end_offsets, places) if self._begin == "latest" else oldest
-        claimed: dict[Partition, Held] = {}
+        claimed: dict[PartitionId, Held] = {}
         with conn.transaction():
             known = {name: offsets_of(name).is_known(name) for name in {place.topic for place in places}}
             for place in places:
@@ -141,11 +141,11 @@ class Assignment:
             partitions={str(place): held.next_offset for place, held in claimed.items()},
         )
 
-    def _edges(self, ask: Callable[..., Any], places: Iterable[Partition]) -> dict[Partition, int]:
+    def _edges(self, ask: Callable[..., Any], places: Iterable[PartitionId]) -> dict[PartitionId, int]:
         found = ask([theirs(place) for place in places], timeout_ms=ASK_MS)
-        return {Partition(*place): int(offset) for place, offset in found.items()}
+        return {PartitionId(*place): int(offset) for place, offset in found.items()}
 
-    def _why_lost(self, place: Partition, claim: Claim, topic: Topic, oldest: int) -> str | None:
+    def _why_lost(self, place: PartitionId, claim: Claim, topic: Topic, oldest: int) -> str | None:
         """Say why a stored offset cannot be read on from, or None if it can."""
         assert claim.next_offset is not None
         if claim.topic_id is not None and topic.id is not None and claim.topic_id != topic.id:
@@ -157,7 +157,7 @@ class Assignment:
             )
         return self._gone.get(place)
 
-    def _refuse_or_tell(self, place: Partition, why: str) -> None:
+    def _refuse_or_tell(self, place: PartitionId, why: str) -> None:
         if self._begin is None:
             raise Lost(
                 f"{place} cannot be read on: {why}\n"
@@ -218,7 +218,7 @@ class Assignment:
         )
 
 
-def theirs(place: Partition) -> Any:
+def theirs(place: PartitionId) -> Any:
     """Give a partition as the client's own type, which it insists on."""
     from kafka import TopicPartition
 
@@ -231,9 +231,9 @@ def listener(assignment: Assignment) -> Any:
 
     class Listener(ConsumerRebalanceListener):  # type: ignore[misc]
         def on_partitions_revoked(self, revoked: Iterable[Any]) -> None:
-            assignment.take([Partition(*place) for place in revoked])
+            assignment.take([PartitionId(*place) for place in revoked])
 
         def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
-            assignment.give([Partition(*place) for place in assigned])
+            assignment.give([PartitionId(*place) for place in assigned])
 
     return Listener()

@@ -113,7 +113,7 @@ def _value(name: str, text: str, default: Any) -> Any:
     return text
 
 
-class Settings:
+class KafkaSettings:
     """Where the brokers are and how to speak to them."""
 
     def __init__(self, brokers: str, group: str, properties: Mapping[str, str]) -> None:

@@ -19,13 +19,13 @@ import psycopg
 from millstream.errors import MillstreamError
 from millstream.ingest.assignment import Assignment, listener, theirs
 from millstream.ingest.backlog import Backlog
-from millstream.ingest.client import Settings, reason
+from millstream.ingest.client import KafkaSettings, reason
 from millstream.ingest.lasting import decoding, lasting
-from millstream.ingest.offsets import Fenced, Move, Offsets, Partition, install_partitions
+from millstream.ingest.offsets import Fenced, Move, Offsets, PartitionId, install_partitions
 from millstream.ingest.report import Report
 from millstream.ingest.routes import Route, find_routes
 from millstream.ingest.topics import Topics
-from millstream.ingest.write import Batch, write
+from millstream.ingest.write import MessageBatch, write
 
 if TYPE_CHECKING:
     from kafka import KafkaConsumer
@@ -61,7 +61,7 @@ class Consumer:
     def __init__(
         self,
         connect: Callable[[], psycopg.Connection],
-        settings: Settings,
+        settings: KafkaSettings,
         topics: Sequence[str],
         report: Report,
         *,
@@ -237,7 +237,7 @@ class Consumer:
             holder = f"{socket.gethostname()}:{os.getpid()}"
             self._assignment = Assignment(self._kafka, self._report, self._begin, holder)
         if self._once:
-            places = [Partition(name, number) for name in names for number in topics.found[name].partitions]
+            places = [PartitionId(name, number) for name in names for number in topics.found[name].partitions]
             self._kafka.assign([theirs(place) for place in places])
             self._assignment.give(places)
         else:
@@ -258,7 +258,7 @@ class Consumer:
 
         if isinstance(error, OffsetOutOfRangeError | LogTruncationError) and self._assignment is not None:
             details = error.divergent_offsets if isinstance(error, LogTruncationError) else error.args[0]
-            for place in [Partition(*found) for found in details]:
+            for place in [PartitionId(*found) for found in details]:
                 held = self._assignment.held.get(place)
                 at = "what was read last" if held is None else f"offset {held.next_offset:,}"
                 self._assignment.release([place], f"its log does not have {at}")
@@ -300,7 +300,7 @@ class Consumer:
 
     def _write(self, found: dict[Any, list[Any]], assignment: Assignment, conn: psycopg.Connection) -> None:
         """Commit messages and offsets together; where another consumer took over, nothing."""
-        polled = {Partition(*place): records for place, records in found.items()}
+        polled = {PartitionId(*place): records for place, records in found.items()}
         mine = {place: records for place, records in polled.items() if place in assignment.held and records}
         if not mine:
             return
@@ -310,7 +310,7 @@ class Consumer:
             if parts:
                 moves = [self._move(place, records, assignment) for place, records in parts.items()]
                 messages = [record for records in parts.values() for record in records]
-                batches.append(Batch(route, self._offsets[topic], messages, moves))
+                batches.append(MessageBatch(route, self._offsets[topic], messages, moves))
         try:
             refused = write(conn, batches)
         except Fenced as fenced:
@@ -329,14 +329,14 @@ class Consumer:
                 messages=refused,
             )
 
-    def _move(self, place: Partition, records: Sequence[Any], assignment: Assignment) -> Move:
+    def _move(self, place: PartitionId, records: Sequence[Any], assignment: Assignment) -> Move:
         assert self._kafka is not None
         end = self._kafka.highwater(theirs(place))
         claim = assignment.held[place].claim
         return Move(place, claim, records[0].offset, records[-1].offset + 1, end, len(records))
 
     def _yield(
-        self, taken: Sequence[Partition], polled: dict[Partition, list[Any]], assignment: Assignment
+        self, taken: Sequence[PartitionId], polled: dict[PartitionId, list[Any]], assignment: Assignment
     ) -> None:
         names = ", ".join(map(str, sorted(taken)))
         if self._once:

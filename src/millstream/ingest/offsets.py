@@ -16,7 +16,7 @@ import psycopg
 from millstream.engine.catalog.install import INSTALL_LOCK, install
 
 
-class Partition(NamedTuple):
+class PartitionId(NamedTuple):
     """One partition of a topic; kafka-python's TopicPartition has the same values."""
 
     topic: str
@@ -39,7 +39,7 @@ class Claim:
 class Move:
     """Messages of one partition that were read: from `first` on, up to before `next_offset`."""
 
-    partition: Partition
+    partition: PartitionId
     claim: int
     first: int
     next_offset: int
@@ -50,7 +50,7 @@ class Move:
 class Fenced(Exception):
     """Another consumer has taken partitions over; nothing of the transaction may be committed."""
 
-    def __init__(self, partitions: Sequence[Partition]) -> None:
+    def __init__(self, partitions: Sequence[PartitionId]) -> None:
         super().__init__(", ".join(map(str, partitions)))
         self.partitions = tuple(partitions)
 
@@ -71,7 +71,7 @@ class Offsets:
         ).fetchone()
         return bool(row and row[0])
 
-    def claim(self, partition: Partition, holder: str) -> Claim:
+    def claim(self, partition: PartitionId, holder: str) -> Claim:
         """Take a partition over; waits for the transaction that its holder is in."""
         row = self.conn.execute(
             "insert into millstream.kafka_partition as p (schema_name, relation_name, topic, partition, claim, claimed_by)"
@@ -83,7 +83,7 @@ class Offsets:
         assert row is not None
         return Claim(*row)
 
-    def begin(self, partition: Partition, claim: int, topic_id: str | None, offset: int) -> None:
+    def begin(self, partition: PartitionId, claim: int, topic_id: str | None, offset: int) -> None:
         """Set where reading begins: of a partition that is new, or whose log no longer has the stored offset."""
         moved = self.conn.execute(
             "update millstream.kafka_partition set next_offset = %s, topic_id = %s, log_end = null"
@@ -120,7 +120,7 @@ class Offsets:
         if lost:
             raise Fenced(lost)
 
-    def see(self, partition: Partition, claim: int, log_end: int) -> None:
+    def see(self, partition: PartitionId, claim: int, log_end: int) -> None:
         """Note where the log ends, for those who watch the lag."""
         self.conn.execute(
             "update millstream.kafka_partition set log_end = %s where (schema_name, relation_name, topic, partition) ="

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from millstream.ingest.client import Settings
+from millstream.ingest.client import KafkaSettings
 
 if TYPE_CHECKING:
     from kafka.admin import KafkaAdminClient
@@ -27,7 +27,7 @@ class Topic:
 class Topics:
     """Asks about topics over a connection of its own; raises KafkaError while no broker answers."""
 
-    def __init__(self, settings: Settings, names: Iterable[str]) -> None:
+    def __init__(self, settings: KafkaSettings, names: Iterable[str]) -> None:
         self._settings = settings
         self._names = sorted(set(names))
         self._admin: KafkaAdminClient | None = None

@@ -20,7 +20,7 @@ MOST_LETTERS = 1_000_000  # of a message that is refused; JSON has no longer str
 
 
 @dataclass(frozen=True)
-class Batch:
+class MessageBatch:
     """What one poll gave of one topic: the messages, and how far each of their partitions moves on."""
 
     route: Route
@@ -29,7 +29,7 @@ class Batch:
     moves: Sequence[Move]
 
 
-def write(conn: psycopg.Connection, batches: Sequence[Batch]) -> int:
+def write(conn: psycopg.Connection, batches: Sequence[MessageBatch]) -> int:
     """Queue the messages and move their offsets; returns how many the relation refused.
 
     Refused ones become dead rows, as rows that make a tick fail do. Raises Fenced, having changed nothing, where

@@ -25,7 +25,7 @@ Reader = Callable[[], Iterable[Row]]
 
 
 @dataclass(frozen=True)
-class Difference:
+class RowDifference:
     """How many rows only one side has, and some of them."""
 
     only_here: int
@@ -37,7 +37,7 @@ class Difference:
         return bool(self.only_here or self.only_there)
 
 
-def compare(here: Reader, there: Reader) -> Difference:
+def compare(here: Reader, there: Reader) -> RowDifference:
     """Compare what two readers yield; each is read twice where they differ. About 150 bytes of
     memory a row."""
     balance: Counter[bytes] = Counter()
@@ -46,11 +46,11 @@ def compare(here: Reader, there: Reader) -> Difference:
     for row in there():
         _count(balance, row, -1)
     if not balance:
-        return Difference(0, 0, (), ())
+        return RowDifference(0, 0, (), ())
     left = list(_left_over(here(), balance, 1))
     right = list(_left_over(there(), balance, -1))
     left, right = _unmatched(left, right)
-    return Difference(len(left), len(right), tuple(islice(left, SAMPLE)), tuple(islice(right, SAMPLE)))
+    return RowDifference(len(left), len(right), tuple(islice(left, SAMPLE)), tuple(islice(right, SAMPLE)))
 
 
 def same(left: Any, right: Any) -> bool:

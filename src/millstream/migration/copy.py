@@ -17,7 +17,7 @@ import psycopg
 from millstream.errors import MillstreamError
 from millstream.migration.compare import digest, same
 from millstream.migration.source import Snapshot, SourceTable, identifier
-from millstream.migration.target import Target
+from millstream.migration.target import RisingWaveTarget
 
 BATCH = 1000  # rows in one INSERT
 Row = tuple[Any, ...]
@@ -34,7 +34,7 @@ class Copied:
 
 
 def copy_table(
-    snapshot: Snapshot, target: Target, table: SourceTable, progress: Progress, batch: int = BATCH
+    snapshot: Snapshot, target: RisingWaveTarget, table: SourceTable, progress: Progress, batch: int = BATCH
 ) -> Copied:
     """Send the rows that the target lacks or has otherwise. Raises MillstreamError where it refuses a row."""
     columns = [name for name, _ in table.columns]
@@ -59,7 +59,7 @@ def copy_table(
     return found
 
 
-def surplus(snapshot: Snapshot, target: Target, table: SourceTable) -> int:
+def surplus(snapshot: Snapshot, target: RisingWaveTarget, table: SourceTable) -> int:
     """How many rows the target has under keys that are not here: it was not filled by a copy of this engine alone."""
     if not table.key_columns:
         names = [name for name, _ in table.columns]
@@ -74,7 +74,7 @@ def surplus(snapshot: Snapshot, target: Target, table: SourceTable) -> int:
     return len(there)
 
 
-def insert(target: Target, table: SourceTable, rows: Sequence[Row]) -> None:
+def insert(target: RisingWaveTarget, table: SourceTable, rows: Sequence[Row]) -> None:
     """Insert rows; where the statement is refused, find the row that is, and say which and why."""
     try:
         target.insert(relation(table.key), table.columns, rows)
@@ -106,7 +106,7 @@ def batched(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
         yield some
 
 
-def _lacking(target: Target, table: SourceTable, rows: Sequence[Row]) -> list[Row]:
+def _lacking(target: RisingWaveTarget, table: SourceTable, rows: Sequence[Row]) -> list[Row]:
     """The rows that are not there as they are here. Where the first of a key wins, the other one is deleted first."""
     columns = [name for name, _ in table.columns]
     places = [columns.index(name) for name in table.declared.key]
@@ -129,7 +129,7 @@ def _lacking(target: Target, table: SourceTable, rows: Sequence[Row]) -> list[Ro
     return lacking
 
 
-def _lacking_bag(target: Target, table: SourceTable) -> Callable[[Sequence[Row]], list[Row]]:
+def _lacking_bag(target: RisingWaveTarget, table: SourceTable) -> Callable[[Sequence[Row]], list[Row]]:
     """Of a table without a key: a function that takes from what is there, row by row, and returns what is left."""
     names = [name for name, _ in table.columns]
     there = Counter(map(digest, target.rows(relation(table.key), names)))

@@ -14,7 +14,7 @@ from millstream.errors import MillstreamError
 from millstream.migration.compare import compare
 from millstream.migration.copy import Copied, copy_table, relation, surplus
 from millstream.migration.source import CLOCK, Snapshot, SourceTable
-from millstream.migration.target import Target
+from millstream.migration.target import RisingWaveTarget
 
 REMEDY = "  hint: nothing is lost: run `millstream migrate` again, it sends what is missing"
 Advance = Callable[[str, int], None]  # takes a table and the number of rows that are settled
@@ -50,7 +50,11 @@ class Migration:
     """One snapshot of the embedded engine and the target that it goes to. Raises MillstreamError where tables lack there."""
 
     def __init__(
-        self, snapshot: Snapshot, target: Target, chosen: Collection[str] = (), keep_extra: bool = False
+        self,
+        snapshot: Snapshot,
+        target: RisingWaveTarget,
+        chosen: Collection[str] = (),
+        keep_extra: bool = False,
     ) -> None:
         self.snapshot = snapshot
         self.target = target

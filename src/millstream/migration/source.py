@@ -30,7 +30,7 @@ NOW = re.compile(r"\bnow\(\)", re.I)
 
 
 @dataclass(frozen=True)
-class Partition:
+class ReadUpTo:
     """How far a Kafka partition was read into a relation: the first offset that was not."""
 
     relation: str
@@ -121,7 +121,7 @@ class Snapshot:
         assert row is not None
         return tuple(row)
 
-    def _partitions(self) -> Iterator[Partition]:
+    def _partitions(self) -> Iterator[ReadUpTo]:
         (there,) = self._one("select to_regclass('millstream.kafka_partition')")
         if there is None:
             return
@@ -129,7 +129,7 @@ class Snapshot:
             "select schema_name, relation_name, topic, partition, next_offset from millstream.kafka_partition"
             " where next_offset is not null order by 1, 2, 3, 4"
         ):
-            yield Partition(f"{schema}.{name}", topic, number, offset)
+            yield ReadUpTo(f"{schema}.{name}", topic, number, offset)
 
 
 @contextmanager

@@ -21,7 +21,7 @@ where table_schema not in ('rw_catalog', 'pg_catalog', 'information_schema')
 """
 
 
-class Target:
+class RisingWaveTarget:
     """A connection in autocommit, because RisingWave has no transactions that write.
 
     Values are part of the statements, each cast to its column's type: its extended protocol infers fewer types than
@@ -104,7 +104,7 @@ def delete_statement(relation: str, key: Sequence[tuple[str, str]], rows: Iterab
 
 
 @contextmanager
-def open_risingwave(root: Path) -> Iterator[Target]:
+def open_risingwave(root: Path) -> Iterator[RisingWaveTarget]:
     """Connect as profiles.yml says for target risingwave. Raises MillstreamError where nothing answers."""
     from millstream.rollout.risingwave.target import conninfo, profile_alone
 
@@ -118,4 +118,4 @@ def open_risingwave(root: Path) -> Iterator[Target]:
         ) from error
     with connection:
         connection.execute("set timezone to 'UTC'")
-        yield Target(connection)
+        yield RisingWaveTarget(connection)

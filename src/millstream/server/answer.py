@@ -45,7 +45,7 @@ def meaning(text: str) -> str:
 
 
 @dataclass(frozen=True)
-class Answer:
+class ServerCondition:
     """`state`: ready, full, starting, recovering, stopping, password, memory, silent or down; in words, and what to do.
 
     `connections`: who has how many, where the server is full.
@@ -57,7 +57,7 @@ class Answer:
     connections: tuple[tuple[str, int], ...] = ()
 
 
-def interpret(home: Home, server: Server | None, error: psycopg.Error | None) -> Answer:
+def interpret(home: Home, server: Server | None, error: psycopg.Error | None) -> ServerCondition:
     """Say what it means that `server` was not found (None), or did not let its owner in."""
     text = str(error).strip().splitlines()[-1].rpartition("FATAL:  ")[2] if error is not None else ""
     state = meaning(text)
@@ -66,7 +66,7 @@ def interpret(home: Home, server: Server | None, error: psycopg.Error | None) ->
         state, pid = _look(home)
     who = connections.who(pid).most_common() if state == "full" and pid is not None else []
     state = state or "silent"
-    return Answer(state, text, REMEDIES[state], tuple(who))
+    return ServerCondition(state, text, REMEDIES[state], tuple(who))
 
 
 def _look(home: Home) -> tuple[str, int | None]:

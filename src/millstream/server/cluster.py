@@ -14,7 +14,7 @@ from millstream.server.disk import shortage
 from millstream.server.errors import ServerError
 from millstream.server.files import sync_folder, write_whole
 from millstream.server.home import ROLES, Home
-from millstream.server.identity import Identity, command, environment
+from millstream.server.identity import ServerIdentity, command, environment
 from millstream.server.options import Options
 
 INITDB_SECONDS = 120
@@ -56,7 +56,7 @@ def check_mode(data: Path) -> None:
         )
 
 
-def initialise(home: Home, binaries: Binaries, identity: Identity, password: str) -> None:
+def initialise(home: Home, binaries: Binaries, identity: ServerIdentity, password: str) -> None:
     """Make the data directory with initdb: superuser `millstream`, UTF8, code-point order, checksums.
 
     It is made under another name and renamed when complete, so whatever lies under such a name never was complete and
@@ -72,7 +72,9 @@ def initialise(home: Home, binaries: Binaries, identity: Identity, password: str
         shutil.rmtree(workplace, ignore_errors=True)
 
 
-def _initialise(home: Home, workplace: Path, binaries: Binaries, identity: Identity, password: str) -> None:
+def _initialise(
+    home: Home, workplace: Path, binaries: Binaries, identity: ServerIdentity, password: str
+) -> None:
     making, password_file = workplace / "data", workplace / "password"
     with os.fdopen(os.open(password_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(password + "\n")
@@ -126,7 +128,7 @@ def remove_unfinished(home: Home) -> None:
         shutil.rmtree(workplace, ignore_errors=True)
 
 
-def configure(data: Path, port: int, options: Options, identity: Identity) -> None:
+def configure(data: Path, port: int, options: Options, identity: ServerIdentity) -> None:
     """Write `millstream.conf` and `pg_hba.conf`."""
     for name, text in (("millstream.conf", settings.render(port, options)), ("pg_hba.conf", settings.ACCESS)):
         path = data / name
@@ -138,7 +140,7 @@ def configure(data: Path, port: int, options: Options, identity: Identity) -> No
         _hand_over(path, identity)
 
 
-def reset_owner_password(data: Path, binaries: Binaries, identity: Identity, password: str) -> None:
+def reset_owner_password(data: Path, binaries: Binaries, identity: ServerIdentity, password: str) -> None:
     """Give the owner a new password while the server is down, for a home whose `server.json` was lost.
 
     Needs no old password: who may write the data directory may do anything with it. `password` is hexadecimal.
@@ -166,6 +168,6 @@ def reset_owner_password(data: Path, binaries: Binaries, identity: Identity, pas
         raise ServerError(f"could not set a new password in {data}:\n{answer.stderr.strip()}")
 
 
-def _hand_over(path: Path, identity: Identity) -> None:
+def _hand_over(path: Path, identity: ServerIdentity) -> None:
     if path.stat().st_uid != identity.uid:
         os.chown(path, identity.uid, identity.uid)

@@ -16,7 +16,7 @@ from millstream.server.disk import explain, shortage
 from millstream.server.errors import ServerError
 from millstream.server.external import attach, look
 from millstream.server.home import ROLES, Home, ServerFile, new_password
-from millstream.server.identity import Identity, choose_identity, command, take_ownership
+from millstream.server.identity import ServerIdentity, choose_identity, command, take_ownership
 from millstream.server.options import Options
 from millstream.server.process import (
     Child,
@@ -182,7 +182,7 @@ def _start(home: Home, port: int | None, timeout: float) -> Server:
     return server
 
 
-def _programs(home: Home, major: int | None) -> tuple[Binaries, Identity]:
+def _programs(home: Home, major: int | None) -> tuple[Binaries, ServerIdentity]:
     try:
         binaries = find_binaries(major)
     except ServerError as error:
@@ -214,7 +214,7 @@ def _clear(home: Home) -> None:
 def _start_on_a_port(
     home: Home,
     binaries: Binaries,
-    identity: Identity,
+    identity: ServerIdentity,
     asked: int | None,
     content: ServerFile,
     options: Options,

@@ -17,7 +17,7 @@ from millstream.server.errors import ServerError
 from millstream.server.home import Home
 
 
-class Identity(StrEnum):
+class ServerIdentity(StrEnum):
     """The identity under which the server's programs run (see launch.py)."""
 
     SAME = "same"
@@ -27,10 +27,14 @@ class Identity(StrEnum):
     @property
     def uid(self) -> int:
         """Who owns the server's files, seen from outside its namespace."""
-        return {Identity.SAME: os.geteuid(), Identity.NAMESPACE: 0, Identity.NOBODY: launch.NOBODY}[self]
+        return {
+            ServerIdentity.SAME: os.geteuid(),
+            ServerIdentity.NAMESPACE: 0,
+            ServerIdentity.NOBODY: launch.NOBODY,
+        }[self]
 
 
-def command(identity: Identity, program: Sequence[str], reach: Sequence[Path] = ()) -> list[str]:
+def command(identity: ServerIdentity, program: Sequence[str], reach: Sequence[Path] = ()) -> list[str]:
     """Return the command line that runs `program` under `identity`, dying with this process."""
     reached = [part for path in reach for part in ("--reach", str(path))]
     options = ["--parent", str(os.getpid()), "--identity", identity.value, *reached]
@@ -43,32 +47,32 @@ def environment() -> dict[str, str]:
     return {**kept, "TZ": "UTC", "LC_ALL": "C"}
 
 
-def choose_identity(binaries: Binaries, home: Home) -> tuple[Identity, Binaries]:
+def choose_identity(binaries: Binaries, home: Home) -> tuple[ServerIdentity, Binaries]:
     """Return the identity to use and the binaries as that identity can read them (a copy if need be).
 
     Raises ServerError where the home cannot be reached under any identity that PostgreSQL accepts.
     """
     if os.geteuid() != 0:
-        return Identity.SAME, binaries
+        return ServerIdentity.SAME, binaries
     refusal = namespace_refusal()
     if refusal is None:
-        _require(Identity.NAMESPACE, [home.path, binaries.directory], "Other users keep it private.")
-        return Identity.NAMESPACE, binaries
+        _require(ServerIdentity.NAMESPACE, [home.path, binaries.directory], "Other users keep it private.")
+        return ServerIdentity.NAMESPACE, binaries
     home.path.chmod(0o711)  # `nobody` must pass through to data/; the files in it stay private
     _require(
-        Identity.NOBODY,
+        ServerIdentity.NOBODY,
         [home.path],
         "PostgreSQL refuses to run as root, and user namespaces are not permitted here "
         f"({refusal}), so it runs as nobody.",
     )
-    if _failure(Identity.NOBODY, [binaries.directory]) is not None:
+    if _failure(ServerIdentity.NOBODY, [binaries.directory]) is not None:
         binaries = copy_binaries(binaries, home)
-    return Identity.NOBODY, binaries
+    return ServerIdentity.NOBODY, binaries
 
 
 def namespace_refusal() -> str | None:
     """Return why a user namespace cannot be made here, or None if it can."""
-    return _failure(Identity.NAMESPACE, [])
+    return _failure(ServerIdentity.NAMESPACE, [])
 
 
 def copy_binaries(binaries: Binaries, home: Home) -> Binaries:
@@ -96,7 +100,7 @@ def copy_binaries(binaries: Binaries, home: Home) -> Binaries:
     return replace(binaries, directory=install / "bin")
 
 
-def take_ownership(data: Path, identity: Identity) -> None:
+def take_ownership(data: Path, identity: ServerIdentity) -> None:
     """Make sure that `data` belongs to the identity's user. Raises ServerError if it is somebody else's.
 
     Root may come with a namespace today and without one tomorrow (a container), so between those two it is given over.
@@ -115,14 +119,14 @@ def take_ownership(data: Path, identity: Identity) -> None:
             os.chown(Path(folder, file), identity.uid, identity.uid, follow_symlinks=False)
 
 
-def _failure(identity: Identity, paths: Sequence[Path]) -> str | None:
+def _failure(identity: ServerIdentity, paths: Sequence[Path]) -> str | None:
     """Return why nothing can be run, or which of `paths` not be reached, under `identity`; None if all is well."""
     probe = command(identity, [shutil.which("true") or "/bin/true"], paths)
     answer = subprocess.run(probe, capture_output=True, text=True, check=False, env=environment(), timeout=30)
     return None if answer.returncode == 0 else answer.stderr.strip().removeprefix("launch: ")
 
 
-def _require(identity: Identity, paths: Sequence[Path], why: str) -> None:
+def _require(identity: ServerIdentity, paths: Sequence[Path], why: str) -> None:
     failure = _failure(identity, paths)
     if failure is not None:
         raise ServerError(

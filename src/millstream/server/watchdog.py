@@ -69,7 +69,7 @@ where name ~ '^pgsql_tmp[0-9]+[.]' group by 1
 
 
 @dataclass(frozen=True)
-class Session:
+class WatchedSession:
     """A session of a role that has limits. Ages are in seconds, None where there is nothing of that kind."""
 
     pid: int
@@ -92,7 +92,7 @@ class Session:
         return KINDS[self.role]
 
 
-def overstepped(session: Session, memory: int, queue: float) -> str | None:
+def overstepped(session: WatchedSession, memory: int, queue: float) -> str | None:
     """Say which limit a session is over, with how to stay within it, or None. `memory` is in bytes; `queue` is the used
     part of the notification queue, which can be full because somebody listens and never comes to the end of a transaction.
     """
@@ -253,7 +253,7 @@ class Watchdog:
     def _end_sessions(self) -> None:
         assert self._connection is not None
         assert self._server is not None
-        found = [Session(*row) for row in self._connection.execute(SESSIONS, [list(KINDS)])]
+        found = [WatchedSession(*row) for row in self._connection.execute(SESSIONS, [list(KINDS)])]
         (queue,) = self._connection.execute("select pg_notification_queue_usage()").fetchone() or (0.0,)
         local = self._server.pid is not None
         memory: Counter[int] = Counter()
@@ -269,7 +269,7 @@ class Watchdog:
             self._make_room(found)
         self._told &= {(session.pid, session.started) for session in found}
 
-    def _make_room(self, found: list[Session]) -> None:
+    def _make_room(self, found: list[WatchedSession]) -> None:
         """End readers that have most in temporary files, as long as all together have too much."""
         assert self._connection is not None
         sizes: dict[int, int] = dict(self._connection.execute(TEMPORARY_FILES).fetchall())
@@ -285,7 +285,7 @@ class Watchdog:
             self._end(session, f"{why}; ask for less at once")
             left -= size
 
-    def _end(self, session: Session, why: str) -> None:
+    def _end(self, session: WatchedSession, why: str) -> None:
         assert self._connection is not None
         self._connection.execute(
             "select pg_terminate_backend(pid) from pg_stat_activity where pid = %s and backend_start = %s",

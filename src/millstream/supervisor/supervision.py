@@ -25,7 +25,7 @@ CLOCKS: tuple[str, ...] = get_args(Clock)
 
 
 @dataclass
-class State:
+class SupervisorState:
     """What the supervisor last wrote. Times are ISO 8601 in UTC; counts are since it started."""
 
     pid: int
@@ -84,22 +84,22 @@ def is_held(home: Home) -> bool:
         os.close(descriptor)
 
 
-def write_state(home: Home, state: State) -> None:
+def write_state(home: Home, state: SupervisorState) -> None:
     """Replace the state file in one step. Raises OSError, and leaves it as it was, where the disk takes nothing."""
     write_whole(home.path / "supervisor.json", json.dumps(asdict(state), indent=2) + "\n")
 
 
-def read_state(home: Home) -> State | None:
+def read_state(home: Home) -> SupervisorState | None:
     """Return what the last supervisor wrote, whether it lives or not; None where there never was one."""
     with suppress(FileNotFoundError, ValueError, TypeError):
-        return State(**json.loads((home.path / "supervisor.json").read_text()))
+        return SupervisorState(**json.loads((home.path / "supervisor.json").read_text()))
     return None
 
 
 class StateFile:
     """The supervisor's own hand on its state file: what a full disk does not take is kept, and written when there is room."""
 
-    def __init__(self, home: Home, state: State, retry_seconds: float = 5.0) -> None:
+    def __init__(self, home: Home, state: SupervisorState, retry_seconds: float = 5.0) -> None:
         self._home = home
         self._retry_seconds = retry_seconds
         self._state = state

@@ -21,7 +21,7 @@ from millstream.server.process import Child, rotate, send
 from millstream.server.watchdog import Watchdog
 from millstream.supervisor.backoff import Backoff
 from millstream.supervisor.gatekeeper import Gatekeeper
-from millstream.supervisor.supervision import State, StateFile, hold
+from millstream.supervisor.supervision import StateFile, SupervisorState, hold
 from millstream.supervisor.tell import start_telling
 
 log = logging.getLogger("millstream.supervise")
@@ -43,7 +43,7 @@ class Supervisor:
         self.home = home
         self.port = port
         self.clock = clock
-        self.state = State(pid=os.getpid(), started_at=datetime.now(UTC).isoformat())
+        self.state = SupervisorState(pid=os.getpid(), started_at=datetime.now(UTC).isoformat())
         self._state_file = StateFile(home, self.state)
         self._said = ""
         self._gatekeeper = Gatekeeper(home)

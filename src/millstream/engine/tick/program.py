@@ -146,7 +146,7 @@ def assemble(relations: Sequence[TickRelation], faults: bool = False) -> Program
     return program
 
 
-class Writer:
+class FunctionWriter:
     """Collects the body of one function after the other."""
 
     def __init__(self, faults: bool) -> None:
@@ -174,7 +174,7 @@ class Writer:
             counted = "" if careful is not None else "GET DIAGNOSTICS n = ROW_COUNT; "
             self.lines.append(f"{counted}{count} := {count} + n;")
 
-    def take(self, other: Writer) -> None:
+    def take(self, other: FunctionWriter) -> None:
         """Add what another one has collected."""
         self.owners |= {len(self.lines) + number: owner for number, owner in other.owners.items()}
         self.lines += other.lines
@@ -211,7 +211,7 @@ def write_stretches(program: Program, faults: bool) -> None:
 
     k says for each relation whether its careful form runs, and with 2 that it runs whatever has changed.
     """
-    out = Writer(faults)
+    out = FunctionWriter(faults)
     places = program.places
     readers = [
         (other, number, s)
@@ -246,7 +246,7 @@ def write_stretches(program: Program, faults: bool) -> None:
                 out.run(relation.name, into_source(relation, target.source))
                 out.lines.append("END IF;")
         timed = [o for o, _, s in readers if s.relation == relation.name and o.node and o.node.timed]
-        body = Writer(faults)
+        body = FunctionWriter(faults)
         body.number = out.number
         hand_on(body, relation, readers, places)
         if body.lines:
@@ -258,7 +258,7 @@ def write_stretches(program: Program, faults: bool) -> None:
     program.stretches.append(out.close(len(program.stretches), None))
 
 
-def hand_on(out: Writer, relation: TickRelation, readers: list, places: dict[str, int]) -> None:  # type: ignore[type-arg]
+def hand_on(out: FunctionWriter, relation: TickRelation, readers: list, places: dict[str, int]) -> None:  # type: ignore[type-arg]
     """Terms that need the relation as it was, its change, and terms that need it as it is now."""
 
     def terms(before: bool) -> None:
