@@ -40,7 +40,7 @@ from bench.shop import opened
 from millstream import server
 from millstream.server import Home
 from millstream.server.process import children, is_alive, read_postmaster, send
-from millstream.supervisor.supervision import read_state
+from millstream.supervisor.state_file import read_state
 
 WRITERS = 4
 QUIET_SECONDS = 900.0

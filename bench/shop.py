@@ -113,7 +113,7 @@ class Shop:
         command = [
             sys.executable,
             "-m",
-            "millstream.supervisor.work",
+            "millstream.supervisor.worker_process",
             "--home",
             str(self.home),
             "--parent",

@@ -15,7 +15,7 @@ import pytest
 import millstream.server
 from millstream.server import Home, process
 from millstream.server.process import Child, is_alive, wait_until
-from millstream.supervisor.supervision import StateFile, SupervisorState
+from millstream.supervisor.state_file import StateFile, SupervisorState
 from tests.cli.conftest import program_on
 from tests.cli.program import Program
 from tests.cli.test_up_down import until

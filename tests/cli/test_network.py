@@ -23,7 +23,7 @@ from tests.cli.test_up_down import until
 
 def gate_of(program: Program) -> int | None:
     """The gate's process."""
-    named = ["pgrep", "-f", "--", f"millstream.supervisor.gate --home {program.home} "]
+    named = ["pgrep", "-f", "--", f"millstream.supervisor.gate_process --home {program.home} "]
     found = subprocess.run(named, capture_output=True, text=True, check=False).stdout.split()
     return int(found[0]) if found else None
 

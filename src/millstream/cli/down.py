@@ -10,7 +10,7 @@ from millstream import server
 from millstream.errors import MillstreamError
 from millstream.server import Home
 from millstream.server.process import is_alive, send, wait_until
-from millstream.supervisor.supervision import is_held, read_state
+from millstream.supervisor.state_file import is_held, read_state
 
 STOP_SECONDS = 60.0
 

@@ -20,7 +20,7 @@ from millstream.server.answer import ServerCondition, interpret
 from millstream.server.disk import room_of
 from millstream.server.options import addresses
 from millstream.server.process import is_alive
-from millstream.supervisor.supervision import is_held, read_state
+from millstream.supervisor.state_file import is_held, read_state
 
 NOT_RUNNING = 3  # as systemctl does
 ALIVE = ("ready", "full", "password", "memory")  # states of a server whose process is well

@@ -20,9 +20,9 @@ from millstream.server.options import addresses, write_options
 from millstream.server.process import rotate, wait_until
 from millstream.server.rights import GUIDE, open_doors
 from millstream.supervisor.signals import stop_on_signals
-from millstream.supervisor.supervision import CLOCKS, AlreadyUp, is_held, read_state
+from millstream.supervisor.start_report import start_telling
+from millstream.supervisor.state_file import CLOCKS, AlreadyUp, is_held, read_state
 from millstream.supervisor.supervisor import Supervisor
-from millstream.supervisor.tell import start_telling
 
 START_SECONDS = 180.0
 
@@ -111,7 +111,7 @@ def _detached(home: Home, port: int | None, clock: str | None) -> None:
     rotate(log_path)
 
     def start(writing: int) -> None:
-        argv = [sys.executable, "-m", "millstream.supervisor.supervise", "--home", str(home.path)]
+        argv = [sys.executable, "-m", "millstream.supervisor.supervisor_process", "--home", str(home.path)]
         for option, value in (("--port", port), ("--clock", clock), ("--tell", writing)):
             if value is not None:
                 argv += [option, str(value)]

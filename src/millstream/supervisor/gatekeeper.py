@@ -11,7 +11,7 @@ import time
 from millstream.server import Home, Server
 from millstream.server.process import Child, send
 from millstream.supervisor.backoff import Backoff
-from millstream.supervisor.tell import start_telling
+from millstream.supervisor.start_report import start_telling
 
 log = logging.getLogger("millstream.supervise")
 
@@ -58,7 +58,7 @@ class Gatekeeper:
                 self._gate.ended(STOP_SECONDS)
 
     def _start(self, tell: int | None = None) -> None:
-        argv = [sys.executable, "-m", "millstream.supervisor.gate", "--home", str(self._home.path)]
+        argv = [sys.executable, "-m", "millstream.supervisor.gate_process", "--home", str(self._home.path)]
         argv += ["--parent", str(os.getpid())]
         if tell is not None:
             argv += ["--tell", str(tell)]

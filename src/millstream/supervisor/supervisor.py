@@ -21,8 +21,8 @@ from millstream.server.process import Child, rotate, send
 from millstream.server.watchdog import Watchdog
 from millstream.supervisor.backoff import Backoff
 from millstream.supervisor.gatekeeper import Gatekeeper
-from millstream.supervisor.supervision import StateFile, SupervisorState, hold
-from millstream.supervisor.tell import start_telling
+from millstream.supervisor.start_report import start_telling
+from millstream.supervisor.state_file import StateFile, SupervisorState, hold
 
 log = logging.getLogger("millstream.supervise")
 
@@ -145,7 +145,7 @@ class Supervisor:
 
     def _start_worker(self, tell: int | None = None) -> None:
         log_path = self.home.logs / "worker.log"
-        argv = [sys.executable, "-m", "millstream.supervisor.work", "--home", str(self.home.path)]
+        argv = [sys.executable, "-m", "millstream.supervisor.worker_process", "--home", str(self.home.path)]
         argv += ["--parent", str(os.getpid())]
         if self.clock is not None:
             argv += ["--clock", self.clock]

@@ -1,4 +1,4 @@
-"""The gate's process: `python -m millstream.supervisor.gate`, started and watched by the supervisor where a home has TLS."""
+"""The gate's process: `python -m millstream.supervisor.gate_process`, started and watched by the supervisor where a home has TLS."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from millstream.server.gate import Gate, listen
 from millstream.server.launch import die_with_parent
 from millstream.server.options import Options, addresses
 from millstream.server.process import is_postmaster_of, read_postmaster
-from millstream.supervisor.tell import Teller
+from millstream.supervisor.start_report import Teller
 
 log = logging.getLogger("millstream.gate")
 

@@ -1,4 +1,4 @@
-"""The worker's process: `python -m millstream.supervisor.work`, started and watched by the supervisor.
+"""The worker's process: `python -m millstream.supervisor.worker_process`, started and watched by the supervisor.
 
 It ends when the supervisor does, however that happens, and finishes its tick when it is asked to end (SIGTERM).
 """
@@ -20,8 +20,8 @@ from millstream.errors import MillstreamError
 from millstream.server.disk import shortage
 from millstream.server.launch import die_with_parent
 from millstream.supervisor.signals import stop_on_signals
-from millstream.supervisor.supervision import CLOCKS
-from millstream.supervisor.tell import Teller
+from millstream.supervisor.start_report import Teller
+from millstream.supervisor.state_file import CLOCKS
 
 log = logging.getLogger("millstream.work")
 

@@ -1,5 +1,5 @@
 """The supervisor's process, started detached by `millstream up`:
-`python -m millstream.supervisor.supervise --home … [--clock …] [--port …] --tell FD`.
+`python -m millstream.supervisor.supervisor_process --home … [--clock …] [--port …] --tell FD`.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from millstream.errors import MillstreamError
 from millstream.server import Home
 from millstream.server.disk import explain
 from millstream.supervisor.signals import stop_on_signals
-from millstream.supervisor.supervision import CLOCKS, AlreadyUp
+from millstream.supervisor.start_report import Teller
+from millstream.supervisor.state_file import CLOCKS, AlreadyUp
 from millstream.supervisor.supervisor import Supervisor
-from millstream.supervisor.tell import Teller
 
 log = logging.getLogger("millstream.supervise")
 
