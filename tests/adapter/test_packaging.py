@@ -11,8 +11,8 @@ from pathlib import Path
 PROJECT = Path(__file__).parents[2]
 
 
-def test_both_adapters_are_installed_and_import() -> None:
-    code = "import dbt.adapters.millstream, dbt.adapters.risingwave, dbt.include.millstream"
+def test_the_adapters_are_installed_and_import() -> None:
+    code = "import dbt.adapters.millstream, dbt.adapters.millstream_risingwave, dbt.adapters.risingwave"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
@@ -27,6 +27,9 @@ def test_an_ordinary_wheel_carries_the_adapter_and_its_macros(tmp_path: Path) ->
     names = set(zipfile.ZipFile(wheel).namelist())
     assert "dbt/adapters/millstream/impl.py" in names
     assert "dbt/include/millstream/macros/materializations/materialized_view.sql" in names
+    assert "dbt/adapters/millstream_risingwave/impl.py" in names
+    assert "dbt/include/millstream_risingwave/dbt_project.yml" in names
+    assert "dbt/include/millstream_risingwave/macros/materializations/materialized_view.sql" in names
     assert "dbt_millstream/statement.py" in names
     assert not {"dbt/__init__.py", "dbt/adapters/__init__.py", "dbt/include/__init__.py"} & names
     assert not [name for name in names if name.endswith(".pth")]

@@ -22,11 +22,8 @@ version: "1.0.0"
 config-version: 2
 profile: millstream
 model-paths: ["models"]
-macro-paths: ["macros"]
 function-paths: ["udfs/ddl"]
 flags: {send_anonymous_usage_stats: false}
-on-run-start: "{{ rw_create_registry() }}"
-on-run-end: "{{ rw_drop_replaced() }}"
 """
 
 MODELS: Mapping[str, str] = {
@@ -107,7 +104,6 @@ def small_template(tmp_path_factory: pytest.TempPathFactory) -> Project:
     root = tmp_path_factory.mktemp("small")
     (root / "dbt_project.yml").write_text(PROJECT)
     shutil.copy(ROOT / "profiles.yml", root)
-    shutil.copytree(ROOT / "macros/risingwave", root / "macros", ignore=shutil.ignore_patterns("*.yml"))
     (root / "models").mkdir()
     for name, text in MODELS.items():
         (root / "models" / name).write_text(text)

@@ -125,7 +125,7 @@ def changes(text: str) -> Iterator[str]:
         rf"drop table {NAME} cascade",
         rf"comment on table {NAME} is '(?:[^']|'')*'",
         rf'grant select on (materialized view|view) {NAME} to "\w+"',
-        rf"insert into {NAME} \(name, stamp, statement\) values \((?:'(?:[^']|'')*'(?:, )?){{3}}\)",
+        rf"insert into {NAME} \(name, stamp, statement\) values (?:\((?:'(?:[^']|'')*'(?:, )?){{3}}\)(?:, )?)+",
         rf"delete from {NAME} where name = '[\w.:]+'",
     )
     if not any(re.fullmatch(pattern, text, re.I | re.S) for pattern in known):

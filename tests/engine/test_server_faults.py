@@ -7,7 +7,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from millstream.engine.deploy import deploy
+from millstream.engine import deploy
 from millstream.engine.state.server_faults import code_for, refused_by_server
 from millstream.errors import Refused
 from tests.compiler.golden import Case, each_case

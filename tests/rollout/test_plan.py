@@ -5,8 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from millstream.rollout.definition import Definition, in_order, read_manifest
-from millstream.rollout.plan import Difference, Plan, Running, make_plan
-from millstream.rollout.risingwave import target as risingwave
+from millstream.rollout.plan import Plan, PlanDifference, Running, make_plan
+from millstream.rollout.risingwave.compare import difference
+from millstream.rollout.risingwave.deployed import DeployedObject
+from millstream.rollout.risingwave.inventory import Inventory
+from millstream.rollout.risingwave.statements import DriverStatements
+from tests.conformance.recorder import Handle, RisingWave
 
 
 def wanted(*found: tuple[str, str, tuple[str, ...]]) -> list[Definition]:
@@ -18,8 +22,8 @@ def wanted(*found: tuple[str, str, tuple[str, ...]]) -> list[Definition]:
 
 
 def plan(definitions: list[Definition], *running: tuple[str, str]) -> Plan:
-    def compare(definition: Definition, _: Running) -> Difference:
-        return Difference("its definition changed" if definition.text.isupper() else "")
+    def compare(definition: Definition, _: Running) -> PlanDifference:
+        return PlanDifference("its definition changed" if definition.text.isupper() else "")
 
     there = {f"public.{name}": Running(f"public.{name}", kind) for name, kind in running}
     return make_plan("embedded", definitions, there, compare, ("materialized_view",), ("view",))
@@ -112,9 +116,7 @@ def test_a_cycle_ends() -> None:
 
 def test_on_risingwave_too_a_view_does_not_silently_stay_where_rows_are_wanted() -> None:
     (table,) = wanted(("counts", "rows", ()))
-    compare = risingwave.compare({})
-    assert compare(
-        table, Running(table.key, "table", risingwave.Object("public", "counts", "table", {}))
-    ) == (Difference())
-    view = Running(table.key, "view", risingwave.Object("public", "counts", "view", {}))
-    assert compare(table, view).remedy == "drop it, or choose another name"
+    there = Inventory(DriverStatements(Handle(RisingWave())), "dev", "public")
+    assert difference(table, DeployedObject(1, "public", "counts", "table"), there) == PlanDifference()
+    view = DeployedObject(1, "public", "counts", "view")
+    assert difference(table, view, there).remedy == "drop it, or choose another name"

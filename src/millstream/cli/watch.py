@@ -129,7 +129,7 @@ def on_risingwave(
     """The subscription, at the place that profiles.yml says for target risingwave."""
     from millstream.feeds import subscription
     from millstream.project import find_project
-    from millstream.rollout.risingwave.target import conninfo, profile_alone
+    from millstream.rollout.risingwave.profile import conninfo, profile_alone
 
     given = profile_alone(find_project())
     return subscription.batches(

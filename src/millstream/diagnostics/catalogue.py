@@ -10,9 +10,10 @@ from millstream.diagnostics.declarations import DECLARATIONS
 from millstream.diagnostics.deployment import DEPLOYMENT
 from millstream.diagnostics.portability import PORTABILITY
 from millstream.diagnostics.queries import QUERIES
+from millstream.diagnostics.rollout import ROLLOUT
 from millstream.diagnostics.server import SERVER
 
-AREAS = (QUERIES, PORTABILITY, DECLARATIONS, DEPLOYMENT, SERVER)
+AREAS = (QUERIES, PORTABILITY, DECLARATIONS, DEPLOYMENT, SERVER, ROLLOUT)
 CATALOGUE: dict[str, tuple[str, str, str]] = {code: texts for area in AREAS for code, texts in area.items()}
 
 

@@ -106,7 +106,7 @@ def delete_statement(relation: str, key: Sequence[tuple[str, str]], rows: Iterab
 @contextmanager
 def open_risingwave(root: Path) -> Iterator[RisingWaveTarget]:
     """Connect as profiles.yml says for target risingwave. Raises MillstreamError where nothing answers."""
-    from millstream.rollout.risingwave.target import conninfo, profile_alone
+    from millstream.rollout.risingwave.profile import conninfo, profile_alone
 
     given = profile_alone(root)
     try:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 # Materializations whose definition says everything about them. Rows of the others come from dbt at every run.
 DECLARED = ("table_with_connector", "source", "view", "materialized_view", "sink", "subscription")
+
+# Configuration of sinks and subscriptions that says what they are.
+ATTACHED_BY = (
+    *("connector", "connector_parameters", "data_format", "data_encode", "format_parameters"),
+    "retention",
+)
+
+Node = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -15,7 +23,8 @@ class Definition:
     """One object. `kind` is table, source, view, materialized_view, sink, subscription, function, or rows (dbt's own).
 
     `text` is the compiled SQL, of a function its signature; `reads` are the keys of what it reads or calls, ephemeral
-    models expanded; `options` are what else it is built from (indexes, change_feed; of a function its declaration).
+    models expanded; `options` are what else it is built from (indexes, change_feed, grants, and the configuration of
+    a sink or subscription; of a function its declaration).
     """
 
     schema: str
@@ -40,42 +49,47 @@ def read_manifest(manifest: Mapping[str, Any]) -> list[Definition]:
         if node["resource_type"] in ("model", "seed", "snapshot")
     }
     functions = manifest.get("functions") or {}
-
-    def name(key: str) -> str:
-        node = models.get(key) or functions[key]
-        return f"{node['schema']}.{node.get('alias') or node['name']}"
-
-    def reads(node: Mapping[str, Any]) -> Iterable[str]:
-        for key in (node.get("depends_on") or {}).get("nodes", []):
-            if key in models and models[key]["config"].get("materialized") == "ephemeral":
-                yield from reads(models[key])
-            elif key in models or key in functions:
-                yield name(key)
-
     found = [of_function(node) for node in functions.values()]
-    for node in models.values():
-        materialized = node["config"].get("materialized")
-        if materialized == "ephemeral":
-            continue
-        kind = "table" if materialized == "table_with_connector" else str(materialized)
-        found.append(
-            Definition(
-                node["schema"],
-                node.get("alias") or node["name"],
-                kind if materialized in DECLARED else "rows",
-                node.get("compiled_code") or "",
-                node["original_file_path"],
-                tuple(dict.fromkeys(reads(node))),
-                {
-                    "indexes": node["config"].get("indexes") or [],
-                    "change_feed": node["config"].get("change_feed") or "",
-                },
-            )
-        )
+    found += [
+        of_model(node, models, functions)
+        for node in models.values()
+        if node["config"].get("materialized") != "ephemeral"
+    ]
     return in_order(found)
 
 
-def of_function(node: Mapping[str, Any]) -> Definition:
+def of_model(node: Node, models: Mapping[str, Node], functions: Mapping[str, Node]) -> Definition:
+    """A model, seed or snapshot; `models` and `functions` are dbt's nodes by unique id."""
+    config = node["config"]
+    materialized = config.get("materialized")
+    kind = "table" if materialized == "table_with_connector" else str(materialized)
+    return Definition(
+        node["schema"],
+        node.get("alias") or node["name"],
+        kind if materialized in DECLARED else "rows",
+        node.get("compiled_code") or "",
+        node["original_file_path"],
+        tuple(dict.fromkeys(read_by(node, models, functions))),
+        {
+            "indexes": config.get("indexes") or [],
+            "change_feed": config.get("change_feed") or "",
+            "grants": config.get("grants") or {},
+            "config": {name: config[name] for name in ATTACHED_BY if config.get(name)},
+        },
+    )
+
+
+def read_by(node: Node, models: Mapping[str, Node], functions: Mapping[str, Node]) -> Iterator[str]:
+    """The keys of what a node reads and calls, itself or through ephemeral models."""
+    for key in (node.get("depends_on") or {}).get("nodes", []):
+        found = models.get(key) or functions.get(key)
+        if found is not None and found["config"].get("materialized") == "ephemeral":
+            yield from read_by(found, models, functions)
+        elif found is not None:
+            yield f"{found['schema']}.{found.get('alias') or found['name']}"
+
+
+def of_function(node: Node) -> Definition:
     """A function resource."""
     arguments = ", ".join(f"{a['name']} {a['data_type']}" for a in node["arguments"])
     return Definition(

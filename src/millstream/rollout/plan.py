@@ -25,7 +25,7 @@ class Running:
 
 
 @dataclass(frozen=True)
-class Difference:
+class PlanDifference:
     """Why a definition is not what runs (empty if it is). `readers` says that what reads it must be built again.
 
     `remedy` is set where it cannot be applied.
@@ -37,7 +37,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Step:
+class PlannedStep:
     """What a deploy does with one object: one of ACTIONS, and why."""
 
     name: str
@@ -60,11 +60,11 @@ class Plan:
     """The steps in the order in which they are taken. `undoes` says which deployment they take back, if they do."""
 
     target: str
-    steps: tuple[Step, ...]
+    steps: tuple[PlannedStep, ...]
     functions: tuple[Called, ...] = ()
     undoes: str = ""
 
-    def of(self, *actions: str) -> list[Step]:
+    def of(self, *actions: str) -> list[PlannedStep]:
         """The steps of these actions."""
         return [step for step in self.steps if step.action in actions]
 
@@ -89,7 +89,7 @@ def make_plan(
     target: str,
     wanted: Sequence[Definition],
     running: Mapping[str, Running],
-    compare: Callable[[Definition, Running], Difference],
+    compare: Callable[[Definition, Running], PlanDifference],
     rebuilt: Collection[str],
     transparent: Collection[str] = (),
 ) -> Plan:
@@ -98,37 +98,39 @@ def make_plan(
     Kinds in `rebuilt` are built again when something that they read is; kinds in `transparent` are not, but what reads
     them is.
     """
-    steps: list[Step] = []
+    steps: list[PlannedStep] = []
     stale: dict[str, str] = {}  # what readers must be built again for, and the change at its root
 
-    def decide(each: Definition) -> Step:
+    def decide(each: Definition) -> PlannedStep:
         current = running.get(each.key)
         if current is None:
-            return Step(each.key, each.kind, "create", "new")
+            return PlannedStep(each.key, each.kind, "create", "new")
         difference = compare(each, current)
         if difference.remedy:
-            return Step(each.key, each.kind, "refuse", f"{difference.reason}: {difference.remedy}")
+            return PlannedStep(each.key, each.kind, "refuse", f"{difference.reason}: {difference.remedy}")
         if difference.reason:
             if difference.readers:
                 stale[each.key] = each.key
-            return Step(each.key, each.kind, "change", difference.reason)
+            return PlannedStep(each.key, each.kind, "change", difference.reason)
         causes = [key for key in each.reads if key in stale]
         if causes and each.kind in (*rebuilt, *transparent):
             stale[each.key] = stale[causes[0]]
         if causes and each.kind in rebuilt:
             root = stale[causes[0]]
             through = "" if root == causes[0] else f", because {root} changes"
-            return Step(each.key, each.kind, "rebuild", f"reads {', '.join(causes)}{through}")
-        return Step(each.key, each.kind, "unchanged")
+            return PlannedStep(each.key, each.kind, "rebuild", f"reads {', '.join(causes)}{through}")
+        return PlannedStep(each.key, each.kind, "unchanged")
 
     for each in wanted:
         steps.append(decide(each))
     listed = {each.key for each in wanted}
     for key, current in reversed(list(running.items())):
         if key not in listed and current.kind in HELD:
-            steps.append(Step(key, current.kind, "keep", "left the project, but it holds rows from outside"))
+            steps.append(
+                PlannedStep(key, current.kind, "keep", "left the project, but it holds rows from outside")
+            )
         elif key not in listed:
-            steps.append(Step(key, current.kind, "drop", "left the project"))
+            steps.append(PlannedStep(key, current.kind, "drop", "left the project"))
     return Plan(target, tuple(steps), calls(wanted))
 
 

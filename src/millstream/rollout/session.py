@@ -24,7 +24,7 @@ from millstream.server import Home
 Done = dict[str, Any]  # rows: name → [before, after]; suspicious: names; results: dbt's words by node
 
 
-class Session(Protocol):
+class RolloutSession(Protocol):
     """What `millstream deploy` asks of a target."""
 
     def plan(self) -> Plan:
@@ -45,20 +45,20 @@ class Session(Protocol):
 
 
 @contextmanager
-def open_session(target: str, home: Home, root: Path) -> Iterator[Session]:
+def open_session(target: str, home: Home, root: Path) -> Iterator[RolloutSession]:
     """Connect to a target. Raises MillstreamError, whose text names the remedy, where it cannot be reached."""
     home.prepare()
     if target == "risingwave":
-        from millstream.rollout.risingwave import target as risingwave
+        from millstream.rollout.risingwave import session as risingwave
 
         with risingwave.connect(root, home.path) as opened:
             yield opened
         return
     with deploy.connect(server.connect(home.path).dsn("owner")) as conn:
-        yield Embedded(conn, home, root)
+        yield EmbeddedSession(conn, home, root)
 
 
-class Embedded:
+class EmbeddedSession:
     """Deploys to the embedded engine."""
 
     def __init__(self, conn: psycopg.Connection, home: Home, root: Path) -> None:

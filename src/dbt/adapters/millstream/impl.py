@@ -21,11 +21,11 @@ from dbt.adapters.millstream.config import MillstreamConfig
 from dbt.adapters.millstream.connections import MillstreamConnectionManager
 from dbt.adapters.millstream.deployer import Deployer, DeployResponse, log, response_of, told_in_project
 from dbt.adapters.millstream.figures import figures_of, summary
-from dbt.adapters.millstream.functions import functions_called, python_entry
 from dbt.adapters.millstream.history import History
 from dbt.adapters.millstream.indexes import ENDS, index_columns, statements
 from dbt.adapters.millstream.relation import MillstreamRelation, MillstreamRelationType
-from millstream.errors import Refused, StillRead
+from millstream.errors import MillstreamError, Refused, StillRead
+from millstream.rollout.python_functions import functions_called, python_entry
 
 if TYPE_CHECKING:
     import agate
@@ -172,10 +172,13 @@ class MillstreamAdapter(PostgresAdapter):
 
     @available.parse_none
     def deploy_python_function(self, relation: BaseRelation, model: Node) -> DeployResponse:
-        """Deploy a Python function; its file is found as `functions.python_entry` says."""
+        """Deploy a Python function; its file is found as `python_functions.python_entry` says."""
         from millstream.engine import deploy
 
-        module, entry = python_entry(model, self.project_root)
+        try:
+            module, entry = python_entry(model, self.project_root)
+        except MillstreamError as error:
+            raise DbtRuntimeError(str(error)) from error
         schema, name = self._name(relation)
         with told_in_project(model, {}, self.project_root):
             return response_of(

@@ -7,8 +7,8 @@ from typing import Any
 
 from dbt_common.exceptions import DbtRuntimeError
 
-from dbt.adapters.millstream.functions import functions_called
 from dbt_millstream.statement import beginning, tokens
+from millstream.rollout.python_functions import functions_called
 
 Node = Mapping[str, Any]
 

@@ -17,7 +17,8 @@ from millstream.engine.deploy import drop_all
 from millstream.errors import MillstreamError, Refused
 from millstream.rollout.definition import Definition, in_order
 from millstream.rollout.embedded.deployed import QUERIES, definitions, with_reads
-from millstream.rollout.plan import HELD, Difference, Plan, Running, Say, Step, make_plan
+from millstream.rollout.plan import HELD, Plan, PlanDifference, PlannedStep, Running, Say, make_plan
+from millstream.rollout.python_functions import python_entry
 
 TARGET = "embedded"
 REBUILT = ("materialized_view",)
@@ -50,7 +51,7 @@ def plan(wanted: Sequence[Definition], found: Mapping[str, Running], root: Path)
     """What a deploy of these definitions would do."""
     asked = [each for each in wanted if each.kind not in IGNORED]
 
-    def compare_with_readers(definition: Definition, current: Running) -> Difference:
+    def compare_with_readers(definition: Definition, current: Running) -> PlanDifference:
         readers = [key for key, other in found.items() if current.key in other.detail.reads]
         return compare(definition, current, root, readers)
 
@@ -59,11 +60,11 @@ def plan(wanted: Sequence[Definition], found: Mapping[str, Running], root: Path)
 
 def compare(
     wanted: Definition, current: Running, root: Path | None, readers: Sequence[str] = ()
-) -> Difference:
+) -> PlanDifference:
     """Why a definition is not what runs, which `readers` read. With no `root` both are definitions that ran."""
     before: Definition = current.detail
     if (wanted.kind, current.kind) == ("rows", "table"):
-        return Difference()
+        return PlanDifference()
     if wanted.kind != current.kind:
         return _compare_kinds(wanted, current, readers, back=root is None)
     match wanted.kind:
@@ -72,29 +73,31 @@ def compare(
         case "function":
             return _compare_functions(wanted, before, root)
     if wanted.text.split() != before.text.split():
-        return Difference("its definition changed")
+        return PlanDifference("its definition changed")
     if wanted.kind == "materialized_view" and _columns(wanted) != _columns(before):
-        return Difference("its indexes changed")
-    return Difference()
+        return PlanDifference("its indexes changed")
+    return PlanDifference()
 
 
-def _compare_kinds(wanted: Definition, current: Running, readers: Sequence[str], *, back: bool) -> Difference:
+def _compare_kinds(
+    wanted: Definition, current: Running, readers: Sequence[str], *, back: bool
+) -> PlanDifference:
     """What dbt does without --full-refresh is a change: to drop what nothing reads and holds no rows of its own."""
     if {wanted.kind, current.kind} <= set(QUERIES):
-        return Difference(f"was a {current.kind}")
+        return PlanDifference(f"was a {current.kind}")
     reason = f"is deployed as a {current.kind}"
     if "function" in (wanted.kind, current.kind):
-        return Difference(reason, remedy="drop it, or choose another name")
+        return PlanDifference(reason, remedy="drop it, or choose another name")
     again = (
         f"`dbt run --full-refresh --select {wanted.name}+` drops it and what reads it, and builds them again"
     )
     if back:
-        return Difference(reason, remedy=f"change the models back; then {again}")
+        return PlanDifference(reason, remedy=f"change the models back; then {again}")
     if current.kind == "table":
-        return Difference(f"{reason}, whose rows would be lost", remedy=again)
+        return PlanDifference(f"{reason}, whose rows would be lost", remedy=again)
     if readers:
-        return Difference(f"{reason}, which {', '.join(readers)} reads", remedy=again)
-    return Difference(f"was a {current.kind}")
+        return PlanDifference(f"{reason}, which {', '.join(readers)} reads", remedy=again)
+    return PlanDifference(f"was a {current.kind}")
 
 
 def _columns(definition: Definition) -> list[list[str]]:
@@ -102,44 +105,42 @@ def _columns(definition: Definition) -> list[list[str]]:
     return [list(each["columns"] if isinstance(each, Mapping) else each) for each in indexes]
 
 
-def _compare_tables(wanted: Definition, before: Definition) -> Difference:
+def _compare_tables(wanted: Definition, before: Definition) -> PlanDifference:
     new, old = parse_table(wanted.text, wanted.path), parse_table(before.text, before.path)
     if new == old:
-        return Difference()
+        return PlanDifference()
     added = new.columns[len(old.columns) :]
     rules = (new.key, new.conflict, new.versions) == (old.key, old.conflict, old.versions)
     if not rules or new.columns[: len(old.columns)] != old.columns or not all(c.nullable for c in added):
-        return Difference(
+        return PlanDifference(
             "its declaration changed by more than new nullable columns at the end",
             remedy="load into a table of a new name, or dbt run --full-refresh, which empties it",
         )
-    return Difference(
+    return PlanDifference(
         f"gains {', '.join(column.name for column in added)}" if added else "its defaults changed"
     )
 
 
-def _compare_functions(wanted: Definition, before: Definition, root: Path | None) -> Difference:
+def _compare_functions(wanted: Definition, before: Definition, root: Path | None) -> PlanDifference:
     if root is None:
-        return Difference()  # the code is read from its file, which no deploy changes
-    from dbt.adapters.millstream.functions import python_entry
-
+        return PlanDifference()  # the code is read from its file, which no deploy changes
     node = wanted.options["node"]
     if node.get("language") != "python":
-        return Difference()
+        return PlanDifference()
     arguments = [[a["name"], a["data_type"]] for a in node["arguments"]]
     if (arguments, node["returns"]["data_type"]) != (before.options["arguments"], before.options["returns"]):
-        return Difference(
+        return PlanDifference(
             "its signature changed, and RisingWave never replaces a function",
             remedy="give it a new name with a higher version, and let the models call that",
         )
     module, entry = python_entry(node, root)
     code = hashlib.sha256(module.read_bytes()).hexdigest()[:16]
     if (code, entry) != (before.options["code"], before.options["entry"]):
-        return Difference("its code changed; lists follow at their next action", readers=False)
-    return Difference()
+        return PlanDifference("its code changed; lists follow at their next action", readers=False)
+    return PlanDifference()
 
 
-def counts(conn: psycopg.Connection, steps: Sequence[Step]) -> dict[str, int]:
+def counts(conn: psycopg.Connection, steps: Sequence[PlannedStep]) -> dict[str, int]:
     """Rows of the materialized views among some steps, where they are there."""
     found = {}
     for step in steps:
@@ -153,7 +154,7 @@ def counts(conn: psycopg.Connection, steps: Sequence[Step]) -> dict[str, int]:
     return found
 
 
-def drop(conn: psycopg.Connection, steps: Sequence[Step], say: Say) -> None:
+def drop(conn: psycopg.Connection, steps: Sequence[PlannedStep], say: Say) -> None:
     """Drop what left the project. Raises MillstreamError where something still reads it."""
     for schema, name in drop_all(conn, [_split(step.name) for step in steps]) if steps else ():
         say(f"dropped {schema}.{name}")
@@ -211,9 +212,9 @@ def _deploy(conn: psycopg.Connection, each: Definition, later: set[tuple[str, st
 def plan_restore(wanted: Sequence[Definition], found: Mapping[str, Running]) -> Plan:
     """What going back to these definitions would do. Columns that a table gained stay: they hold what came since."""
 
-    def compare_back(definition: Definition, current: Running) -> Difference:
+    def compare_back(definition: Definition, current: Running) -> PlanDifference:
         if definition.kind in HELD and current.kind == definition.kind:
-            return Difference()
+            return PlanDifference()
         return compare(definition, current, None)
 
     return make_plan(TARGET, in_order(wanted), found, compare_back, REBUILT, TRANSPARENT)

@@ -1,20 +1,45 @@
-"""The columns of a CREATE TABLE as they are written: what the macro rw_table_shape computes."""
+"""The shape of a CREATE TABLE: its columns as they are written, and a hash of what follows them."""
 
 from __future__ import annotations
 
 import hashlib
 import re
+from dataclasses import dataclass
 
-COMMENT = re.compile(r"('(?:[^']|'')*')|--[^\n]*")
+from millstream.rollout.risingwave.stamp import Stamp, without_comments
+
 PART = re.compile(r"'(?:[^']|'')*'|[(<\[]|[)>\]]|,|[^'(<\[)>\],]+")
+SOLID = re.compile(r" not null| primary key", re.IGNORECASE)
 
 
-def columns_and_rest(ddl: str) -> tuple[list[str], str]:
-    """The items between the outer parentheses, and a hash of what follows them."""
+@dataclass(frozen=True)
+class TableShape:
+    """`columns` are the items between the outer parentheses, `rest` the hash of what stands behind them."""
+
+    columns: tuple[str, ...]
+    rest: str
+
+    @property
+    def names(self) -> list[str]:
+        """The first word of each item: a column's name."""
+        return [column.split()[0] for column in self.columns]
+
+    def added(self, before: Stamp) -> tuple[str, ...] | None:
+        """The nullable columns that it has at the end of an earlier shape; none where it differs by more than that."""
+        if before.columns is None or before.rest != self.rest:
+            return None
+        count = len(before.columns)
+        added = self.columns[count:]
+        same = self.columns[:count] == before.columns
+        return added if same and not any(SOLID.search(column) for column in added) else None
+
+
+def shape_of(ddl: str) -> TableShape:
+    """Read a declaration."""
     columns: list[str] = []
     depth, item, rest = -1, "", ""
     closed = False
-    for part in PART.findall(" ".join(COMMENT.sub(r"\1", ddl).split())):
+    for part in PART.findall(without_comments(ddl)):
         if closed:
             rest += part
         elif depth < 0:
@@ -27,4 +52,4 @@ def columns_and_rest(ddl: str) -> tuple[list[str], str]:
         else:
             depth += (part in "(<[") - (part in ")>]")
             item += part
-    return columns, hashlib.md5(rest.strip().encode(), usedforsecurity=False).hexdigest()
+    return TableShape(tuple(columns), hashlib.md5(rest.strip().encode(), usedforsecurity=False).hexdigest())

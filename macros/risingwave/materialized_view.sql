@@ -1,3 +1,0 @@
-{% materialization materialized_view, adapter='risingwave' %}
-    {{ return(rw_deploy_view('materialized_view')) }}
-{% endmaterialization %}

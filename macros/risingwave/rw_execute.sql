@@ -1,3 +1,0 @@
-{% macro rw_execute(text) -%}
-    {% call statement('rw_execute') %}{{ text }}{% endcall %}
-{%- endmacro %}

@@ -1,3 +1,0 @@
-{% materialization source, adapter='risingwave' %}
-    {{ return(rw_deploy_table('source')) }}
-{% endmaterialization %}

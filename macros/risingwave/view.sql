@@ -1,3 +1,0 @@
-{% materialization view, adapter='risingwave' %}
-    {{ return(rw_deploy_view('view')) }}
-{% endmaterialization %}

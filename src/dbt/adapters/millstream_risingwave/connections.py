@@ -1,0 +1,34 @@
+"""dbt-risingwave's connections, in which every statement stands for itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dbt.adapters.contracts.connection import Connection, ConnectionState
+from dbt.adapters.risingwave.connections import RisingWaveConnectionManager, RisingWaveCredentials
+
+from millstream.rollout.risingwave.statements import end_transactions
+
+TYPE = "millstream_risingwave"
+
+
+@dataclass
+class MillstreamRisingWaveCredentials(RisingWaveCredentials):
+    """A profile target of `type: millstream_risingwave`; its keys are those of `type: risingwave`."""
+
+    @property
+    def type(self) -> str:
+        return TYPE
+
+
+class MillstreamRisingWaveConnectionManager(RisingWaveConnectionManager):
+    """Opens connections without transactions."""
+
+    TYPE = TYPE
+
+    @classmethod
+    def open(cls, connection: Connection) -> Connection:
+        if connection.state != ConnectionState.OPEN:
+            connection = super().open(connection)
+            end_transactions(connection.handle)
+        return connection
