@@ -12,14 +12,14 @@ from sqlglot.parsers.risingwave import RisingWaveParser
 
 from millstream.compiler.binder import where
 from millstream.compiler.dialect import Millstream, spelling
-from millstream.compiler.dialect.reading import Reader
-from millstream.compiler.dialect.writing import Writer
+from millstream.compiler.dialect.reading import SqlReader
+from millstream.compiler.dialect.writing import SqlWriter
 from tests.equivalence.mutations.fault import Fault, Original, Patch, answering, wrapped
 
 
 def written(name: str, pattern: str, by: str) -> Patch:
     """Replace `pattern` in what is written of some nodes: by a class of its own, for sqlglot remembers what each class writes."""
-    true = getattr(Writer, name)
+    true = getattr(SqlWriter, name)
 
     def opened() -> AbstractContextManager[object]:
         changed = {name: lambda *a, **o: re.sub(pattern, by, true(*a, **o))}
@@ -31,13 +31,13 @@ def written(name: str, pattern: str, by: str) -> Patch:
 def translated(*names: str) -> Patch:
     """Read calls of some functions, or of all, as what they mean in every dialect."""
     foreign = RisingWaveParser.FUNCTIONS
-    read = {**Reader.FUNCTIONS, **{name: foreign[name] for name in names or foreign}}
-    return lambda: patch.object(Reader, "FUNCTIONS", read)
+    read = {**SqlReader.FUNCTIONS, **{name: foreign[name] for name in names or foreign}}
+    return lambda: patch.object(SqlReader, "FUNCTIONS", read)
 
 
 def reading(name: str, how: Callable[[list[exp.Expr]], exp.Expr]) -> Patch:
     """Read calls of one function as something else."""
-    return lambda: patch.object(Reader, "FUNCTIONS", {**Reader.FUNCTIONS, name: how})
+    return lambda: patch.object(SqlReader, "FUNCTIONS", {**SqlReader.FUNCTIONS, name: how})
 
 
 def as_extract(arguments: list[exp.Expr]) -> exp.Expr:

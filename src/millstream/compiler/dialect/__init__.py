@@ -12,10 +12,10 @@ from sqlglot import exp
 from sqlglot.dialects.risingwave import RisingWave
 
 from millstream.compiler.dialect.nodes import Infix, Prefix, Worded, called
-from millstream.compiler.dialect.reading import Reader
+from millstream.compiler.dialect.reading import SqlReader
 from millstream.compiler.dialect.spelling import explicit, is_respelled, respell
 from millstream.compiler.dialect.words import Words
-from millstream.compiler.dialect.writing import Writer
+from millstream.compiler.dialect.writing import SqlWriter
 
 DIALECT = "millstream"
 
@@ -43,10 +43,10 @@ class Millstream(RisingWave):
     class Tokenizer(Words):
         """How text is cut into words."""
 
-    class Parser(Reader):
+    class Parser(SqlReader):
         """How words become nodes."""
 
-    class Generator(Writer):
+    class Generator(SqlWriter):
         """How nodes become text."""
 
 

@@ -13,7 +13,7 @@ from millstream.compiler.dialect.nodes import Prefix
 from millstream.compiler.dialect.operators import OperatorReader
 
 
-class Reader(CallReader, OperatorReader, LiteralReader):
+class SqlReader(CallReader, OperatorReader, LiteralReader):
     """The parser: what its parts read, and by which names and tokens it calls them."""
 
     FUNCTIONS: ClassVar = {

@@ -13,7 +13,7 @@ APPLIED = (exp.Binary, exp.Predicate, exp.Cast, exp.Bracket, exp.AtTimeZone)
 PLAIN = (exp.AnyValue, exp.Max, exp.Min, exp.Select)  # sqlglot would write these in other words
 
 
-class Writer(PostgresGenerator):
+class SqlWriter(PostgresGenerator):
     """The generator."""
 
     TRANSFORMS: ClassVar = {
