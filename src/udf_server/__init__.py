@@ -1,7 +1,7 @@
 """Serves a project's functions to RisingWave over Arrow Flight: `millstream udf-server`, `python -m udf_server`.
 
 project        the directory whose functions are served
-declarations   udfs/ddl/*.yml and udfs/*.py → functions with Arrow types
+declarations   udfs/*.yml and udfs/*.py → functions with Arrow types
 evaluation     a chunk of rows → a column, each row on its own
 flight         the Arrow Flight service that RisingWave calls
 models         reading embeddings of a new version while calls go on

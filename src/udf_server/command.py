@@ -70,7 +70,7 @@ def command(
 ) -> None:
     """Serve the Python functions to RisingWave over Arrow Flight.
 
-    Serves what udfs/ddl declares, with the code that the embedded engine runs. A row that fails is NULL and counted;
+    Serves what udfs/ declares, with the code that the embedded engine runs. A row that fails is NULL and counted;
     the rest of its chunk is not touched. Embeddings come from MILLSTREAM_HOME/models: a new version is read when its
     file appears, all are read again on SIGHUP. SIGTERM ends it after the calls that are under way.
     """

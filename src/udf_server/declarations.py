@@ -1,4 +1,4 @@
-"""The functions that a project declares: what `udfs/ddl/*.yml` tells dbt, this server serves."""
+"""The functions that a project declares: what `udfs/*.yml` tells dbt, this server serves."""
 
 from __future__ import annotations
 
@@ -32,23 +32,22 @@ class Function:
 
 
 def read_functions(project: Path) -> list[Function]:
-    """Every function declared in `udfs/ddl/*.yml` of a project, with its Python code.
+    """Every function declared in `udfs/*.yml` of a project, with its Python code.
 
     Raises FunctionServerError, naming the file, where a declaration or its code is wrong or missing.
     """
-    files = sorted((project / "udfs" / "ddl").glob("*.y*ml"))
+    folder = project / "udfs"
+    files = sorted(folder.glob("*.y*ml"))
     found = [function for file in files for function in functions_in(file, project)]
     if not found:
         raise FunctionServerError(
-            f"{project / 'udfs' / 'ddl'} declares no function: start in the directory with dbt_project.yml, "
+            f"{folder} declares no function: start in the directory with dbt_project.yml, "
             "or name it with --project"
         )
     names = [function.name for function in found]
     for name in names:
         if names.count(name) > 1:
-            raise FunctionServerError(
-                f"{project / 'udfs' / 'ddl'}: two functions are called {name} on the wire"
-            )
+            raise FunctionServerError(f"{folder}: two functions are called {name} on the wire")
     return found
 
 

@@ -22,7 +22,7 @@ version: "1.0.0"
 config-version: 2
 profile: millstream
 model-paths: ["models"]
-function-paths: ["udfs/ddl"]
+function-paths: ["udfs"]
 flags: {send_anonymous_usage_stats: false}
 """
 
@@ -69,7 +69,7 @@ def whole_project(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, li
     """A copy of the whole project, deployed on a recorder, and the statements that were sent."""
     root = tmp_path_factory.mktemp("whole") / "project"
     root.mkdir()
-    for name in ("dbt_project.yml", "profiles.yml"):
+    for name in ("dbt_project.yml", "profiles.yml", ".dbtignore"):
         shutil.copy(ROOT / name, root)
     for name in ("sql", "macros", "udfs"):
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))

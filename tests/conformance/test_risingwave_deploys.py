@@ -288,7 +288,7 @@ functions:
 
 
 def test_a_function_is_declared_before_the_view_that_calls_it_and_never_replaced(small: Project) -> None:
-    folder = small.root / "udfs/ddl"
+    folder = small.root / "udfs"
     folder.mkdir(parents=True)
     (folder / "score_v1.py").write_text("# served elsewhere\n")
     (folder / "score_v1.yml").write_text(FUNCTION)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.project.compiled import ROOT
 
-PARTS = ("sql", "macros", "udfs", "tests/sql", "dbt_project.yml", "profiles.yml")
+PARTS = ("sql", "macros", "udfs", "tests/sql", "dbt_project.yml", "profiles.yml", ".dbtignore")
 
 
 def copy_project(target: Path) -> Path:

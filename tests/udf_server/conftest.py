@@ -85,10 +85,10 @@ def declare(name: str, arguments: str, returns: str, module: str = "udfs/odd.py"
 
 def write_project(folder: Path) -> Path:
     """A project whose functions misbehave."""
-    (folder / "udfs" / "ddl").mkdir(parents=True)
+    (folder / "udfs").mkdir(parents=True)
     (folder / "udfs" / "odd.py").write_text(CODE)
     for name, arguments, returns in FUNCTIONS:
-        (folder / "udfs" / "ddl" / f"{name}.yml").write_text(declare(name, arguments, returns))
+        (folder / "udfs" / f"{name}.yml").write_text(declare(name, arguments, returns))
     return folder
 
 
