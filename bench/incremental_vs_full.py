@@ -85,12 +85,12 @@ def ticked(
     worker.tick()
     for _ in range(WARM_TICKS):
         run(worker, target, events, size)
-    worker.stats.clear()
+    worker.figures.costs.clear()
     for _ in range(ticks):
         run(worker, target, events, size)
     assert worker.program is not None
     nodes = {relation.name for relation in worker.program.relations if relation.sql is not None}
-    return {name: ms / ticks for name, (_, _, ms) in worker.stats.items() if name in nodes}
+    return {name: ms / ticks for name, (_, _, ms) in worker.figures.costs.items() if name in nodes}
 
 
 def built(worker: Worker) -> dict[str, float]:

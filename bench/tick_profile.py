@@ -109,10 +109,10 @@ def measure(
     """Time ticks of one size, and what each relation costs in them."""
     for _ in range(WARM_TICKS):
         run(worker, target, events, size)
-    worker.stats.clear()
+    worker.figures.costs.clear()
     times = [run(worker, target, events, size) for _ in range(ticks)]
     relations = sorted(
-        ((name, ms / ticks, changed / ticks) for name, (_, changed, ms) in worker.stats.items()),
+        ((name, ms / ticks, changed / ticks) for name, (_, changed, ms) in worker.figures.costs.items()),
         key=lambda row: -row[1],
     )
     print(

@@ -16,9 +16,9 @@ def find_project(named: Path | None) -> Path:
         return named
     here = Path.cwd()
     for folder in (here, *here.parents):
-        if (folder / "udfs" / "ddl").is_dir():
+        if any((folder / "udfs").glob("*.y*ml")):
             return folder
     raise FunctionServerError(
-        f"{here} is in no project with functions: neither it nor a directory above it has udfs/ddl. Start in the "
+        f"{here} is in no project with functions: neither it nor a directory above it has a YAML file in udfs/. Start in the "
         "directory with dbt_project.yml, or name it with --project"
     )

@@ -287,7 +287,8 @@ def test_status_shows_the_worker_its_clock_and_what_is_queued(engine: Engine) ->
     found = status.read(engine.owner)
     assert (found["clock"], found["worker_connected"], found["queued"]) == ("event", True, {"events": 1})
     assert found["tick"] == engine.value("select tick from millstream.clock")
-    assert [view["name"] for view in found["views"]] == ["recent"]
+    rows = engine.value("select count(*) from recent")
+    assert [(view["name"], view["rows"]) for view in found["views"]] == [("recent", rows)]
     engine.release()
     eventually(lambda: not status.read(engine.owner)["worker_connected"])
 

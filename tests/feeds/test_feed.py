@@ -234,6 +234,17 @@ def test_a_watcher_that_fell_behind_is_told(engine: Engine, tail: Start) -> None
     assert isinstance(found.error, Gone)
 
 
+def test_a_plain_view_names_what_it_reads(engine: Engine) -> None:
+    engine.deploy_all(
+        "create view inner_view as select item_id from cheap",
+        "create view serve_view as select item_id from inner_view",
+    )
+    with pytest.raises(
+        MillstreamError, match=r"serve_view is a view, .*\n  hint: watch what it reads \(cheap\)"
+    ):
+        next(batches(engine.dsn, "serve_view"))
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [

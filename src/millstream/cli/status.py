@@ -182,7 +182,8 @@ def show(found: dict[str, Any], console: Console) -> None:
 def _add_engine(table: Table, engine: dict[str, Any]) -> None:
     table.add_row("clock", f"{engine['clock']}, now() is {engine['now'] or 'not known yet'}")
     ago = engine["tick_age_seconds"]
-    table.add_row("last tick", f"number {engine['tick']}" + ("" if ago is None else f", {ago:,.1f} s ago"))
+    worked = "" if ago is None else f"; the last one that had work {ago:,.1f} s ago"
+    table.add_row("last tick", f"number {engine['tick']}{worked}")
     if engine["tick_ms_p50"] is not None:
         table.add_row("tick", f"p50 {engine['tick_ms_p50']:,.1f} ms, p99 {engine['tick_ms_p99']:,.1f} ms")
     waiting = [f"{escape(name)} {rows:,} rows" for name, rows in engine["queued"].items() if rows]

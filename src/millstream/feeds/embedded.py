@@ -26,6 +26,20 @@ HOUR = timedelta(hours=1)
 WAIT_SECONDS = 0.5  # how long a watcher sleeps at most before it looks whether it shall stop
 MISLED_SECONDS = 0.02  # how long a notification with nothing behind it, which anybody may send, keeps it from looking again
 RENEW_SECONDS = 10.0  # how often it says that it is still there
+# The materialized views that a plain view reads, itself or through other plain views.
+READ_BY_VIEW = """
+with recursive read as (
+    select to_regclass(%s)::oid as view
+    union
+    select d.refobjid from read
+    join pg_rewrite as r on r.ev_class = read.view
+    join pg_depend as d
+        on d.objid = r.oid and d.classid = 'pg_rewrite'::regclass and d.refclassid = 'pg_class'::regclass
+)
+select distinct m.name from read
+join millstream.relation as m on to_regclass(format('%%I.%%I', m.schema_name, m.name)) = read.view
+where m.kind = 'materialized_view' order by m.name
+"""
 PART = 1000  # rows of one batch of a snapshot, and changes of one read
 
 
@@ -264,6 +278,14 @@ def expand(tick: int, moment: datetime | None, weight: int, row: dict[str, Any])
     return [Change(tick, at, "+" if weight > 0 else "-", row)] * abs(weight)
 
 
+def instead(conn: psycopg.Connection, schema: str, name: str, kind: str) -> str:
+    """What to watch in place of something that has no feed."""
+    if kind == "table":
+        return "watch a materialized view that reads it; `millstream explain` tells which do"
+    read = [row[0] for row in conn.execute(READ_BY_VIEW, [f"{quote(schema)}.{quote(name)}"])]
+    return f"watch what it reads ({', '.join(read)}), or materialize it" if read else "materialize it"
+
+
 def find(conn: psycopg.Connection, model: str) -> tuple[str, str]:
     """Find a materialized view by its name. Raises MillstreamError that names what is alike."""
     if conn.execute("select to_regclass('millstream.feed') is null").fetchone() == (True,):
@@ -286,6 +308,6 @@ def find(conn: psycopg.Connection, model: str) -> tuple[str, str]:
         what = kind.replace("_", " ")
         raise MillstreamError(
             f"{model} is a {what}, and only a materialized view has a feed\n"
-            f"  hint: watch a materialized view that it reads, or materialize it: {', '.join(watchable[:5]) or 'there is none yet'}"
+            f"  hint: {instead(conn, schema or 'public', name, kind)}"
         )
     raise MillstreamError(f"no model {model} is deployed\n  hint: {hint}")

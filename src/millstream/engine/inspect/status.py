@@ -7,6 +7,7 @@ from typing import Any
 import psycopg
 
 from millstream.compiler.algebra.expression import WEIGHT
+from millstream.compiler.postgres.names import short, table
 from millstream.compiler.syntax.from_items import display_name
 from millstream.engine.catalog.store import setting
 from millstream.engine.state.locks import worker_connected
@@ -155,6 +156,11 @@ def kafka(conn: psycopg.Connection) -> list[dict[str, Any]]:
     ]
 
 
+def stored_rows(conn: psycopg.Connection, relation: str, estimate: int) -> int:
+    """How many rows a relation has: the planner's estimate, or, where it has none yet because the table is small, a count."""
+    return estimate if estimate >= 0 else int(scalar(conn, f"select count(*) from {table(relation)}"))
+
+
 def views(conn: psycopg.Connection) -> list[dict[str, Any]]:
     """Every materialized view: rows stored, bytes, and milliseconds a tick on average, the costliest first."""
     rows = conn.execute(
@@ -168,14 +174,12 @@ def views(conn: psycopg.Connection) -> list[dict[str, Any]]:
         ).fetchall()
     }
     sizes = {
-        row[0]: (int(max(row[1], 0)), int(row[2]))
+        row[0]: (int(row[1]), int(row[2]))
         for row in conn.execute(
             "select relname, reltuples, pg_total_relation_size(oid) from pg_class"
             " where relkind = 'r' and relnamespace = 'millstream_data'::regnamespace"
         ).fetchall()
     }
-    from millstream.compiler.postgres.names import short
-
     found = []
     for schema, name, tables, summary in rows:
         spent = [figures[t] for t in tables if t in figures]
@@ -184,7 +188,7 @@ def views(conn: psycopg.Connection) -> list[dict[str, Any]]:
             {
                 "name": display_name(schema, name),
                 "kind": "materialized_view",
-                "rows": sizes.get(short(tables[-1]), (0, 0))[0],
+                "rows": stored_rows(conn, tables[-1], sizes.get(short(tables[-1]), (0, 0))[0]),
                 "bytes": sum(sizes.get(short(t), (0, 0))[1] for t in tables),
                 "ms_mean": round(sum(f[2] for f in spent) / ticks, 3) if ticks else None,
                 "ms_total": sum(f[2] for f in spent),

@@ -277,8 +277,7 @@ class Worker:
         while not stop.is_set():
             tick = self.tick(batch=size)
             size = next_size(size, tick)
-            assert self.program is not None
-            self.figures.vacuum(self.conn, self.program.relations)
+            self.vacuum()
             if time.monotonic() - housekeeping > HOUSEKEEPING_SECONDS:
                 self.housekeep()
                 housekeeping = time.monotonic()
@@ -318,6 +317,11 @@ class Worker:
             if has_work(self.conn, self.program, self.epoch):
                 return
             stop.wait(MISLED_SECONDS)
+
+    def vacuum(self) -> None:
+        """Keep the session tables small."""
+        assert self.program is not None
+        self.figures.vacuum(self.conn, self.program.relations)
 
     def housekeep(self) -> None:
         """Analyze what has grown, store figures, trim the log and the feeds."""
