@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from millstream.rollout.definition import Definition, in_order, read_manifest
-from millstream.rollout.plan import Plan, PlanDifference, Running, make_plan
+from millstream.rollout.project.definition import Definition, in_order, read_manifest
+from millstream.rollout.project.plan import Plan, PlanDifference, Running, make_plan
 from millstream.rollout.risingwave.compare import difference
 from millstream.rollout.risingwave.deployed import DeployedObject
 from millstream.rollout.risingwave.inventory import Inventory

@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
-from millstream.rollout.plan import Plan, Say
+from millstream.rollout.project.plan import Plan, Say
 from millstream.server import Home
 
 CHANGES = 2  # exit status of --detailed-exitcode where there is something to deploy

@@ -13,12 +13,12 @@ import psycopg
 from millstream import server
 from millstream.engine import deploy
 from millstream.errors import MillstreamError
-from millstream.rollout import dbt
-from millstream.rollout.definition import read_manifest
 from millstream.rollout.embedded import records
 from millstream.rollout.embedded import target as embedded
-from millstream.rollout.plan import Plan, Running, Say
-from millstream.rollout.rows import compare_rows
+from millstream.rollout.project import dbt
+from millstream.rollout.project.definition import read_manifest
+from millstream.rollout.project.plan import Plan, Running, Say
+from millstream.rollout.project.rows import compare_rows
 from millstream.server import Home
 
 Done = dict[str, Any]  # rows: name → [before, after]; suspicious: names; results: dbt's words by node

@@ -10,7 +10,7 @@ from dbt_common.invocation import get_invocation_id
 if TYPE_CHECKING:
     import psycopg
 
-    from millstream.rollout.definition import Definition
+    from millstream.rollout.project.definition import Definition
 
 
 class History:

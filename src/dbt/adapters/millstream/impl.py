@@ -25,7 +25,7 @@ from dbt.adapters.millstream.history import History
 from dbt.adapters.millstream.indexes import ENDS, index_columns, statements
 from dbt.adapters.millstream.relation import MillstreamRelation, MillstreamRelationType
 from millstream.errors import MillstreamError, Refused, StillRead
-from millstream.rollout.python_functions import functions_called, python_entry
+from millstream.rollout.project.python_functions import functions_called, python_entry
 
 if TYPE_CHECKING:
     import agate

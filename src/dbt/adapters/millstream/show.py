@@ -8,7 +8,7 @@ from typing import Any
 from dbt_common.exceptions import DbtRuntimeError
 
 from dbt_millstream.statement import beginning, tokens
-from millstream.rollout.python_functions import functions_called
+from millstream.rollout.project.python_functions import functions_called
 
 Node = Mapping[str, Any]
 

@@ -21,8 +21,8 @@ from dbt.adapters.millstream_risingwave.__version__ import version
 from dbt.adapters.millstream_risingwave.connections import MillstreamRisingWaveConnectionManager
 from dbt.adapters.millstream_risingwave.statements import DbtStatements
 from millstream.errors import Refused
-from millstream.rollout.definition import Definition, of_function, of_model
-from millstream.rollout.python_functions import functions_called
+from millstream.rollout.project.definition import Definition, of_function, of_model
+from millstream.rollout.project.python_functions import functions_called
 from millstream.rollout.risingwave.attached import attach, with_statement
 from millstream.rollout.risingwave.compare import reason_to_build
 from millstream.rollout.risingwave.drop import drop_unread, keys_of, removed, replaced_builds

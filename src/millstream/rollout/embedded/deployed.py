@@ -13,7 +13,7 @@ from millstream.compiler.syntax.reads import relations
 from millstream.engine.catalog.catalogue import Catalogue
 from millstream.engine.catalog.json_form import describe_function, write_definition
 from millstream.engine.catalog.records import PythonFunction, Sink, StoredView
-from millstream.rollout.definition import Definition
+from millstream.rollout.project.definition import Definition
 
 QUERIES = ("view", "materialized_view")
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import psycopg
 
-from millstream.rollout.definition import Definition
 from millstream.rollout.embedded.deployed import with_reads
-from millstream.rollout.plan import Plan
+from millstream.rollout.project.definition import Definition
+from millstream.rollout.project.plan import Plan
 
 KEPT = "MILLSTREAM_DEPLOYMENT_KEPT"  # in the environment: dbt runs models in threads of its own
 

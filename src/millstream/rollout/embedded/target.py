@@ -15,10 +15,10 @@ from millstream.engine import deploy
 from millstream.engine.catalog import store
 from millstream.engine.deploy import drop_all
 from millstream.errors import MillstreamError, Refused
-from millstream.rollout.definition import Definition, in_order
 from millstream.rollout.embedded.deployed import QUERIES, definitions, with_reads
-from millstream.rollout.plan import HELD, Plan, PlanDifference, PlannedStep, Running, Say, make_plan
-from millstream.rollout.python_functions import python_entry
+from millstream.rollout.project.definition import Definition, in_order
+from millstream.rollout.project.plan import HELD, Plan, PlanDifference, PlannedStep, Running, Say, make_plan
+from millstream.rollout.project.python_functions import python_entry
 
 TARGET = "embedded"
 REBUILT = ("materialized_view",)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from millstream.rollout.definition import Definition
+from millstream.rollout.project.definition import Definition
 from millstream.rollout.risingwave import registry
 from millstream.rollout.risingwave.compare import reason_to_build, stamp_of
 from millstream.rollout.risingwave.inventory import Inventory

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from millstream.errors import Refused
-from millstream.rollout.definition import Definition
-from millstream.rollout.plan import PlanDifference
+from millstream.rollout.project.definition import Definition
+from millstream.rollout.project.plan import PlanDifference
 from millstream.rollout.risingwave.deployed import DeployedObject
 from millstream.rollout.risingwave.inventory import QUERIES, Inventory
 from millstream.rollout.risingwave.refusals import refused

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from millstream.rollout.definition import Definition
+from millstream.rollout.project.definition import Definition
 from millstream.rollout.risingwave.inventory import Inventory
 from millstream.rollout.risingwave.naming import build_of, keyword, quoted
 

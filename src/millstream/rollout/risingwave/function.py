@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from millstream.rollout.definition import Definition
+from millstream.rollout.project.definition import Definition
 from millstream.rollout.risingwave import registry
 from millstream.rollout.risingwave.compare import check_function, hash_of
 from millstream.rollout.risingwave.deployed import DeployedObject

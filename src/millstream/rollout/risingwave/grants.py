@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from millstream.rollout.definition import Definition
+from millstream.rollout.project.definition import Definition
 from millstream.rollout.risingwave.inventory import Inventory
 from millstream.rollout.risingwave.naming import keyword, literal
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from millstream.rollout.definition import Definition
+from millstream.rollout.project.definition import Definition
 from millstream.rollout.risingwave.inventory import Inventory
 
 

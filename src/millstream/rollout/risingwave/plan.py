@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from millstream.rollout.definition import Definition
-from millstream.rollout.plan import Plan, PlanDifference, Running, make_plan
+from millstream.rollout.project.definition import Definition
+from millstream.rollout.project.plan import Plan, PlanDifference, Running, make_plan
 from millstream.rollout.risingwave import attached, function
 from millstream.rollout.risingwave.compare import difference
 from millstream.rollout.risingwave.inventory import ATTACHED, Inventory

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from millstream.rollout.plan import Plan, PlannedStep, Say
+from millstream.rollout.project.plan import Plan, PlannedStep, Say
 from millstream.rollout.risingwave import registry
 from millstream.rollout.risingwave.attached import take_over
 from millstream.rollout.risingwave.deployed import DeployedObject

@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from millstream.rollout import dbt
-from millstream.rollout.definition import read_manifest
-from millstream.rollout.plan import Plan, PlannedStep, Say
+from millstream.rollout.project import dbt
+from millstream.rollout.project.definition import read_manifest
+from millstream.rollout.project.plan import Plan, PlannedStep, Say
+from millstream.rollout.project.rows import compare_rows
 from millstream.rollout.risingwave import plan as planning
 from millstream.rollout.risingwave import rollback
 from millstream.rollout.risingwave.drop import drop_unread, keys_of, removed, replaced_builds
@@ -19,7 +20,6 @@ from millstream.rollout.risingwave.naming import quoted, split_key
 from millstream.rollout.risingwave.profile import TARGET, profile
 from millstream.rollout.risingwave.refusals import refused
 from millstream.rollout.risingwave.statements import DriverStatements
-from millstream.rollout.rows import compare_rows
 
 KEEP_PREVIOUS = "MILLSTREAM_KEEP_PREVIOUS"
 

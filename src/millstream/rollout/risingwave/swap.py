@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from millstream.rollout.definition import Definition
+from millstream.rollout.project.definition import Definition
 from millstream.rollout.risingwave import registry
 from millstream.rollout.risingwave.deployed import DeployedObject
 from millstream.rollout.risingwave.inventory import Inventory

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from millstream.errors import Refused
-from millstream.rollout.definition import Definition
+from millstream.rollout.project.definition import Definition
 from millstream.rollout.risingwave import registry
 from millstream.rollout.risingwave.compare import added_columns, stamp_of
 from millstream.rollout.risingwave.inventory import Inventory

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from millstream.rollout.definition import Definition
+from millstream.rollout.project.definition import Definition
 from millstream.rollout.risingwave import registry
 from millstream.rollout.risingwave.attached import attach, feed_of
 from millstream.rollout.risingwave.compare import reason_to_build, stamp_of

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from millstream.rollout.definition import Definition
+from millstream.rollout.project.definition import Definition
 
 ACTIONS = ("create", "change", "rebuild", "drop", "refuse", "keep", "unchanged")
 VERSION = re.compile(r"_v(\d+)$")
