@@ -157,8 +157,8 @@ def kafka(conn: psycopg.Connection) -> list[dict[str, Any]]:
 
 
 def stored_rows(conn: psycopg.Connection, relation: str, estimate: int) -> int:
-    """How many rows a relation has: the planner's estimate, or, where it has none yet because the table is small, a count."""
-    return estimate if estimate >= 0 else int(scalar(conn, f"select count(*) from {table(relation)}"))
+    """How many rows a relation has: the planner's estimate, or a count where it has none, or is of the empty table."""
+    return estimate if estimate > 0 else int(scalar(conn, f"select count(*) from {table(relation)}"))
 
 
 def views(conn: psycopg.Connection) -> list[dict[str, Any]]:
