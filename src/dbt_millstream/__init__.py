@@ -28,7 +28,9 @@ class MillstreamPlugin(dbtPlugin):
     def initialize(self) -> None:
         if compilation.inject_ctes_into_sql is not inject:
             compilation.inject_ctes_into_sql = inject
-            compilation.Compiler._compile_code = end_removed(compilation.Compiler._compile_code)
+            compilation.Compiler._compile_code = end_removed(  # type: ignore[method-assign]
+                compilation.Compiler._compile_code
+            )
 
     def get_nodes(self) -> PluginNodes:
         """Add no models. dbt asks before it does anything else with a project: a wrong adapter is refused here."""
@@ -44,7 +46,7 @@ def refuse_plain_risingwave() -> None:
     """Raises DbtRuntimeError where the profile has dbt-risingwave's own adapter, which would deploy in another way."""
     from millstream.rollout.risingwave.refusals import diagnose
 
-    adapter = FACTORY.adapters.get("risingwave")
+    adapter: Any = FACTORY.adapters.get("risingwave")
     if adapter is not None:
         target = getattr(adapter.config, "target_name", "risingwave")
         raise DbtRuntimeError(str(diagnose("MS106", path="profiles.yml", target=target)))

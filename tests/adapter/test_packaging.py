@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import re
 import subprocess
 import sys
 import zipfile
@@ -33,3 +34,9 @@ def test_an_ordinary_wheel_carries_the_adapter_and_its_macros(tmp_path: Path) ->
     assert "dbt_millstream/statement.py" in names
     assert not {"dbt/__init__.py", "dbt/adapters/__init__.py", "dbt/include/__init__.py"} & names
     assert not [name for name in names if name.endswith(".pth")]
+
+
+def test_what_the_adapters_call_knows_nothing_of_them() -> None:
+    imports = re.compile(r"^\s*(?:from|import) dbt\.(?:adapters|include)\.millstream", re.MULTILINE)
+    found = [path for path in (PROJECT / "src/millstream").rglob("*.py") if imports.search(path.read_text())]
+    assert found == []

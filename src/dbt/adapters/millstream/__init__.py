@@ -19,7 +19,7 @@ __all__ = [
 ]
 
 Plugin = AdapterPlugin(
-    adapter=MillstreamAdapter,
+    adapter=MillstreamAdapter,  # type: ignore[arg-type]
     credentials=MillstreamCredentials,
     include_path=millstream.PACKAGE_PATH,
     dependencies=["postgres"],

@@ -44,7 +44,7 @@ class MillstreamConnectionManager(PostgresConnectionManager):
         if connection.state == ConnectionState.OPEN:
             return connection
         try:
-            connection = super().open(connection)
+            connection = super().open(connection)  # type: ignore[no-untyped-call]
         except FailedToConnectError as error:
             raise FailedToConnectError(
                 f"{str(error).strip()}\nIs the Millstream server up? Start it with `millstream up`."

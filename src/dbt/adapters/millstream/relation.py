@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -43,7 +44,7 @@ class MillstreamRelation(PostgresRelation):
             )
 
     @classproperty
-    def get_relation_type(cls) -> type[MillstreamRelationType]:
+    def get_relation_type(cls) -> builtins.type[MillstreamRelationType]:
         return MillstreamRelationType
 
     def get_function_config(self, model: dict[str, Any]) -> FunctionConfig | None:

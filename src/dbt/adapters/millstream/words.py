@@ -10,6 +10,7 @@ from typing import Any
 from dbt.adapters.millstream.place import Place
 
 COMMENT = re.compile(r"\{#.*?#\}|/\*.*?\*/|--[^\n]*", re.DOTALL)
+EXPRESSION = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 WORD = re.compile(r"[^\W\d]\w*")
 
 
@@ -25,9 +26,7 @@ def place_of_words(model: Mapping[str, Any], construct: str, project_root: Path)
             if (found := wanted.search(text)) is not None:
                 return at(name, text, found.start())
     text = without_comments(project_root / path)
-    begins = re.search(
-        r"\S", re.sub(r"\{\{.*?\}\}", lambda found: re.sub(r"\S", " ", found[0]), text, flags=re.S)
-    )
+    begins = re.search(r"\S", EXPRESSION.sub(blank, text))
     return at(path, text, begins.start()) if begins is not None else Place(path, None, None)
 
 
@@ -49,7 +48,12 @@ def without_comments(file: Path) -> str:
         text = file.read_text(encoding="utf-8")
     except OSError:
         return ""
-    return COMMENT.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), text)
+    return COMMENT.sub(blank, text)
+
+
+def blank(found: re.Match[str]) -> str:
+    """As many blanks as a piece of text is long, in the same lines."""
+    return re.sub(r"[^\n]", " ", found[0])
 
 
 def at(path: str, text: str, offset: int) -> Place:

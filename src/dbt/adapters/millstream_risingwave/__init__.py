@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 Plugin = AdapterPlugin(
-    adapter=MillstreamRisingWaveAdapter,
+    adapter=MillstreamRisingWaveAdapter,  # type: ignore[arg-type]
     credentials=MillstreamRisingWaveCredentials,
     include_path=millstream_risingwave.PACKAGE_PATH,
     dependencies=["risingwave"],

@@ -29,6 +29,6 @@ class MillstreamRisingWaveConnectionManager(RisingWaveConnectionManager):
     @classmethod
     def open(cls, connection: Connection) -> Connection:
         if connection.state != ConnectionState.OPEN:
-            connection = super().open(connection)
+            connection = super().open(connection)  # type: ignore[no-untyped-call]
             end_transactions(connection.handle)
         return connection

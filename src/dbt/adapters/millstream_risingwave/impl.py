@@ -55,7 +55,7 @@ class MillstreamRisingWaveAdapter(RisingWaveAdapter):
     def get_adapter_run_info(cls, config: Any) -> AdapterTrackingRelationInfo:  # noqa: ARG003  (dbt passes it)
         """Name and version for dbt's records of a run, which dbt would guess from the name of the class."""
         base = importlib.import_module("dbt.adapters.__about__").version
-        return AdapterTrackingRelationInfo(cls.type(), base, version, {})
+        return AdapterTrackingRelationInfo(cls.type(), base, version, {})  # type: ignore[abstract]
 
     # -- deployment -------------------------------------------------------------------------------------------------
 

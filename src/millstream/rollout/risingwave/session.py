@@ -37,7 +37,7 @@ def connect(root: Path, home: Path) -> Iterator[RisingWaveSession]:
         type=Identifier(TARGET), name="deploy", state=ConnectionState("init"), credentials=credentials
     )
     try:
-        handle = RisingWaveConnectionManager.open(new).handle  # type: ignore[no-untyped-call]
+        handle = RisingWaveConnectionManager.open(new).handle
     except FailedToConnectError as error:
         place = f"{credentials.host}:{credentials.port}"
         raise refused("MS107", place=place, message=str(error).strip()) from error
