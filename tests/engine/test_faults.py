@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from millstream.compiler.binder import query
+from millstream.compiler.binder import select
 from millstream.engine import deploy
 from millstream.errors import Refused
 from tests.engine.engine import Engine
@@ -41,7 +41,7 @@ def test_a_fault_of_the_compiler_names_the_model_and_asks_to_report_it(
     def broken(*_: object) -> None:
         raise KeyError("k_3")
 
-    monkeypatch.setattr(query, "bind_items", broken)
+    monkeypatch.setattr(select, "bind_items", broken)
     with pytest.raises(Refused) as caught:
         stocked.deploy("create materialized view v as select k from t", path="sql/v.sql")
     assert str(caught.value).startswith("error[MS029] sql/v.sql v: KeyError in the compiler\n")
