@@ -303,7 +303,7 @@ def test_the_report_is_for_people_too(shop: Shop, mark: str) -> None:
     shop.flush()
     answer = shop.program("forget", mark)
     assert answer.returncode == 0, answer.stderr
-    assert "public.events: 1 rows removed" in answer.stdout
+    assert "public.events: 1 row removed" in answer.stdout
     assert "backups" in answer.stdout
     assert json.loads(shop.program("forget", "--json", mark, "--dry-run").stdout)["rows"] == {}
 

@@ -70,7 +70,7 @@ def test_it_copies_compares_and_says_so_to_people_and_machines(shop: Pair) -> No
     answer = run("--verify-only", status=1)
     assert "only here: name=a, weight=2.5" in answer.stdout
     assert shop.there.value("select count(*) from weights") == 0
-    assert "copied: 1 rows sent" in run("--table", "weights").stdout
+    assert "copied: 1 row sent" in run("--table", "weights").stdout
 
 
 def test_a_target_that_does_not_answer_is_said_with_the_remedy(

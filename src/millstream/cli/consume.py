@@ -11,6 +11,7 @@ import click
 import psycopg
 
 from millstream import server
+from millstream.cli.words import counted
 from millstream.server import Home
 from millstream.supervisor.signals import stop_on_signals
 
@@ -132,4 +133,4 @@ def command(
         fields = {"messages": done.messages, "refused": done.refused, "seconds": round(done.seconds, 3)}
         click.echo(json.dumps({"kind": "done", **fields}))
     else:
-        report.say("done", f"{done.messages:,} messages read ({done.seconds:,.1f} s)")
+        report.say("done", f"{counted(done.messages, 'message')} read ({done.seconds:,.1f} s)")

@@ -9,6 +9,7 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
+from millstream.cli.words import counted
 from millstream.rollout.project.plan import Plan, Say
 from millstream.server import Home
 
@@ -135,7 +136,7 @@ def show_done(done: dict[str, object], console: Console, word: str) -> None:
     assert isinstance(rows, dict)
     for name, (before, after) in sorted(rows.items()):
         was = f" (was {before:,})" if before is not None else ""
-        console.print(f"  {escape(name)}: {after:,} rows{was}")
+        console.print(f"  {escape(name)}: {counted(after, 'row')}{was}")
     suspicious = done.get("suspicious")
     if suspicious:
         console.print(

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.tree import Tree
 
 from millstream import server
+from millstream.cli.words import counted
 from millstream.server import Home
 
 if TYPE_CHECKING:
@@ -64,10 +65,10 @@ def show(found: Explained, console: Console, *, wide: bool) -> None:
         if value:
             head.add_row(label, escape(value))
     if found.stored is not None and not found.nodes:
-        head.add_row("stored", f"{found.stored.rows:,} rows, {found.stored.bytes / 1e6:,.1f} MB")
+        head.add_row("stored", f"{counted(found.stored.rows, 'row')}, {found.stored.bytes / 1e6:,.1f} MB")
         head.add_row("indexes", escape("; ".join(found.stored.indexes)))
     if found.queued is not None:
-        head.add_row("queued", f"{found.queued:,} rows")
+        head.add_row("queued", f"{counted(found.queued, 'row')}")
     console.print(head)
     for node in reversed(found.nodes):
         console.print()
@@ -83,13 +84,15 @@ def tree_of(node: NodeExplained, wide: bool) -> Tree:
     if node.python:
         tree.add(f"calls Python: {escape(', '.join(node.python))}")
     tree.add(
-        f"{node.stored.rows:,} rows, {node.stored.bytes / 1e6:,.1f} MB, indexes {escape('; '.join(node.stored.indexes))}"
+        f"{counted(node.stored.rows, 'row')}, {node.stored.bytes / 1e6:,.1f} MB, indexes {escape('; '.join(node.stored.indexes))}"
     )
     mean = node.cost.per_tick
     spent = (
         "no tick yet"
         if mean is None
-        else (f"{mean:,.3f} ms a tick over {node.cost.ticks:,} ticks, {node.cost.changes:,} rows changed")
+        else (
+            f"{mean:,.3f} ms a tick over {counted(node.cost.ticks, 'tick')}, {counted(node.cost.changes, 'row')} changed"
+        )
     )
     tree.add(spent)
     add(tree.add("[dim]operators[/]"), node.plan, wide)

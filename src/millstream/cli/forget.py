@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from millstream import server
+from millstream.cli.words import counted
 from millstream.errors import MillstreamError
 from millstream.server import Home
 from millstream.server.process import wait_until
@@ -227,7 +228,7 @@ def tell_plan(people: People, removed: dict[str, int], after: dict[str, Any], *,
     if people.visitors:
         click.echo(f"and the visitors that they were: {', '.join(plan['visitors'])}")
     for relation, rows in sorted(removed.items()):
-        click.echo(f"  {relation}: {rows:,} rows")
+        click.echo(f"  {relation}: {counted(rows, 'row')}")
     if not removed:
         click.echo("no source has a row of them")
 
@@ -239,7 +240,7 @@ def tell(report: dict[str, Any], *, as_json: bool) -> None:
         return
     click.echo(f"forgotten, with {report['ids']} ids, in {report['seconds']:,.1f} s")
     for relation, rows in sorted(report["removed"].items()):
-        click.echo(f"  {relation}: {rows:,} rows removed")
+        click.echo(f"  {relation}: {counted(rows, 'row')} removed")
     if not report["removed"]:
         click.echo("no row was there; what comes late stays out")
     for table in report.get("messages", ()):
@@ -257,6 +258,6 @@ def tell(report: dict[str, Any], *, as_json: bool) -> None:
             )
         if report["write_ahead_log_files"]:
             click.echo(
-                f"  the write-ahead log has it in {report['write_ahead_log_files']} files until they are used again"
+                f"  the write-ahead log has it in {counted(report['write_ahead_log_files'], 'file')} until they are used again"
             )
     click.echo("copies elsewhere are yours to clean: backups, exports, topics, files that were loaded")

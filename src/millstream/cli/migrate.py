@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from millstream import server
+from millstream.cli.words import counted
 from millstream.server import Home
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def show_plan(planned: list[TablePlan], console: Console) -> None:
     """Rows here and there."""
     for each in planned:
         note = f", [dim]left out: {escape(each.skipped)}[/]" if each.skipped else ""
-        console.print(f"  {escape(each.name)}: {each.here:,} rows here, {each.there:,} there{note}")
+        console.print(f"  {escape(each.name)}: {counted(each.here, 'row')} here, {each.there:,} there{note}")
 
 
 def copy(migration: Migration, planned: list[TablePlan], console: Console) -> dict[str, Copied]:
@@ -132,7 +133,7 @@ def show_copied(copied: dict[str, Copied], console: Console) -> None:
     """What was sent."""
     sent = sum(each.sent for each in copied.values())
     there = sum(each.there for each in copied.values())
-    console.print(f"copied: {sent:,} rows sent, {there:,} were there already")
+    console.print(f"copied: {counted(sent, 'row')} sent, {there:,} were there already")
 
 
 def show_compared(compared: list[Compared], console: Console) -> None:
@@ -141,7 +142,7 @@ def show_compared(compared: list[Compared], console: Console) -> None:
         reason = f": {escape(each.reason)}" if each.reason else ""
         console.print(f"  [{COLOURS[each.result]}]{each.result:<12}[/] {escape(each.name)}{reason}")
         if each.only_here or each.only_there:
-            console.print(f"    {each.only_here:,} rows only here, {each.only_there:,} only there")
+            console.print(f"    {counted(each.only_here, 'row')} only here, {each.only_there:,} only there")
         for side, rows in (("here", each.sample_here), ("there", each.sample_there)):
             for row in rows:
                 console.print(f"    only {side}: {escape(row)}")

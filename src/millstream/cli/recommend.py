@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from millstream import server
+from millstream.cli.words import counted
 from millstream.recommend.lists import Recommendation, recommend
 from millstream.recommend.statement import DRIVERS, statement
 from millstream.server import Home
@@ -76,7 +77,9 @@ def command(
     if not console.is_terminal:
         console.width = PIPED  # one line a row, whatever reads it
     console.print(table_of(rows), crop=False)
-    console.print(f"{len(rows)} rows for user {escape(user)} in {milliseconds:.1f} ms", style="dim")
+    console.print(
+        f"{counted(len(rows), 'row')} for user {escape(user)} in {milliseconds:.1f} ms", style="dim"
+    )
 
 
 def table_of(rows: list[Recommendation]) -> Table:

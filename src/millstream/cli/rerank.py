@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from millstream import server
+from millstream.cli.words import counted
 from millstream.server import Home
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -71,9 +72,9 @@ def command(home: Home, active: timedelta | None, as_json: bool) -> None:
     if not results:
         click.echo("no deployed view calls Python: there is nothing to compute again")
     for result in results:
-        failed = f", {result.failed:,} calls failed (see the log)" if result.failed else ""
+        failed = f", {counted(result.failed, 'call')} failed (see the log)" if result.failed else ""
         rebuilt = f", rebuilt with {', '.join(result.rebuilt)}" if result.rebuilt else ""
         click.echo(
-            f"{result.name}: {result.keys:,} lists computed in {result.milliseconds / 1000:,.1f} s, "
+            f"{result.name}: {counted(result.keys, 'list')} computed in {result.milliseconds / 1000:,.1f} s, "
             f"{result.changed:,} changed{rebuilt}{failed}"
         )

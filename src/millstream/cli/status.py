@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from millstream import server
+from millstream.cli.words import counted
 from millstream.errors import MillstreamError
 from millstream.server import Home, Server
 from millstream.server.answer import ServerCondition, interpret
@@ -186,12 +187,14 @@ def _add_engine(table: Table, engine: dict[str, Any]) -> None:
     table.add_row("last tick", f"number {engine['tick']}{worked}")
     if engine["tick_ms_p50"] is not None:
         table.add_row("tick", f"p50 {engine['tick_ms_p50']:,.1f} ms, p99 {engine['tick_ms_p99']:,.1f} ms")
-    waiting = [f"{escape(name)} {rows:,} rows" for name, rows in engine["queued"].items() if rows]
+    waiting = [f"{escape(name)} {counted(rows, 'row')}" for name, rows in engine["queued"].items() if rows]
     table.add_row("queued", f"[yellow]{', '.join(waiting)}[/]" if waiting else "nothing")
     if engine["kafka"]:
         behind = sum(place["lag"] or 0 for place in engine["kafka"])
         read = sum(place["messages"] for place in engine["kafka"])
-        table.add_row("Kafka", f"{read:,} messages read, {behind:,} behind when a consumer last looked")
+        table.add_row(
+            "Kafka", f"{counted(read, 'message')} read, {behind:,} behind when a consumer last looked"
+        )
     if engine["building"]:
         build = engine["building"]
         table.add_row("deploying", f"{escape(build['doing'])}, for {build['seconds']:,.0f} s")
