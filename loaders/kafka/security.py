@@ -60,7 +60,7 @@ def connecting(brokers: str) -> Iterator[None]:
     """Tell why a client could not connect: kafka-python says that only to its log. Raises LoaderError for a KafkaError."""
     from kafka.errors import KafkaError
 
-    logger, causes = logging.getLogger(LOGGER), _Causes()
+    logger, causes = logging.getLogger(LOGGER), _CausesOfRefusal()
     level, passes_on = logger.level, logger.propagate
     logger.addHandler(causes)
     logger.setLevel(logging.WARNING)
@@ -122,7 +122,7 @@ def reason(error: BaseException) -> str:
     return (lines[0] if lines else "").removeprefix(f"{type(error).__name__}: ") or type(error).__name__
 
 
-class _Causes(logging.Handler):
+class _CausesOfRefusal(logging.Handler):
     """Keeps the last error that a client tells its log; that time ran out is none."""
 
     def __init__(self) -> None:

@@ -26,7 +26,7 @@ class Teller:
             self._descriptor = None
 
 
-class Listener:
+class ReportListener:
     """The starting process's end. Give `writing` to the process (pass_fds), then `close_writing`, then `listen`."""
 
     def __init__(self) -> None:
@@ -55,7 +55,7 @@ def start_telling(
     without a word.
     """
     log_start = log_path.stat().st_size if log_path.exists() else 0
-    listener = Listener()
+    listener = ReportListener()
     try:
         start(listener.writing)
     finally:
