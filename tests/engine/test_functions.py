@@ -191,7 +191,7 @@ def test_a_function_is_called_by_the_worker_only(engine: Engine, file: Path) -> 
 
 
 def test_a_file_that_is_not_there_is_refused(engine: Engine, tmp_path: Path) -> None:
-    with pytest.raises(MillstreamError, match="there is no file"):
+    with pytest.raises(MillstreamError, match="there is no file of that name"):
         engine.deploy_python(tmp_path / "missing.py", "f", "k integer", "integer")
 
 

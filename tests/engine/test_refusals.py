@@ -11,7 +11,9 @@ from millstream.errors import Refused
 from tests.compiler.golden import Case, each_case
 from tests.engine.engine import Engine
 
-FUNCTION = re.compile(r"create function (?P<name>\w+)\((?P<arguments>.*)\) returns (?P<returns>.*)")
+FUNCTION = re.compile(
+    r"create function (?P<name>\w+)\((?P<arguments>.*)\) returns (?P<returns>.*?)(?: from (?P<file>\S+))?"
+)
 
 
 @each_case(Path(__file__).parent / "refusals.golden")
@@ -19,7 +21,11 @@ def test_what_deploying_refuses(case: Case, engine: Engine, tmp_path: Path) -> N
     *first, last = case.given.strip().splitlines()
 
     def deploy(statement: str) -> None:
-        if found := FUNCTION.fullmatch(statement):
+        found = FUNCTION.fullmatch(statement)
+        if found and found["file"]:  # of which there is none
+            file = tmp_path / found["file"]
+            engine.deploy_python(file, found["name"], found["arguments"], found["returns"])
+        elif found:
             file = tmp_path / "udfs" / "code.py"
             engine.deploy_python(
                 file,

@@ -1,4 +1,4 @@
-"""MS028, MS029, MS032 to MS035, MS037 to MS039: what is found when something is deployed, after its SQL is read."""
+"""MS028, MS029, MS032 to MS035, MS037 to MS039, MS041, MS045: what is found when something is deployed, after its SQL is read."""
 
 from __future__ import annotations
 
@@ -34,6 +34,11 @@ DEPLOYMENT: dict[str, tuple[str, str, str]] = {
         "drop or rename it, or choose another name",
     ),
     "MS032/function": ("{name}", OTHER_KIND, "drop it or choose another name"),
+    "MS032/built in": (
+        "{name}",
+        "{name} is the name of a built-in function",
+        "choose another, such as {name}_v1",
+    ),
     "MS033": (
         "function {name}",
         "its signature changed, and RisingWave never replaces a function",
@@ -59,6 +64,16 @@ DEPLOYMENT: dict[str, tuple[str, str, str]] = {
         "source table {name}",
         "only new nullable columns at the end can be added to a table that holds rows",
         "load into a table of a new name, or rebuild with --full-refresh, which empties it",
+    ),
+    "MS041": (
+        "function {name}",
+        "there is no file of that name for the Python function",
+        "create it in udfs/",
+    ),
+    "MS045": (
+        "columns of {name}",
+        "they changed, and the view {reader} needs the old ones: {message}",
+        "let {reader} do without them first (dbt run --select {reader}), then run {name}",
     ),
     "MS037": (
         "name {schema}.{name}",

@@ -12,12 +12,12 @@ from millstream.compiler.binder.scope import Context
 from millstream.compiler.incremental.node import Node
 from millstream.compiler.postgres.names import quote, table
 from millstream.compiler.syntax.declarations.declared import TableDeclaration
+from millstream.diagnostics import refuse
 from millstream.engine.catalog.catalogue import Catalogue
 from millstream.engine.catalog.project_settings import read_project_settings
 from millstream.engine.catalog.records import Column
 from millstream.engine.catalog.resolver import Resolver
 from millstream.engine.state.rights import barrier, grant
-from millstream.errors import MillstreamError
 
 CLOCK_CALL = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"|(\bnow\s*\(\s*\)|\bcurrent_timestamp\b)", re.I)
 
@@ -100,8 +100,12 @@ def replace_view(conn: psycopg.Connection, catalogue: Catalogue, schema: str, na
                 view = f"{quote(found.schema)}.{quote(found.name)}"
                 conn.execute(f"CREATE VIEW {view}{barrier(found.name, settings)} AS {text}".encode())
             except psycopg.Error as error:
-                raise MillstreamError(
-                    f"{name} changed its columns, and the view {found.name} needs the old ones: {error}\n"
-                    f"  hint: let {found.name} do without them first (dbt run --select {found.name}), then run {name}"
+                raise refuse(
+                    "MS045",
+                    None,
+                    path=found.path,
+                    name=name,
+                    reader=found.name,
+                    message=error.diag.message_primary or str(error),
                 ) from error
             grant(conn, found.schema, found.name, "view")

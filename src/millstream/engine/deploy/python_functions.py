@@ -22,7 +22,6 @@ from millstream.engine.deploy.naming import check_name
 from millstream.engine.deploy.outcome import Deployed
 from millstream.engine.deploy.transaction import begin_change
 from millstream.engine.state import functions as function_types
-from millstream.errors import MillstreamError
 
 
 def deploy_function(
@@ -41,13 +40,9 @@ def deploy_function(
     """
     file = Path(module).resolve()
     if not file.exists():
-        raise MillstreamError(
-            f"there is no file {module} for the Python function {name}\n  hint: create it in udfs/"
-        )
+        raise refuse("MS041", None, path=module, name=name)
     if is_built_in(conn, name):
-        raise MillstreamError(
-            f"{name} is the name of a built-in function\n  hint: choose another, such as {name}_v1"
-        )
+        raise refuse("MS032/built in", None, path=str(module), name=name)
     check_name(schema, name, str(module))
     code = hashlib.sha256(file.read_bytes()).hexdigest()[:16]
     definition = PythonFunction(tuple((n, t) for n, t in arguments), returns, str(file), entry, code)
@@ -56,7 +51,7 @@ def deploy_function(
         existing = catalogue.named(schema, name)
         if existing is not None:
             if existing.kind != "function":
-                raise MillstreamError(f"{name} is deployed as a {existing.kind}\n  hint: choose another name")
+                raise refuse("MS032/function", None, path=str(module), name=name, kind=existing.kind)
             before = existing.definition
             if before == definition:
                 return Deployed(name, "unchanged", "python function")
