@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from millstream.compiler.algebra.operators import Relation
-from millstream.compiler.binder.functions import parse_function
 from millstream.compiler.binder.model import bind_model
 from millstream.compiler.binder.scope import Context, SqlFunction, ViewText
+from millstream.compiler.binder.sql_functions import parse_function
 from millstream.compiler.incremental.cut import cut_into_nodes
 from millstream.compiler.incremental.node import HASH, Node
 from millstream.compiler.portable.rules import unportable

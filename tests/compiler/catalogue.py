@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from millstream.compiler.algebra.operators import Plan, Relation
-from millstream.compiler.binder.functions import parse_function
 from millstream.compiler.binder.model import bind_model
 from millstream.compiler.binder.scope import Columns, Context, SqlFunction, ViewText
+from millstream.compiler.binder.sql_functions import parse_function
 from millstream.compiler.incremental.cut import cut_into_nodes
 from millstream.compiler.incremental.node import HASH, KEY_HASH, Node
 

@@ -31,7 +31,7 @@ from millstream.engine.deploy.readers import readers_of
 from millstream.engine.deploy.transaction import begin_change
 from millstream.engine.state.describe import describer
 from millstream.engine.state.feed import record_between_ticks
-from millstream.engine.state.fill import call
+from millstream.engine.state.python_rows import call
 from millstream.engine.state.settings import plan_as_a_tick
 from millstream.engine.state.udf import Functions
 from millstream.errors import MillstreamError

@@ -1,4 +1,4 @@
-"""The supervisor: it owns PostgreSQL and the worker of one home, and starts either again when it dies."""
+"""The supervisor: it owns PostgreSQL, the worker and the gate of one home, and starts each again when it dies."""
 
 from __future__ import annotations
 

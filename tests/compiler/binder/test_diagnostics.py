@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import millstream
-from millstream.compiler.binder.functions import parse_function
+from millstream.compiler.binder.sql_functions import parse_function
 from millstream.compiler.syntax.declarations.sinks import parse_sink
 from millstream.compiler.syntax.declarations.tables import parse_table
 from millstream.diagnostics import CATALOGUE

@@ -20,9 +20,9 @@ from millstream.compiler.postgres import statements as writing
 from millstream.compiler.postgres.invertible import Invertible
 from millstream.compiler.postgres.names import table
 from millstream.compiler.postgres.on_act import OnAct
+from millstream.compiler.postgres.on_act_in_turns import OnActInTurns
 from millstream.compiler.postgres.recompute import Recompute
 from millstream.compiler.postgres.statements import NodeSql
-from millstream.compiler.postgres.turns import OnActInTurns
 from tests.equivalence import values
 from tests.equivalence.mutations.fault import (
     Fault,

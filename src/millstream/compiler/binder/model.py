@@ -6,8 +6,8 @@ from sqlglot import exp
 
 from millstream.compiler.algebra.operators import Plan
 from millstream.compiler.binder.binder import bind_query
-from millstream.compiler.binder.functions import inline
 from millstream.compiler.binder.scope import Columns, Context
+from millstream.compiler.binder.sql_functions import inline
 from millstream.compiler.syntax.identifiers import refuse_own
 from millstream.compiler.syntax.parse import parse
 from millstream.diagnostics import refuse

@@ -11,9 +11,9 @@ from sqlglot import exp
 from millstream.compiler.algebra.expression import Attribute
 from millstream.compiler.algebra.operators import Plan, Relation, Scan, Values
 from millstream.compiler.binder.binding import Binder
-from millstream.compiler.binder.functions import inline
 from millstream.compiler.binder.scalar import bind
 from millstream.compiler.binder.scope import Columns, Context, Scope, ViewText
+from millstream.compiler.binder.sql_functions import inline
 from millstream.compiler.syntax.from_items import DEFAULT_SCHEMA
 from millstream.compiler.syntax.parse import parse
 from millstream.compiler.syntax.suggest import likely

@@ -12,8 +12,8 @@ import sqlglot
 from sqlglot import exp
 
 from millstream.compiler.binder.binder import bind_query
-from millstream.compiler.binder.functions import inline
 from millstream.compiler.binder.scope import Catalog, Context, ViewText
+from millstream.compiler.binder.sql_functions import inline
 from millstream.compiler.dialect import DIALECT
 from millstream.compiler.portable.aggregates import name_of, of_aggregate, of_window
 from millstream.compiler.portable.calls import of_expressions

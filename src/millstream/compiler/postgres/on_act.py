@@ -1,6 +1,6 @@
 """The rule of acting: a node with process-time joins or Python calls is computed when its driver's rows change.
 
-The driver has a key (for a bag see turns.py). Its changed keys are computed again and compared, as by recomputing; what is
+The driver has a key (for a bag see on_act_in_turns.py). Its changed keys are computed again and compared, as by recomputing; what is
 only looked up is read as it was before the tick, and makes nothing run.
 """
 

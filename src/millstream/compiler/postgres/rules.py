@@ -9,10 +9,10 @@ from millstream.compiler.postgres.careful import Tries
 from millstream.compiler.postgres.invertible import Invertible
 from millstream.compiler.postgres.linear import Linear
 from millstream.compiler.postgres.on_act import OnAct
+from millstream.compiler.postgres.on_act_in_turns import OnActInTurns
 from millstream.compiler.postgres.recompute import Recompute
 from millstream.compiler.postgres.render import Describe
 from millstream.compiler.postgres.statements import NodeSql
-from millstream.compiler.postgres.turns import OnActInTurns
 
 RULES: dict[Rule, type[NodeSql]] = {
     Rule.LINEAR: Linear,

@@ -1,6 +1,6 @@
 """The statements of a tick for one node: what all change rules have in common.
 
-Each rule is a class of its own (linear.py, invertible.py, recompute.py, on_act.py, turns.py); rules.py has which node is
+Each rule is a class of its own (linear.py, invertible.py, recompute.py, on_act.py, on_act_in_turns.py); rules.py has which node is
 kept by which.
 """
 

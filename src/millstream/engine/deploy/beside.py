@@ -26,7 +26,6 @@ from millstream.engine.deploy.draft import Draft
 from millstream.engine.deploy.outcome import Deployed
 from millstream.engine.deploy.transaction import begin_change, settle_in
 from millstream.engine.state.fill import (
-    call_all,
     drop_session_tables,
     fill,
     fill_carefully,
@@ -37,6 +36,7 @@ from millstream.engine.state.fill import (
 )
 from millstream.engine.state.indexes import make_index
 from millstream.engine.state.locks import Tell, enter_turn, only_a_moment, patiently
+from millstream.engine.state.python_rows import call_all
 from millstream.errors import MillstreamError
 
 LITTLE_SECONDS = 0.25  # how long the last catching up may take, in the turn of ticks

@@ -24,7 +24,6 @@ from millstream.compiler.postgres.statements import ByKey, NodeSql, NodeStatemen
 from millstream.engine.deploy.change_log import Log
 from millstream.engine.state.describe import describer
 from millstream.engine.state.fill import (
-    call,
     compute_keys,
     drop_session_tables,
     is_of_values,
@@ -32,6 +31,7 @@ from millstream.engine.state.fill import (
     session_functions,
     tries_of,
 )
+from millstream.engine.state.python_rows import call
 from millstream.engine.state.settings import PLANNING, plan_as_a_tick
 from millstream.engine.state.udf import Functions
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 import psycopg
 import sqlglot
 
-from millstream.compiler.binder.functions import parse_function
 from millstream.compiler.binder.scope import SqlFunction
+from millstream.compiler.binder.sql_functions import parse_function
 from millstream.compiler.dialect import DIALECT, explicit, respell, write
 from millstream.compiler.postgres.names import dollars, quote
 from millstream.diagnostics import refuse

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg
@@ -15,14 +15,13 @@ from millstream.compiler.postgres.by_key import body, create_keys
 from millstream.compiler.postgres.careful import Tries
 from millstream.compiler.postgres.fitting import model_of
 from millstream.compiler.postgres.layout import listing
-from millstream.compiler.postgres.names import arguments, changes, dollars, quote, results, table
-from millstream.compiler.postgres.rewrite import udf_calls
+from millstream.compiler.postgres.names import arguments, changes, dollars, quote, table
 from millstream.compiler.postgres.rules import node_sql
 from millstream.compiler.postgres.statements import ByKey, NodeSql
 from millstream.engine.state.describe import describer
+from millstream.engine.state.python_rows import call_all
 from millstream.engine.state.udf import Functions
 
-CHUNK = 500  # rows per round trip around Python
 OF_VALUES = ("0A", "21", "22", "23", "54", "P0", "XX")  # classes of SQLSTATE that a value can cause
 
 log = logging.getLogger("millstream.build")
@@ -148,104 +147,3 @@ def drop_session_tables(conn: psycopg.Connection, sql: NodeSql) -> None:
     """Drop what `temporary` has made."""
     for name in sql.session_tables():
         conn.execute(f"DROP TABLE IF EXISTS {name}".encode())
-
-
-def call_all(
-    conn: psycopg.Connection,
-    sql: NodeSql,
-    functions: Functions,
-    tell: Callable[[int, int], None] | None = None,
-    *,
-    careful: bool = False,
-) -> None:
-    """Call the node's Python functions for every row of arguments that waits; `tell` hears how many of how many are done."""
-    node = sql.node
-    assert node.udf is not None
-    row = conn.execute(f"SELECT coalesce(max(_r), 0) FROM {arguments(node.name)}".encode()).fetchone()
-    last = int(row[0]) if row else 0
-    conn.execute(f"CREATE INDEX ON {arguments(node.name)} (_r)".encode())
-    conn.execute(f"ANALYZE {arguments(node.name)}".encode())
-    calls = udf_calls(node.udf)
-    for start in range(0, last, CHUNK):
-        which = f"_r > {start} AND _r <= {start + CHUNK}"
-        call(conn, node.name, calls, functions, which, careful=careful)
-        if tell is not None:
-            tell(min(start + CHUNK, last), last)
-
-
-def call(
-    conn: psycopg.Connection,
-    node: str,
-    calls: Sequence[tuple[str, str]],
-    functions: Functions,
-    which: str = "true",
-    *,
-    careful: bool = False,
-) -> int:
-    """Call a node's Python functions, each with the SELECT list of its arguments, for waiting rows; return how many.
-
-    Where `careful`, a row whose arguments Python cannot hold, or whose result is not of the declared type, has none.
-    """
-    numbers: list[int] = []
-    computed: list[list[str | None]] = []
-    for place, (name, select) in enumerate(calls, 1):
-        query = f"SELECT _r, {select} FROM {arguments(node)} WHERE {which} ORDER BY _r"
-        with psycopg.RawCursor(conn) as raw:
-            found = raw.execute(query.encode(), binary=True)
-            if careful:
-                numbers, texts = called_one_by_one(found, name, functions)
-                texts = of_the_type(conn, node, place, name, texts, functions)
-            else:
-                rows = found.fetchall()
-                numbers = [int(row[0]) for row in rows]
-                texts = functions.call(name, (row[1:] for row in rows))
-        computed.append(texts)
-    if numbers:
-        with conn.cursor() as cursor, cursor.copy(f"COPY {results(node)} FROM STDIN".encode()) as copy:
-            for number, *values in zip(numbers, *computed, strict=True):
-                copy.write_row([number, *values])
-    return len(numbers)
-
-
-def called_one_by_one(
-    found: psycopg.RawCursor[tuple[object, ...]], name: str, functions: Functions
-) -> tuple[list[int], list[str | None]]:
-    """The numbers of rows and what a function gives for each, whose arguments may be such as Python has not."""
-    numbers: list[int] = []
-    texts: list[str | None] = []
-    first = found.pgresult
-    assert first is not None
-    for place in range(found.rowcount):
-        numbers.append(int.from_bytes(first.get_value(place, 0) or b"", "big"))
-        found.scroll(place, mode="absolute")
-        try:
-            row = found.fetchone()
-        except psycopg.DataError as error:
-            functions.failed(name, f"arguments that Python cannot hold: {error}")
-            texts.append(None)
-            continue
-        assert row is not None
-        texts += functions.call(name, [row[1:]])
-    return numbers, texts
-
-
-def of_the_type(
-    conn: psycopg.Connection,
-    node: str,
-    place: int,
-    name: str,
-    texts: list[str | None],
-    functions: Functions,
-) -> list[str | None]:
-    """What a function gave, without what is no value of the type that it was declared to return."""
-    checked = conn.execute(
-        "select array_agg(pg_input_is_valid(u.text, format_type(a.atttypid, a.atttypmod)) order by u.n)"
-        " from unnest(%s::text[]) with ordinality as u(text, n) join pg_attribute as a"
-        " on a.attrelid = %s::regclass and a.attnum = %s",
-        [texts, results(node), place + 1],
-    ).fetchone()
-    valid = checked[0] if checked is not None and checked[0] is not None else []
-    for text, is_valid in zip(texts, valid, strict=True):
-        if is_valid is False:
-            functions.failed(name, f"a result that is not of the declared type: {str(text)[:100]}")
-    return [text if is_valid else None for text, is_valid in zip(texts, valid, strict=True)]

@@ -24,8 +24,8 @@ from millstream.engine.earlier.renew import renew
 from millstream.engine.erasure.carry_out import carry_out
 from millstream.engine.erasure.carry_out import prepare as prepare_erasure
 from millstream.engine.state import feed
-from millstream.engine.state.fill import call
 from millstream.engine.state.locks import TICK_LOCK, enter_turn
+from millstream.engine.state.python_rows import call
 from millstream.engine.state.settings import SETTINGS
 from millstream.engine.state.udf import Functions
 from millstream.engine.state.versions import Outdated
