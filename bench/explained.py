@@ -38,7 +38,6 @@ def steps(program: Program) -> dict[str, tuple[str, str]]:
     found: dict[str, tuple[str, str]] = {}
     for relation in program.relations:
         if relation.source is not None:
-            found[relation.source.derive()] = (relation.name, "derive")
             found[relation.source.apply()] = (relation.name, "apply")
             continue
         statements = relation.statements

@@ -104,7 +104,7 @@ def audit(owner: str, writers: Sequence[Writer]) -> dict[str, int]:
         found = connection.execute(
             "select event_id, item_id from events where event_id like 'chaos-%'"
         ).fetchall()
-    stored = dict(found)
+    stored: dict[str, str | None] = dict(found)
     wrong = [event for event, values in possible.items() if stored.get(event) not in values]
     return {
         "acknowledged": sum(writer.acknowledged.total() for writer in writers),

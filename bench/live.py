@@ -33,7 +33,7 @@ from bench.report import ROOT, Report
 from bench.shop import insert, lines_after, opened, rows
 from loaders.schema.rows import Event
 from loaders.target.connection import WriterConnection
-from millstream.engine.tick.worker import WORKER_LOCK
+from millstream.engine.state.locks import WORKER_LOCK
 
 WARM_SECONDS = 5.0
 PATIENCE = 60.0  # seconds that the watcher waits for the last lists

@@ -28,7 +28,7 @@ from loaders.schema.relations import EVENTS
 from loaders.schema.rows import Event
 from loaders.target.connection import WriterConnection
 from millstream.demo.history import RULES
-from millstream.engine.inspect.status import worker_connected
+from millstream.engine.state.locks import worker_connected
 from millstream.engine.tick.worker import Worker
 
 SINKS = ("events_from_raw", "past_identities_from_identities")
@@ -155,7 +155,12 @@ def opened(home: Path | None, clock: str = "event") -> Iterator[Shop]:
 def lines_after(lines: int, count: int) -> Iterator[Event]:
     """The purchase lines of the log that follow the first `lines`."""
     events = (e for e in CompleteJourney(limit=lines + count).events() if isinstance(e, Event))
-    return iter(shifted(islice(events, lines, None), timedelta(0)))
+    return shifted(islice(events, lines, None), timedelta(0), give_up)
+
+
+def give_up(event: Event, reason: str) -> None:
+    """No event of this log leaves the calendar."""
+    raise ValueError(f"{event.event_id}: {reason}")
 
 
 def insert(target: WriterConnection, events: Sequence[Event]) -> None:

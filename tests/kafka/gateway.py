@@ -50,7 +50,7 @@ class Gateway:
         tls: ssl.SSLContext | None = None,
         users: dict[str, str] | None = None,
         mechanism: str = "PLAIN",
-        changes: dict[type, Change] | None = None,
+        changes: dict[Any, Change] | None = None,
     ) -> None:
         self._to = to
         self.tls = tls

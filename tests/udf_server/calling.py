@@ -109,7 +109,7 @@ class Client:
 
     def protocol_version(self) -> int:
         (answer,) = self._client.do_action(flight.Action("protocol_version", b""))
-        return answer.body.to_pybytes()[0]
+        return int(answer.body.to_pybytes()[0])
 
     def signature(self, name: str) -> tuple[list[pa.DataType], list[pa.DataType]]:
         """Types of a function's arguments and of its result."""
