@@ -45,7 +45,7 @@ def newest(conn: psycopg.Connection) -> list[Record]:
     """The last two records, the newest first."""
     rows = conn.execute(
         "select number, action, started_at, finished_at is not null, coalesce(plan ->> 'by', 'millstream deploy'), previous"
-        " from millstream.rollout order by number desc limit 2"
+        " from millstream.deployment order by number desc limit 2"
     ).fetchall()
     return [
         Record(number, action, started_at, is_finished, by, tuple(map(_definition, previous or ())))
@@ -66,12 +66,12 @@ def way_back(conn: psycopg.Connection) -> Record | None:
 def remember(conn: psycopg.Connection, by: str, previous: Sequence[Definition]) -> int:
     """Remember what ran before somebody (`by`, such as `dbt run`) began to deploy. Returns the record's number."""
     row = conn.execute(
-        "insert into millstream.rollout (action, finished_at, plan, previous)"
+        "insert into millstream.deployment (action, finished_at, plan, previous)"
         " values ('deploy', clock_timestamp(), %s, %s) returning number",
         [json.dumps({"by": by}), json.dumps([asdict(each) for each in previous])],
     ).fetchone()
     assert row is not None
-    conn.execute("update millstream.rollout set previous = null where number < %s", [row[0]])
+    conn.execute("update millstream.deployment set previous = null where number < %s", [row[0]])
     return int(row[0])
 
 
@@ -84,12 +84,12 @@ def start(conn: psycopg.Connection, action: str, plan: Plan, previous: Sequence[
     if found and found[0].action == action and not found[0].is_finished:
         number = found[0].number
         conn.execute(
-            "update millstream.rollout set started_at = clock_timestamp(), plan = %s where number = %s",
+            "update millstream.deployment set started_at = clock_timestamp(), plan = %s where number = %s",
             [json.dumps(plan.as_json()), number],
         )
         return number
     row = conn.execute(
-        "insert into millstream.rollout (action, plan, previous) values (%s, %s, %s) returning number",
+        "insert into millstream.deployment (action, plan, previous) values (%s, %s, %s) returning number",
         [action, json.dumps(plan.as_json()), json.dumps([asdict(each) for each in previous])],
     ).fetchone()
     assert row is not None
@@ -100,9 +100,9 @@ def finish(conn: psycopg.Connection, number: int) -> None:
     """Remember that it came to its end, and forget what ran before the versions before it."""
     with conn.transaction():
         conn.execute(
-            "update millstream.rollout set finished_at = clock_timestamp() where number = %s", [number]
+            "update millstream.deployment set finished_at = clock_timestamp() where number = %s", [number]
         )
-        conn.execute("update millstream.rollout set previous = null where number < %s", [number])
+        conn.execute("update millstream.deployment set previous = null where number < %s", [number])
 
 
 def _definition(fields: dict[str, Any]) -> Definition:

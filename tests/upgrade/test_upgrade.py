@@ -1,4 +1,4 @@
-"""A home of the shipped project from before sources were tables: nothing is lost, and every view is right."""
+"""A home of the shipped project as an earlier release left it: nothing is lost, every view is right, and deploying goes on."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 from millstream.engine import deploy
 from millstream.engine.catalog import store
 from millstream.engine.tick.worker import Worker
+from millstream.rollout.embedded import records
 from tests.databases import Databases
 
 HERE = Path(__file__).parent
@@ -20,10 +21,10 @@ PROJECT = HERE.parents[1]
 AS_OF_THEN = {"rank_user_list", "feat_pair_scores", "i2i_covisitation", "i2i_bought_together"}
 
 
-@pytest.fixture(scope="module")
-def upgraded(databases: Databases) -> Iterator[psycopg.Connection]:
+@pytest.fixture(scope="module", params=["format_2", "format_4"])
+def upgraded(databases: Databases, request: pytest.FixtureRequest) -> Iterator[psycopg.Connection]:
     """The database after its first worker of this version has caught up."""
-    dump = gzip.decompress((HERE / "format_2.sql.gz").read_bytes()).decode()
+    dump = gzip.decompress((HERE / f"{request.param}.sql.gz").read_bytes()).decode()
     name = databases.create()
     with psycopg.connect(databases.dsn(name), autocommit=True) as conn:
         conn.execute(dump.replace("@PROJECT@", str(PROJECT)).encode())
@@ -104,3 +105,26 @@ def test_every_view_is_what_a_build_from_the_sources_gives(
 
 def content(conn: psycopg.Connection, relation: str) -> list[tuple[object, ...]]:
     return sorted(conn.execute(f'select * from "{relation}"'.encode()).fetchall(), key=str)
+
+
+def test_the_catalogue_is_that_of_a_new_home(upgraded: psycopg.Connection, databases: Databases) -> None:
+    name = databases.create()
+    with Worker(databases.dsn(name)), psycopg.connect(databases.dsn(name)) as new:
+        assert columns_of_the_catalogue(upgraded) == columns_of_the_catalogue(new)
+    databases.drop(name)
+
+
+def columns_of_the_catalogue(conn: psycopg.Connection) -> dict[str, set[tuple[object, ...]]]:
+    found: dict[str, set[tuple[object, ...]]] = {}
+    for relation, *column in conn.execute(
+        "select table_name, column_name, data_type, is_nullable from information_schema.columns"
+        " where table_schema = 'millstream'"
+    ):
+        found.setdefault(relation, set()).add(tuple(column))
+    return found
+
+
+def test_deployments_are_remembered(upgraded: psycopg.Connection) -> None:
+    number = records.remember(upgraded, "dbt run", [])
+    newest, *_ = records.newest(upgraded)
+    assert (newest.number, newest.by, newest.previous) == (number, "dbt run", ())
