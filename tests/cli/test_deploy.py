@@ -20,6 +20,7 @@ from psycopg import sql
 
 from millstream import server
 from millstream.cli import main
+from millstream.engine.catalog.project_settings import read_project_settings
 from millstream.server.process import wait_until
 from tests.cli.program import Program
 
@@ -268,6 +269,19 @@ def test_without_a_terminal_it_wants_to_be_told_yes(shop: Shop) -> None:
     assert shop.deployed() == set()
 
 
+def test_what_the_project_calls_things_is_planned_and_deployed(shop: Shop) -> None:
+    shop.deploy("--yes")
+    project = shop.root / "dbt_project.yml"
+    project.write_text(PROJECT + "vars: {reader_prefix: api_}\n")
+    assert shop.plan("--dry-run")["by_name"]["setting"] == ("change", "reader_prefix: api_")
+    shop.deploy("--yes")
+    assert read_project_settings(shop.connection).reader_prefix == "api_"
+    project.write_text(PROJECT)
+    shop.deploy("--yes")
+    assert read_project_settings(shop.connection).reader_prefix == "serve_"
+    assert not shop.plan("--dry-run")["by_name"].get("setting")
+
+
 def test_two_deploys_at_once_are_one(shop: Shop) -> None:
     from millstream.rollout.embedded import target as embedded
 
@@ -293,7 +307,7 @@ def test_a_deploy_that_is_killed_leaves_views_serving_and_is_gone_on_with(shop: 
             env=shop.program.environment(),
             cwd=shop.root,
         )
-        waits = "select 1 from millstream.rollout where finished_at is null"
+        waits = "select 1 from millstream.deployment where finished_at is null"
         replaced = "select state from millstream.relation where name = 'counts' and state like %s"
         assert wait_until(lambda: shop.connection.execute(waits).fetchone() is not None, 30)
         assert wait_until(

@@ -97,6 +97,14 @@ def test_rights_follow_a_change_while_a_reader_reads(server: millstream.server.S
     assert barred(shop) == {"serve_all", "api_plain"}
 
 
+def test_a_name_that_nothing_bears_is_told(shop: Engine) -> None:
+    given = ProjectSettings(event_time_column="happend_at", arrival_column="arrived_at", reader_prefix="apo_")
+    assert deploy.names_of_nothing(shop.owner, given) == [
+        "no view that is deployed begins with apo_ (var reader_prefix): until one does, readers may read none",
+        "no source has a column happend_at (var event_time_column): the event clock cannot go by it",
+    ]
+
+
 def test_the_event_clock_goes_by_the_named_columns(engine: Engine) -> None:
     deploy.deploy_settings(engine.owner, OURS)
     engine.deploy(

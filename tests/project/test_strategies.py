@@ -71,7 +71,7 @@ def test_a_row_without_a_weight_is_refused_by_dbt(copied: Path) -> None:
     assert "dbt_project.yml, var strategies, row same_brand: weight is missing" in parse(copied)
 
 
-def check(row: dict[str, Any]) -> None:
+def check(row: object) -> None:
     """Look at a row as dbt does, after the row `trending`."""
 
     def refuse(text: str) -> None:
@@ -106,6 +106,10 @@ def test_a_whole_row_is_content() -> None:
         ({"name": "Same brand"}, "row Same brand: name must be that of a file"),
         ({"name": "trending"}, "row trending: the name is there twice"),
         ({"name": "recent"}, "row recent: the name has a meaning"),
+        ({"weight": float("nan")}, "row same_brand: weight is missing or no number; add what"),
+        ({"weight": float("inf")}, "row same_brand: weight is missing or no number; add what"),
+        ({"words": "More of {itm}"}, "row same_brand: words have another name in braces than {item}"),
+        ({"weigth": 2}, "row same_brand: a row has name, weight, words and enabled, and no weigth"),
     ],
 )
 def test_a_row_that_lacks_something_is_refused(change: dict[str, Any], complaint: str) -> None:
@@ -113,3 +117,8 @@ def test_a_row_that_lacks_something_is_refused(change: dict[str, Any], complaint
     with pytest.raises(ValueError, match=re.escape(complaint)) as refused:
         check(row)
     assert str(refused.value).startswith("dbt_project.yml, var strategies, row ")
+
+
+def test_a_bare_word_is_no_row() -> None:
+    with pytest.raises(ValueError, match="row same_brand: it is no row; write"):
+        check("same_brand")

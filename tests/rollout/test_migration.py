@@ -24,7 +24,7 @@ def test_a_catalogue_of_version_1_is_migrated(database: str) -> None:
     for _ in range(2):
         with deploy.connect(database) as conn:
             assert version(conn) == install.VERSION
-            assert conn.execute("select count(*) from millstream.rollout").fetchone() == (0,)
+            assert conn.execute("select count(*) from millstream.deployment").fetchone() == (0,)
             kept = conn.execute("select value from millstream.setting where name = 'clock'").fetchone()
             assert kept == ("event",)
 

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from millstream.engine.catalog.records import PythonFunction
 from millstream.engine.state.udf import Functions, literal
 from tests.udf_server.calling import ROOT, Client, Process
 
@@ -38,7 +39,7 @@ def people(count: int, seed: int) -> list[tuple[Any, ...]]:
 
 def in_process(rows: list[tuple[Any, ...]]) -> tuple[list[Any], int]:
     """What the embedded engine's worker writes for the rows, and how many it counts as failed."""
-    definition = f'{{"module": "{ROOT}/udfs/blend_v1.py", "entry": "blend_v1", "returns": "{RETURNS}"}}'
+    definition = PythonFunction((), RETURNS, f"{ROOT}/udfs/blend_v1.py", "blend_v1", code="")
     functions = Functions({"blend_v1": definition})
     return functions.call("blend_v1", rows), functions.errors.get("blend_v1", 0)
 

@@ -26,7 +26,8 @@ SERVER: dict[str, tuple[str, str, str]] = {
     "MS094": (
         "{what}: a right is missing",
         "{message}",
-        "connect as the owner: leave the user out of profiles.yml, or take the one of `millstream dsn --role owner`",
+        "deploy as the owner: leave the user out of profiles.yml, or take the one of `millstream dsn --role owner`; readers "
+        "may read the views whose names begin with the var reader_prefix (serve_)",
     ),
     "MS095": (
         "{what}: ended before it was done",

@@ -72,7 +72,9 @@ class EmbeddedSession:
         wanted = read_manifest(dbt.compile_project(self.root, self.home.path, embedded.TARGET))
         self._schemas = {each.schema for each in wanted}
         self._seen = embedded.running(self.conn, self._schemas)
-        return embedded.plan(wanted, self._seen, self.root)
+        settings = embedded.plan_settings(self.conn, dbt.compiled_vars("millstream"))
+        plan = embedded.plan(wanted, self._seen, self.root)
+        return replace(plan, steps=(*settings, *plan.steps))
 
     def plan_rollback(self) -> Plan:
         last = records.way_back(self.conn)

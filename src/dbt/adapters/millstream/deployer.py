@@ -163,6 +163,8 @@ class Deployer:
             raise DbtRuntimeError(str(refused)) from refused
         if deploy.deploy_settings(connection, wanted):
             log.info("the project's vars call things by other names: rights and the worker go by them now")
+            for problem in deploy.names_of_nothing(connection, wanted):
+                log.warning(problem)
 
 
 def response_of(deployed: Any) -> DeployResponse:

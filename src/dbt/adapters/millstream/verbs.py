@@ -22,6 +22,7 @@ from dbt.adapters.millstream.history import History
 from dbt.adapters.millstream.indexes import index_columns
 from dbt.adapters.millstream.relation import MillstreamRelation
 from millstream.errors import MillstreamError, Refused
+from millstream.rollout.project.dbt import vars_of
 from millstream.rollout.project.python_functions import python_entry
 
 if TYPE_CHECKING:
@@ -284,5 +285,4 @@ def settings_given(config: Any) -> Mapping[str, Any] | None:
     """The project's vars, by which the engine's settings are given; None where the command deploys no views."""
     if getattr(getattr(config, "args", None), "which", None) not in DEPLOYS_VIEWS:
         return None
-    given = config.vars.to_dict()
-    return {**given, **given.get(config.project_name, {}), **config.cli_vars}
+    return vars_of(config)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dbt.adapters.contracts.connection import Connection, ConnectionState
+from dbt.adapters.exceptions.connection import FailedToConnectError
 from dbt.adapters.risingwave.connections import RisingWaveConnectionManager, RisingWaveCredentials
 
+from millstream.rollout.risingwave.refusals import diagnose
 from millstream.rollout.risingwave.statements import end_transactions
 
 TYPE = "millstream_risingwave"
@@ -29,6 +31,12 @@ class MillstreamRisingWaveConnectionManager(RisingWaveConnectionManager):
     @classmethod
     def open(cls, connection: Connection) -> Connection:
         if connection.state != ConnectionState.OPEN:
-            connection = super().open(connection)  # type: ignore[no-untyped-call]
+            try:
+                connection = super().open(connection)  # type: ignore[no-untyped-call]
+            except FailedToConnectError as error:
+                there = connection.credentials
+                place = f"{there.host}:{there.port}"
+                told = diagnose("MS107", place=place, message=str(error).strip())
+                raise FailedToConnectError(str(told)) from error
             end_transactions(connection.handle)
         return connection

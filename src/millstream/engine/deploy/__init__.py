@@ -8,7 +8,7 @@ from millstream.engine.deploy.connection import connect
 from millstream.engine.deploy.dropping import drop, drop_all
 from millstream.engine.deploy.garbage import drop_unused
 from millstream.engine.deploy.outcome import Deployed
-from millstream.engine.deploy.project import deploy_settings
+from millstream.engine.deploy.project import deploy_settings, names_of_nothing
 from millstream.engine.deploy.python_functions import deploy_function
 from millstream.engine.deploy.sinks import deploy_sink
 from millstream.engine.deploy.sql_functions import deploy_sql_function
@@ -30,4 +30,5 @@ __all__ = [
     "drop_all",
     "drop_unused",
     "list_relations",
+    "names_of_nothing",
 ]

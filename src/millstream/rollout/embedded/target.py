@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from psycopg import sql
 from millstream.compiler.syntax.declarations.tables import parse_table
 from millstream.engine import deploy
 from millstream.engine.catalog import store
+from millstream.engine.catalog.project_settings import ProjectSettings, read_project_settings
 from millstream.engine.deploy import drop_all
 from millstream.errors import MillstreamError, Refused
 from millstream.rollout.embedded.deployed import QUERIES, definitions, with_reads
@@ -56,6 +58,14 @@ def plan(wanted: Sequence[Definition], found: Mapping[str, Running], root: Path)
         return compare(definition, current, root, readers)
 
     return make_plan(TARGET, asked, found, compare_with_readers, REBUILT, TRANSPARENT)
+
+
+def plan_settings(conn: psycopg.Connection, given: Mapping[str, Any]) -> list[PlannedStep]:
+    """What the project's vars change of the names that the engine goes by; `dbt run` lets it. Raises Refused."""
+    wanted, current = ProjectSettings.of(given, "dbt_project.yml"), read_project_settings(conn)
+    before = asdict(current)
+    changed = [f"{name}: {value}" for name, value in asdict(wanted).items() if value != before[name]]
+    return [PlannedStep("millstream.setting", "settings", "change", ", ".join(changed))] if changed else []
 
 
 def compare(

@@ -55,6 +55,20 @@ def compile_project(root: Path, home: Path, target: str) -> dict[str, Any]:
     return manifest
 
 
+def vars_of(config: Any) -> dict[str, Any]:
+    """The vars of a project by dbt's configuration of a run: its own under its name, and the command line's, go first."""
+    given: dict[str, Any] = config.vars.to_dict()
+    return {**given, **given.get(config.project_name, {}), **config.cli_vars}
+
+
+def compiled_vars(adapter: str) -> dict[str, Any]:
+    """The vars of the project that was compiled last, for an adapter's type."""
+    from dbt.adapters.factory import FACTORY
+
+    compiled: Any = FACTORY.adapters[adapter]
+    return vars_of(compiled.config)
+
+
 def results(result: Any) -> dict[str, str]:
     """What dbt says of each node of a run, by its name."""
     return {each.node.name: str(each.message) for each in result.results if hasattr(each, "node")}
