@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 import millstream.cli
 from millstream.cli import COMMANDS, main
-from millstream.supervisor import supervise, work
+from millstream.supervisor import supervisor_process, worker_process
 
 
 def defined(command: click.Command) -> click.Command:
@@ -44,7 +44,9 @@ def test_a_command_says_what_it_does_and_shows_an_example(command: click.Command
 
 
 @pytest.mark.parametrize(
-    "command", [main, *DEFINED, supervise.main, work.main], ids=lambda command: command.name
+    "command",
+    [main, *DEFINED, supervisor_process.main, worker_process.main],
+    ids=lambda command: command.name,
 )
 def test_every_option_is_documented(command: click.Command) -> None:
     undocumented = [option.name for option in options(command) if not option.help]
