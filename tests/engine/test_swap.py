@@ -128,7 +128,9 @@ def test_eight_readers_and_a_writer_notice_nothing_of_deployments(engine: Engine
 
     def write() -> None:
         with psycopg.connect(engine.dsn, autocommit=True) as connection:
-            while not stop.is_set():
+            while not stop.wait(
+                0.005
+            ):  # what readers count grows with it, and with that how long they hold their locks
                 connection.execute("insert into t values (%s, 0)", [len(written)])
                 written.append(len(written))
 
