@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -13,7 +12,7 @@ from loaders.loading.schedule import Lags, Schedule
 from loaders.reading.event_log import EventLog
 from loaders.schema.rows import Event, Rejected
 from loaders.target.progress import progress_bars
-from loaders.target.rejects import Rejects
+from loaders.target.rejects import Rejects, accepted
 
 SHOW_EVERY = 500
 
@@ -61,7 +60,7 @@ def send_to_kafka(
     lags = Lags()
     with progress_bars(show=show_progress) as bars:
         task = bars.add_task(f"to {topic.address.topic}", total=source.size, rows=0, note="")
-        for number, event in enumerate(_good(source, rejects)):
+        for number, event in enumerate(accepted(source, rejects)):
             if number == 0 and begin_at is not None:
                 produced.offset = begin_at - event.occurred_at
             due = None if schedule is None else schedule.wait(event, number, stop)
@@ -89,14 +88,6 @@ def send_to_kafka(
     produced.seconds = time.monotonic() - began
     produced.lag_p50, produced.lag_p99, produced.lag_max = lags.p50_p99_max()
     return produced
-
-
-def _good(source: EventLog, rejects: Rejects) -> Iterator[Event]:
-    for record in source.events():
-        if isinstance(record, Rejected):
-            rejects.add(record)
-        else:
-            yield record
 
 
 def _moved(event: Event, offset: timedelta, *, stamp_now: bool) -> Event:

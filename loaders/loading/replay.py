@@ -15,10 +15,10 @@ from loaders.loading.schedule import Lags, Schedule
 from loaders.loading.shift import offset_in_database, shifted
 from loaders.reading.event_log import EventLog
 from loaders.schema.errors import LoaderError
-from loaders.schema.rows import Event, Rejected, chunks
+from loaders.schema.rows import Event, chunks
 from loaders.target.connection import WriterConnection, gone
 from loaders.target.progress import progress_bars
-from loaders.target.rejects import Rejects
+from loaders.target.rejects import Rejects, accepted
 from loaders.target.send import refused, send_events
 
 BATCH = 500
@@ -140,7 +140,7 @@ class _Replay:
         """Give the events that the database does not have, moved in time."""
         there = offset_in_database(self.target, self.source)
         offset = there
-        for chunk in chunks(self._good(), PROBE):
+        for chunk in chunks(accepted(self.source, self.rejects), PROBE):
             present = self._ask(chunk)
             self.result.already_there += len(present)
             new = [event for event in chunk if event.event_id not in present]
@@ -151,13 +151,6 @@ class _Replay:
 
     def _refuse(self, event: Event, reason: str) -> None:
         self.rejects.add(refused(event, self.source, reason))
-
-    def _good(self) -> Iterator[Event]:
-        for record in self.source.events():
-            if isinstance(record, Rejected):
-                self.rejects.add(record)
-            else:
-                yield record
 
     def _ask(self, chunk: list[Event]) -> set[str]:
         return set(self._retry(lambda: self.target.event_times([event.event_id for event in chunk])))

@@ -12,10 +12,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from loaders.reading.event_log import EventLog
 from loaders.reading.text import printable
 from loaders.schema.errors import LoaderError
 from loaders.schema.relations import EVENTS_RAW
-from loaders.schema.rows import RawEvent, Rejected
+from loaders.schema.rows import Event, RawEvent, Rejected
 from loaders.target.connection import WriterConnection
 
 SHOWN = 20
@@ -137,3 +138,12 @@ class RejectsRelation(Rejects):
             sent.add(str(row.line))
             raw = RawEvent(row.payload, partition, str(row.line), datetime.now(UTC))
             self.target.insert(EVENTS_RAW, [raw])
+
+
+def accepted(source: EventLog, rejects: Rejects) -> Iterator[Event]:
+    """The events of a log; what is none goes to the rejects."""
+    for record in source.events():
+        if isinstance(record, Rejected):
+            rejects.add(record)
+        else:
+            yield record

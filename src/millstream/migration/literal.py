@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
+from millstream.compiler.algebra.quoting import string
 from millstream.errors import MillstreamError
 
 TEXT = ("varchar", "text", "character varying")
@@ -22,11 +23,6 @@ def json_text(data: bytes | str) -> JsonText:
     return JsonText(data.decode() if isinstance(data, bytes) else data)
 
 
-def text(value: str) -> str:
-    """A string constant; a backslash is a backslash."""
-    return "'" + value.replace("'", "''") + "'"
-
-
 def literal(value: Any, declared: str) -> str:
     """A value of a column as a constant of the declared type. Raises MillstreamError for what RisingWave cannot hold."""
     if value is None:
@@ -35,8 +31,8 @@ def literal(value: Any, declared: str) -> str:
         element = declared.removesuffix("[]")
         return f"array[{', '.join(literal(each, element) for each in value)}]::{declared}"
     if declared in TEXT:
-        return text(str(value))
-    return f"{text(spelled(value))}::{declared}"
+        return string(str(value))
+    return f"{string(spelled(value))}::{declared}"
 
 
 def spelled(value: Any) -> str:

@@ -15,6 +15,7 @@ from dbt.adapters.millstream.indexes import ENDS, statements
 from dbt.adapters.millstream.relation import MillstreamRelationType
 from dbt.adapters.millstream.rows import text_of
 from dbt.adapters.millstream.verbs import EngineAdapter
+from millstream.compiler.algebra.quoting import string
 from millstream.errors import StillRead
 from millstream.rollout.project.python_functions import functions_called
 
@@ -51,7 +52,7 @@ class MillstreamAdapter(EngineAdapter):
         """What makes the indexes of a source relation, a table of PostgreSQL, be those of its model's configuration."""
         schema, name = self._name(relation)
         _, found = self.execute(
-            f"select indexname from pg_indexes where schemaname = {literal(schema)} and tablename = {literal(name)}",
+            f"select indexname from pg_indexes where schemaname = {string(schema)} and tablename = {string(name)}",
             fetch=True,
         )
         there = [str(row[0]) for row in found.rows]
@@ -169,8 +170,3 @@ class MillstreamAdapter(EngineAdapter):
             name = next(iter(remaining))
             self._drop_deployed(relation.incorporate(path={"identifier": name}), cascade=True)
         super().drop_schema(relation)
-
-
-def literal(text: str) -> str:
-    """A string of SQL."""
-    return "'" + text.replace("'", "''") + "'"

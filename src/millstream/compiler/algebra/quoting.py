@@ -1,4 +1,4 @@
-"""Names as SQL text."""
+"""Names and strings as SQL text."""
 
 from __future__ import annotations
 
@@ -12,6 +12,11 @@ DATA = "millstream_data"  # the schema of everything that is stored
 def quote(name: str) -> str:
     """Quote an identifier."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def string(value: str) -> str:
+    """Write a string; a backslash in it is a backslash."""
+    return "'" + value.replace("'", "''") + "'"
 
 
 def dollars(body: str) -> str:

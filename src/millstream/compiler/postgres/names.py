@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from millstream.compiler.algebra.expression import OWN
-from millstream.compiler.algebra.quoting import DATA, beside_values, dollars, quote, short
+from millstream.compiler.algebra.quoting import DATA, beside_values, dollars, quote, short, string
 
-__all__ = ("DATA", "beside_values", "dollars", "quote", "short")
+__all__ = ("DATA", "beside_values", "dollars", "quote", "short", "string")
 
 # Columns of a source's queue: the number of a group of rows, a row's place in it, and whether a tick may end there.
 SEQUENCE, POSITION, CUT = f"seq{OWN}", f"pos{OWN}", f"cut{OWN}"
 NUMBER = f"n{OWN}"  # of a row that a sink has for a source
-
-
-def string(value: str) -> str:
-    """Write a string."""
-    return "'" + value.replace("'", "''") + "'"
 
 
 def function(name: str) -> str:

@@ -19,14 +19,16 @@ from millstream.engine.state.rights import change_rights
 def names_of_nothing(conn: psycopg.Connection, settings: ProjectSettings) -> list[str]:
     """What is called so by no view and no source that is deployed, though there are some: a word mistyped, most likely."""
     found = []
-    entries = store.load(conn).relations.values()
-    views = [entry.name for entry in entries if entry.kind in ("view", "materialized_view")]
+    catalogue = store.load(conn)
+    views = [
+        entry.name for entry in catalogue.relations.values() if entry.kind in ("view", "materialized_view")
+    ]
     if views and not any(name.startswith(settings.reader_prefix) for name in views):
         found.append(
             f"no view that is deployed begins with {settings.reader_prefix} (var reader_prefix): until one does, "
             "readers may read none"
         )
-    columns = {name for state in store.load(conn).states.values() for name in state.column_names}
+    columns = {name for state in catalogue.states.values() for name in state.column_names}
     for var in ("event_time_column", "arrival_column"):
         name = getattr(settings, var)
         if columns and name not in columns:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from millstream.compiler.algebra.quoting import string
+
 BUILD = re.compile(r"(.+?)__(\d+)(?:_old)?")
 
 
@@ -14,7 +16,7 @@ def quoted(schema: str, name: str, database: str = "") -> str:
 
 def literal(value: object) -> str:
     """A string literal."""
-    return "'" + str(value).replace("'", "''") + "'"
+    return string(str(value))
 
 
 def keyword(kind: str) -> str:
