@@ -32,7 +32,14 @@ from millstream.engine.state.locks import worker_connected
 from millstream.engine.tick.worker import Worker
 
 SINKS = ("events_from_raw", "past_identities_from_identities")
-SOURCES = ("path:sql/sources", "--exclude", *SINKS, "resource_type:test", "resource_type:unit_test")
+SOURCES = (
+    "path:sql/sources",
+    "+load_erased_ids",
+    "--exclude",
+    *SINKS,
+    "resource_type:test",
+    "resource_type:unit_test",
+)
 
 
 class Shop:
