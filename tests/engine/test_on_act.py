@@ -53,6 +53,17 @@ def test_an_inner_join_drops_what_met_nothing_until_it_acts_again(engine: Engine
     assert engine.all("priced") == [(2, 10)]
 
 
+def test_a_row_that_a_filter_keeps_out_has_results_only_while_it_passes(engine: Engine) -> None:
+    engine.deploy_all(ACTS, PRICES, PRICED + " where a.item > 1 and (p.price is null or p.price < 9)")
+    engine.write("insert into prices values (1, 5), (2, 6), (3, 7)")
+    engine.write("insert into acts values (1, 1), (2, 2)")
+    assert engine.all("priced") == [(2, 6)]
+    engine.write("update acts set item = item + 1")
+    assert engine.all("priced") == [(1, 6), (2, 7)]
+    engine.write("update acts set item = 1")
+    assert engine.all("priced") == []
+
+
 def test_a_right_side_that_depends_on_the_left_is_seen_as_before_the_tick(engine: Engine) -> None:
     """A count of acts that each act looks up: every act sees the acts of the ticks before."""
     engine.deploy_all(
