@@ -8,7 +8,7 @@ import psycopg
 
 from millstream.compiler.compile import compile_view
 from millstream.compiler.incremental.node import Node
-from millstream.compiler.postgres.names import dollars
+from millstream.compiler.postgres.names import dollars, queue
 from millstream.compiler.postgres.rules import node_sql
 from millstream.engine.catalog.catalogue import Catalogue
 from millstream.engine.catalog.project_settings import ProjectSettings, read_project_settings
@@ -90,18 +90,20 @@ def take_function(program: Program, settings: ProjectSettings) -> str:
     lines = []
     for number, relation in enumerate(program.sources, 1):
         assert relation.source is not None
-        lines.append(
-            f"{relation.source.take(f'batch[{number}]')} counts[{number}] := n; changed[{number}] := m;"
-        )
+        taken = [f"{relation.source.take(f'batch[{number}]')} counts[{number}] := n; changed[{number}] := m;"]
         if relation.source.is_timed(settings):
-            lines.append(f"IF m > 0 THEN {relation.source.latest('latest', settings)} END IF;")
+            taken.append(f"IF m > 0 THEN {relation.source.latest('latest', settings)} END IF;")
         if relation.source.clients.generated:
-            lines.append("IF n > 0 THEN PERFORM set_config('millstream.failures', 'yes', true); END IF;")
+            taken.append("IF n > 0 THEN PERFORM set_config('millstream.failures', 'yes', true); END IF;")
+        lines += [f"IF waiting[{number}] THEN", *taken, "END IF;"]
+    queues = [f"EXISTS (SELECT FROM {queue(relation.name)})" for relation in program.sources]
+    none = f"array_fill(0::bigint, ARRAY[{len(queues)}])"
     body = "\n".join(lines)
     text = f""" #variable_conflict use_column
-        DECLARE n bigint; m bigint; latest timestamptz; last timestamptz; chosen timestamptz;
+        DECLARE n bigint; m bigint; latest timestamptz; last timestamptz; chosen timestamptz; waiting boolean[];
         BEGIN
-        counts := '{{}}'; changed := '{{}}';
+        counts := {none}; changed := {none};
+        waiting := ARRAY[{", ".join(queues)}]::boolean[];  -- one look at all: most queues are empty
         {body}
         SELECT c.now, c.set_to INTO last, chosen FROM millstream.clock AS c;
         reading := coalesce(
