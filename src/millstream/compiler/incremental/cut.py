@@ -9,6 +9,7 @@ from millstream.compiler.algebra.distribute import distribute
 from millstream.compiler.algebra.expression import Attribute, Names, column
 from millstream.compiler.algebra.free import missing
 from millstream.compiler.algebra.lineage import carry, copies
+from millstream.compiler.algebra.narrow import narrow
 from millstream.compiler.algebra.operators import (
     Aggregate,
     Filter,
@@ -54,7 +55,7 @@ def cut_into_nodes(
     """Cut a bound model into its nodes, inner ones first; the last one is the model itself."""
     refuse_missing(plan, path)
     model = ModelNodes(name, labels, path)
-    top = model.cut(plan)
+    top = model.cut(narrow(plan, frozenset(attribute.name for _, attribute in outputs)))
     if isinstance(top, Scan):
         fresh = tuple((replace(a, name=labels.fresh(n)), column(a)) for n, a in outputs)
         top = Project(top, fresh)
