@@ -53,8 +53,13 @@ exception when others then
 end $$;
 """
 
-CATALOGUE = ("items", "inventory", "excluded_items")
-"""What rank_available_items follows; no list is computed for it."""
+FOLLOWED = {
+    "items": ("rank_available_items", "rank_bought_items"),
+    "inventory": ("rank_available_items",),
+    "excluded_items": ("rank_available_items",),
+    "category_rules": ("rank_bought_items",),
+}
+"""What follows a table at once; no list is computed for it."""
 
 
 def deploy(dsn: str, project: Project) -> None:
@@ -116,8 +121,8 @@ class Shop:
             ),
             given,
         )
-        if table in CATALOGUE:
-            self.connection.execute("refresh materialized view rank_available_items")
+        for view in FOLLOWED.get(table, ()):
+            self.connection.execute(sql.SQL("refresh materialized view {}").format(sql.Identifier(view)))
 
     def weigh(self, variant: str = "control", **weights: float) -> None:
         """Set the weights of these strategies in a variant."""

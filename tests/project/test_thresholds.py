@@ -13,7 +13,7 @@ from udfs.blend_v1 import LIST_LENGTH
 ALLOWED = {
     ("feat_item_trend", "6"): "the vars are called after the windows",
     ("feat_item_trend", "24"): "the vars are called after the windows",
-    ("rank_bought_items", "1000000"): "days that are before every event",
+    ("rank_bought_items", "1000000"): "days that are after every moment",
     ("rank_user_list", "2"): "the name of a tier",
     ("serve_bought_together", "2"): "the name of a tier",
     ("serve_similar_items", "2"): "the name of a tier",
