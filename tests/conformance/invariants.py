@@ -17,6 +17,7 @@ OWNERS = {
     "serve_bought_together": "shown_with_item_id",
     "serve_trending_now": "scope",
     "serve_popular": "segment",
+    "serve_segment_popular": "user_id",
 }
 """The lists that are served, and whose or of what each is."""
 LONGEST = 100

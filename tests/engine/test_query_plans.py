@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -212,6 +213,15 @@ def test_recommendations_can_be_read_by_key_alone(worker: Worker, user: str, tex
         connection.execute(prepared.encode())
         plan = explained(connection, f"execute recommend ('{user}', 20{filters})")
         assert set(whole_reads(plan)) - SMALL == set()
+
+
+def test_no_tier_below_is_read_while_the_personal_list_is_long_enough(worker: Worker) -> None:
+    with psycopg.connect(worker.dsn) as connection:
+        connection.execute(PREPARED["documented"][0].encode())
+        told = connection.execute("explain (analyze, costs off) execute recommend ('u1', 3)")
+        scans = [line for (line,) in told if re.search(r'"(feat_trending|feat_segment_popular)@\d+"', line)]
+        assert len(scans) == 3
+        assert all("never executed" in line for line in scans), scans
 
 
 def test_the_first_of_a_list_are_read_without_the_rest(worker: Worker) -> None:

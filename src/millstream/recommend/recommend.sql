@@ -22,57 +22,22 @@ personal as (
 
 ),
 
-segment_popular as (
-
-    select 1 as place, r.*, r.rank as number
-    from serve_segments as s
-    inner join serve_popular as r on r.segment = s.segment
-    where
-        s.user_id = $1
-        and (select count(*) from personal) < $2
-        and r.item_id not in (select item_id from personal)
-        and r.item_id not in (select item_id from bought)
-        -- your conditions
-
-),
-
-two_tiers as (
+above as (
 
     select * from personal
     union all
-    select * from segment_popular
-
-),
-
-trending as (
-
-    select 2 as place, r.*, r.rank as number
-    from serve_trending_now as r
+    select r.*
+    from (
+        select 1 as place, s.*, s.rank as number
+        from serve_segment_popular as s
+        where s.user_id = $1
+        union all
+        select 2 as place, t.*, t.rank as number
+        from serve_trending_now as t
+        where t.scope = '*'
+    ) as r
     where
-        r.scope = '*'
-        and (select count(*) from two_tiers) < $2
-        and r.item_id not in (select item_id from two_tiers)
-        and r.item_id not in (select item_id from bought)
-        -- your conditions
-
-),
-
-three_tiers as (
-
-    select * from two_tiers
-    union all
-    select * from trending
-
-),
-
-popular as (
-
-    select 3 as place, r.*, r.rank as number
-    from serve_popular as r
-    where
-        r.segment = '*'
-        and (select count(*) from three_tiers) < $2
-        and r.item_id not in (select item_id from three_tiers)
+        (select count(*) from personal) < $2
         and r.item_id not in (select item_id from bought)
         -- your conditions
 
@@ -80,16 +45,30 @@ popular as (
 
 tiers as (
 
-    select * from three_tiers
+    select * from above
     union all
-    select * from popular
+    select 3 as place, r.*, r.rank as number
+    from serve_popular as r
+    where
+        r.segment = '*'
+        and (select count(distinct item_id) from above) < $2
+        and r.item_id not in (select item_id from bought)
+        -- your conditions
+
+),
+
+first_places as (
+
+    select *, row_number() over (partition by item_id order by place, number) as occurrence
+    from tiers
 
 ),
 
 ranked as (
 
     select *, cast(row_number() over (order by place, number) as integer) as final_rank
-    from tiers
+    from first_places
+    where occurrence = 1
 
 )
 
