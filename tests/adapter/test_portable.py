@@ -20,6 +20,14 @@ select
     sum(quantity) over (order by event_id) as running
 from {{ ref('events') }}
 """
+READ = """
+{{ config(materialized='view', meta={'read_by': 'COLUMN'}) }}
+
+select
+    event_id,
+    quantity
+from {{ ref('events') }}
+"""
 
 
 class TestPortability:
@@ -30,10 +38,12 @@ class TestPortability:
             "running.sql": RUNNING.replace("OPTION", ""),
             "running_here.sql": RUNNING.replace("OPTION", ", portable=false"),
             "shown.sql": RUNNING.replace("materialized_view'OPTION", "view'"),
+            "by_event.sql": READ.replace("'COLUMN'", "['event_id']"),
+            "by_quantity.sql": READ.replace("'COLUMN'", "['quantity']"),
         }
 
     def test_a_model_that_risingwave_would_refuse_is_refused_at_its_place(self, project: Any) -> None:
-        results = run_dbt(["run", "--exclude", "running_here", "shown"], expect_pass=False)
+        results = run_dbt(["run", "--select", "events", "running"], expect_pass=False)
         failed = next(result for result in results if result.node.name == "running")
         text = Path(str(project.project_root), "models", "running.sql").read_text().splitlines()
         line = next(number for number, found in enumerate(text, 1) if "sum(" in found)
@@ -46,3 +56,13 @@ class TestPortability:
 
     def test_a_plain_view_is_read_by_batch_queries(self, project: Any) -> None:
         run_dbt(["run", "--select", "events", "shown"])
+
+    def test_a_view_that_would_scan_where_it_is_read_by_a_column_is_refused(self, project: Any) -> None:
+        results = run_dbt(["run", "--select", "events", "by_event", "by_quantity"], expect_pass=False)
+        status = {result.node.name: str(result.message) for result in results}
+        assert status["by_event"].startswith("created")
+        assert (
+            "error[MS083] models/by_quantity.sql:7:6 a read that scans events for quantity"
+            in status["by_quantity"]
+        )
+        assert "give events an index on quantity" in status["by_quantity"]

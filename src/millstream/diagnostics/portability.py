@@ -1,4 +1,4 @@
-"""MS060 to MS082: what one of the engines keeps and the other does not; dbt's models are held to both."""
+"""MS060 to MS083: what one of the engines keeps and the other does not; dbt's models are held to both."""
 
 from __future__ import annotations
 
@@ -117,5 +117,17 @@ PORTABILITY: dict[str, tuple[str, str, str]] = {
         "SELECT without a list of columns",
         "RisingWave does not read it",
         "select a constant:  EXISTS (SELECT 1 FROM …)",
+    ),
+    "MS083": (
+        "a read that scans {detail}",
+        "RisingWave reads a range, or looks rows up, only where the read gives the beginning of a stored relation's key or "
+        "index; what a subquery or a view with joins gives on the right of a join, it computes whole",
+        "let the stored relation stand on the right of the join itself, or make what stands there a materialized_view with an "
+        "index on the columns of the join",
+    ),
+    "MS083/column": (
+        "read_by column {detail}, which the view has not",
+        "a view is read by columns that it shows",
+        "name columns of its SELECT list in  config: meta: read_by:  [user_id]",
     ),
 }

@@ -111,6 +111,7 @@ class EngineAdapter(PostgresAdapter):
                 force=force,
                 tell=log.info,
                 portable=bool(model["config"].get("portable", True)),
+                read_by=tuple(model["config"].get("meta", {}).get("read_by") or ()),
                 later={
                     (node["schema"], node.get("alias") or node["name"])
                     for node in (nodes[id_] for id_ in selected if id_ in nodes)

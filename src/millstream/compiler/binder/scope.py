@@ -58,12 +58,16 @@ class Catalog(Protocol):
 
 @dataclass
 class Context:
-    """One compilation: names, catalogue, the file that errors point to, and the version that is compiled."""
+    """One compilation: names, catalogue, the file that errors point to, and the version that is compiled.
+
+    `stars` lets SELECT * stand for the columns that are there now, in what is read once and not kept.
+    """
 
     catalog: Catalog
     names: Names = field(default_factory=Names)
     path: str | None = None
     model: str = ""
+    stars: bool = False
     places: dict[str, Place] = field(default_factory=dict)  # attribute → what of the statement gives it
     with_nulls: list[Place] = field(default_factory=list)  # NOT IN that a NULL would end
 

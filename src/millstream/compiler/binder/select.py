@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from sqlglot import exp
 
@@ -35,7 +36,8 @@ def bind_select(binder: Binder, select: exp.Select, around: Scope) -> tuple[Plan
     plan = bind_where(binder, select.args.get("where"), plan, scope, select.args.get("from_") or select)
     if select.args.get("distinct") and not select.expressions:
         raise refuse("MS009", select, "SELECT DISTINCT", context.path)
-    named = [(name_of(item, context), item.unalias()) for item in select.expressions]
+    listed = written_out(select.expressions, scope) if context.stars else select.expressions
+    named = [(name_of(item, context), item.unalias()) for item in listed]
     ordering, items = read_ordering(select, named, context)
     if needs_grouping(select, items):
         plan, scope, items = bind_grouped(binder, select, items, plan, scope)
@@ -47,6 +49,20 @@ def bind_select(binder: Binder, select: exp.Select, around: Scope) -> tuple[Plan
     plan = without_unread_row(plan, context.names)
     columns = [attribute for _, attribute in outputs]
     return bind_ordering(ordering, plan, columns, len(named), context), outputs[: len(named)]
+
+
+def written_out(items: list[exp.Expr], scope: Scope) -> Iterator[exp.Expr]:
+    """The SELECT list with the columns of FROM in place of * and of alias.*."""
+    for item in items:
+        if not (
+            isinstance(item, exp.Star) or (isinstance(item, exp.Column) and isinstance(item.this, exp.Star))
+        ):
+            yield item
+            continue
+        for name, columns in scope.tables.items():
+            if isinstance(item, exp.Star) or name.text == item.table:
+                for column in columns:
+                    yield exp.column(exp.to_identifier(column, quoted=True), table=name.text or None)
 
 
 def name_of(item: exp.Expr, context: Context) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 
+from millstream.compiler.portable.keyed import refuse_scans
 from millstream.compiler.portable.rules import refuse_unportable
 from millstream.engine.catalog.records import StoredView
 from millstream.engine.catalog.resolver import Resolver, load_names
@@ -63,17 +64,21 @@ def prepare_view(
     force: bool = False,
     later: Collection[tuple[str, str]] = (),
     portable: bool = False,
+    read_by: Sequence[str] = (),
 ) -> Prepare:
     """Say what deploying a view means. An unchanged one is left alone unless `force` asks; a changed one is built beside.
 
     Dependants are rebuilt and swapped with it, but for those (schema, name) that the caller deploys `later` in any
     case: they read the old version until then. So does one that cannot be rebuilt; the outcome says so. A materialized
-    view that must be `portable` is refused where RisingWave would refuse it.
+    view that must be `portable` is refused where RisingWave would refuse it, and a plain view where a read of it by the columns
+    `read_by` would scan there.
     """
     check_name(schema, name, path)
 
     def prepare(draft: Draft) -> Deployed:
         if not materialized:
+            if portable and read_by:
+                refuse_scans(sql, Resolver(draft.catalogue), path, draft.catalogue.indexes, read_by)
             return add_plain(draft, schema, name, sql, path, later)
         if not force and (found := found_unchanged(draft, schema, name, sql, indexes, portable)) is not None:
             return found
