@@ -5,7 +5,7 @@ select
     r.variant,
     max(r.acted_at) as acted_at,
     i.category,
-    sum(r.weight) / (1 + sum(r.weight)) as affinity,
+    {{ sum_of_scores('r.weight') }} / (1 + {{ sum_of_scores('r.weight') }}) as affinity,
     array_agg(r.item_id order by r.position) as reason_item_ids
 from {{ ref('cand_recent_items') }} as r
 inner join {{ ref('items') }} for system_time as of proctime() as i

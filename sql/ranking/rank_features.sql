@@ -11,11 +11,13 @@ items_of_user as (
         item_id,
         max(acted_at) as acted_at,
         max(weight) filter (where strategy = 'recent') as embedding_weight,
-        coalesce(sum(score) filter (where strategy = 'recent'), 0) as recency,
-        {{ rounded_score('sum(contribution)') }} as sql_score,
-        {{ rounded_score(
-            "coalesce(sum(contribution) filter (where strategy = 'embedding'), 0)"
-        ) }} as embedding_score,
+        coalesce(
+            {{ sum_of_scores('score', "strategy = 'recent'") }}, 0
+        ) as recency,
+        {{ sum_of_scores('contribution') }} as sql_score,
+        coalesce(
+            {{ sum_of_scores('contribution', "strategy = 'embedding'") }}, 0
+        ) as embedding_score,
         array_agg(
             strategy order by contribution desc, strategy, reason_item_id
         ) as strategies,
