@@ -1,4 +1,4 @@
-"""MS060 to MS083: what one of the engines keeps and the other does not; dbt's models are held to both."""
+"""MS060 to MS084: what one of the engines keeps and the other does not; dbt's models are held to both."""
 
 from __future__ import annotations
 
@@ -129,5 +129,11 @@ PORTABILITY: dict[str, tuple[str, str, str]] = {
         "read_by column {detail}, which the view has not",
         "a view is read by columns that it shows",
         "name columns of its SELECT list in  config: meta: read_by:  [user_id]",
+    ),
+    "MS084": (
+        "{detail} decided by a sum of floating-point numbers",
+        "the engines add in another order, so the last digits of such a sum differ, rounded ones now and then too, and with "
+        "them which rows there are and how they are ordered",
+        "add integers:  sum(cast(floor(x * 1000000 + 0.5) as bigint))  for six digits, or only show the sum",
     ),
 }

@@ -17,6 +17,7 @@ from millstream.compiler.binder.sql_functions import inline
 from millstream.compiler.dialect import DIALECT
 from millstream.compiler.portable.aggregates import name_of, of_aggregate, of_window
 from millstream.compiler.portable.calls import of_expressions
+from millstream.compiler.portable.float_sums import Definition, of_sums
 from millstream.compiler.portable.joins import Indexes, of_join
 from millstream.compiler.portable.jsonb import jsonb_columns
 from millstream.compiler.portable.names import of_name, of_schemas
@@ -30,18 +31,29 @@ from millstream.diagnostics import refuse
 from millstream.errors import Refused
 
 
-def refuse_unportable(sql: str, catalog: Catalog, path: str | None, indexes: Indexes | None = None) -> None:
-    """Raise the first refusal for a materialized view; plain views that it reads are expanded and looked at too."""
-    for found in unportable(sql, catalog, path, indexes or (lambda *_: ())):
-        raise found
+def refuse_unportable(
+    sql: str,
+    catalog: Catalog,
+    path: str | None,
+    indexes: Indexes | None = None,
+    definition: Definition | None = None,
+) -> None:
+    """Raise the first refusal for a materialized view; plain views that it reads are expanded and looked at first.
+
+    `indexes` are those of a relation, `definition` gives the SELECT of a stored one.
+    """
     for table in tables(parse(sql, path)):
         view = catalog.relation(table.db or None, table.name)
         if isinstance(view, ViewText):
-            refuse_unportable(view.sql, catalog, view.path, indexes)
+            refuse_unportable(view.sql, catalog, view.path, indexes, definition)
+    for found in unportable(sql, catalog, path, indexes or (lambda *_: ()), definition):
+        raise found
 
 
-def unportable(sql: str, catalog: Catalog, path: str | None, indexes: Indexes) -> Iterator[Refused]:
-    """Yield a refusal for everything that RisingWave would not keep."""
+def unportable(
+    sql: str, catalog: Catalog, path: str | None, indexes: Indexes, definition: Definition | None = None
+) -> Iterator[Refused]:
+    """Yield a refusal for everything that RisingWave would not keep, or not keep equal."""
     yield from of_text(sql, path)
     tree = parse(sql, path)
     yield from of_tree(tree, catalog, path, indexes)
@@ -53,6 +65,7 @@ def unportable(sql: str, catalog: Catalog, path: str | None, indexes: Indexes) -
     yield from of_joins(plan, context.places)
     for node, file in context.with_nulls:
         yield refuse("MS071", node, "", file)
+    yield from of_sums(plan, context, definition or (lambda _: None))
 
 
 def of_text(sql: str, path: str | None) -> Iterator[Refused]:

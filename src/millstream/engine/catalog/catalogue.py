@@ -64,6 +64,11 @@ class Catalogue:
         current = self.current(schema, name)
         return [[named(column) for column in columns] for columns in current.indexes] if current else []
 
+    def definition(self, state: str) -> str | None:
+        """The SELECT of a version of a materialized view; None where a table is stored under that name."""
+        found = self.states.get(state)
+        return found.definition if isinstance(found, StoredView) else None
+
     def needed(self) -> set[str]:
         """Return the states that something deployed reads, directly or through what it was built on."""
         found: set[str] = set()

@@ -83,7 +83,8 @@ def prepare_view(
         if not force and (found := found_unchanged(draft, schema, name, sql, indexes, portable)) is not None:
             return found
         if portable:
-            refuse_unportable(sql, Resolver(draft.catalogue), path, draft.catalogue.indexes)
+            known = draft.catalogue
+            refuse_unportable(sql, Resolver(known), path, known.indexes, known.definition)
         deployed = draft.add(schema, name, sql, path, indexes, force=force)
         note_mark(draft, schema, name, sql, indexes, portable)
         if deployed.action != "unchanged":
