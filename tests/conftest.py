@@ -6,7 +6,9 @@ import os
 import signal
 from collections.abc import Iterator
 
+import psycopg
 import pytest
+from psycopg import sql
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
@@ -45,7 +47,16 @@ def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
         millstream.server.open(tmp_path_factory.mktemp("server")) as server,
         Databases(server.dsn("owner")) as made,
     ):
+        forget_crashes(server.dsn("owner"))
         yield made
+
+
+def forget_crashes(dsn: str) -> None:
+    """Let a server of tests wait for no disk: it outlives no crash of the machine. Whether one does, tests/server asks."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        for setting in ("fsync", "full_page_writes"):
+            connection.execute(sql.SQL("alter system set {} = off").format(sql.Identifier(setting)))
+        connection.execute("select pg_reload_conf()")
 
 
 @pytest.fixture
