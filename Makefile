@@ -11,7 +11,7 @@ TARGET ?= embedded
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: demo test prove check bench up down clean help
+.PHONY: demo test prove check bench bench-quick up down clean help
 
 demo: $(READY) ## load real purchases, build every view, replay live (ONCE=1: end after showing it)
 	@millstream demo $(if $(ONCE),--once) $(ARGS)
@@ -30,10 +30,11 @@ check: $(READY) ## lint, types, import layers, both dbt targets (the tests lint 
 	dbt parse --quiet --target embedded
 	dbt parse --quiet --target risingwave
 
-bench: $(READY) ## measure backfill, live load, and ticks against full refreshes (about 20 minutes)
-	python -m bench.backfill $(ARGS)
-	python -m bench.live $(ARGS)
-	python -m bench.incremental_vs_full $(ARGS)
+bench: $(READY) ## measure everything, write docs/benchmarks.md and its plots (at most 25 minutes)
+	python -m bench.run $(ARGS)
+
+bench-quick: $(READY) ## fewer points by the same code, into target/bench-quick (at most 3 minutes)
+	python -m bench.run --quick $(ARGS)
 
 up: $(READY) ## start server and worker in the background (TARGET=risingwave: the containers)
 	@$(if $(filter risingwave,$(TARGET)),deploy/up,millstream up $(ARGS))
@@ -46,7 +47,7 @@ clean: ## stop the server, delete its data, the environment and what was built
 	rm -rf .millstream $(VENV) target logs .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 18
 
 # Exact versions with hashes first, then the project itself, in place. uv does it faster where it is installed.
 $(READY): constraints.txt pyproject.toml

@@ -29,11 +29,12 @@ import psycopg
 
 from bench.figures import summary, table
 from bench.memory import processor_seconds, watched
-from bench.report import ROOT, Report
+from bench.report import Report
 from bench.shop import insert, lines_after, opened, rows
 from loaders.schema.rows import Event
 from loaders.target.connection import WriterConnection
 from millstream.engine.state.locks import WORKER_LOCK
+from millstream.recommend.statement import statement
 
 WARM_SECONDS = 5.0
 PATIENCE = 60.0  # seconds that the watcher waits for the last lists
@@ -246,17 +247,11 @@ def watch(dsn: str, ready: Barrier, writer: Connection) -> dict[str, Any]:
     return {"freshness": freshness, "never": sum(len(each) for each in waiting.values())}
 
 
-def recommend() -> str:
-    """The documented statement that always returns k rows (sql/serving/README.md)."""
-    text = (ROOT / "sql/serving/README.md").read_text()
-    return text.split("prepare recommend (varchar, integer) as\n", 1)[1].split("```", 1)[0]
-
-
 def read(
     dsn: str, people: Sequence[str], rate: float, ready: Barrier, seconds: float
 ) -> dict[str, list[tuple[float, float]]]:
     """Read at a constant rate, the personal list and the documented statement in turn; (due, milliseconds since due)."""
-    statements = {"personal": PERSONAL, "statement": recommend()}
+    statements = {"personal": PERSONAL, "statement": statement()}
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in statements}
     with psycopg.connect(dsn, autocommit=True) as connection, psycopg.RawCursor(connection) as cursor:
         for text in statements.values():
