@@ -1,7 +1,7 @@
 """Lists a second that the functions' server answers over Arrow Flight: `python -m bench.udf_server`.
 
-Starts the server as a process, without and with vectors (20,000 items, 64 dimensions), and calls `blend_v1` for people with
-75 candidates each, as RisingWave does: one chunk of rows a call. RisingWave gives up on a call after 5 seconds, so the
+Starts the server as a process, without and with vectors (20,000 items, 64 dimensions), and calls `blend_v2` for people with
+40 lists of 20 candidates each, as RisingWave does: one chunk of rows a call. RisingWave gives up on a call after 5 seconds, so the
 slowest call matters as much as the rate.
 """
 
@@ -21,7 +21,8 @@ import pyarrow as pa
 from tests.udf_server.calling import Client, Process, column
 
 ITEMS, DIMENSIONS = 20_000, 64
-CANDIDATES, RECENT = 75, 10
+RECENT, LENGTH = 10, 20
+STRATEGIES = ("bought_together", "covisitation", "embedding", "trending")
 VERSION = "vectors"
 
 
@@ -37,26 +38,27 @@ def write_vectors(home: Path) -> None:
 
 
 def person(chance: random.Random, version: str | None) -> tuple[Any, ...]:
-    """Arguments for one person: some recent items, and candidates with random scores."""
-    items = chance.sample(range(ITEMS), CANDIDATES)
-    blank = [0.0] * CANDIDATES
-    return (
-        [f"i{item}" for item in items],
-        [0.0] * RECENT + [chance.random() for _ in items[RECENT:]],
-        blank,
-        [1.0] * RECENT + blank[RECENT:],
-        [f"c{chance.randrange(30)}" for _ in items],
-        [f"b{chance.randrange(300)}" for _ in items],
-        ["covisitation"] * CANDIDATES,
-        [None] * CANDIDATES,
-        0.2,
-        version,
-    )
+    """Arguments for one person: some recent items, and for each a list of every strategy."""
+    own = [f"i{chance.randrange(ITEMS)}" for _ in range(RECENT)]
+    lists = [
+        {
+            "strategy": strategy,
+            "reason_item_id": reason,
+            "weight": 1.0,
+            "factor": 1.0 / place,
+            "item_ids": [f"i{chance.randrange(ITEMS)}" for _ in range(LENGTH)],
+            "scores": sorted((chance.random() for _ in range(LENGTH)), reverse=True),
+        }
+        for strategy in STRATEGIES
+        for place, reason in enumerate(own, 1)
+    ]
+    recent = {"strategy": "recent", "weight": 0.2, "factor": 0.0, "item_ids": own}
+    return [*lists, recent], None, None, 75, 50, 0.5, 0.25, version
 
 
 def chunk_of(client: Client, rows: list[tuple[Any, ...]]) -> pa.RecordBatch:
     """Rows as RisingWave sends them."""
-    types, _ = client.signature("blend_v1")
+    types, _ = client.signature("blend_v2")
     columns = [column(values, type_) for values, type_ in zip(zip(*rows, strict=True), types, strict=True)]
     return pa.RecordBatch.from_arrays(columns, names=[""] * len(types))
 
@@ -71,10 +73,10 @@ def measure(port: int, version: str | None, callers: int, rows: int, calls: int)
     def run(client: Client, chunk: pa.RecordBatch) -> None:
         for _ in range(calls):
             began = time.perf_counter()
-            client.exchange("blend_v1", chunk)
+            client.exchange("blend_v2", chunk)
             seconds.append(time.perf_counter() - began)
 
-    clients[0].exchange("blend_v1", chunks[0])
+    clients[0].exchange("blend_v2", chunks[0])
     started = time.perf_counter()
     with ThreadPoolExecutor(callers) as pool:
         list(pool.map(run, clients, chunks))

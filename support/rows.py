@@ -101,8 +101,13 @@ FUNCTIONS = Group(
             "incremental",
         ),
         Construct(
-            "casts to struct, map, vector",
-            "select row(item_id, price)::struct<i varchar, p int> as s from items",
+            "casts to struct",
+            "select item_id, (row(item_id, price)::struct<i varchar, p double precision>).i as i from items",
+            postgres="select item_id, item_id as i from items",
+        ),
+        Construct(
+            "casts to map, vector",
+            "select item_id::map(varchar, int) as m from items",
             "MS073",
             "incremental",
         ),

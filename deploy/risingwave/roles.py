@@ -31,6 +31,8 @@ SOURCES = frozenset({
 """What the writer may write. ranking_weights and ranking_models are the analysts'; tombstones and their keys are nobody's, root's."""
 MONITORED = frozenset({"rank_user_list", "stg_events_rejected"})
 """What the panels of deploy/grafana read."""
+LOOKED_UP = frozenset({"items"})
+"""What the functions' server reads, as the reader: category and brand, which are shown to people anyway."""
 KINDS: Mapping[str, LiteralString] = {"r": "TABLE", "m": "MATERIALIZED VIEW", "v": "VIEW"}
 """pg_class.relkind → what GRANT calls it."""
 
@@ -122,7 +124,7 @@ def rights_on(name: str, kind: str) -> list[tuple[str, LiteralString]]:
         found.append((WRITER, "SELECT, INSERT" if append_only else "SELECT, INSERT, UPDATE, DELETE"))
     if name.startswith("load_"):
         found.append((WRITER, "SELECT"))
-    if name.startswith("serve_"):
+    if name.startswith("serve_") or (name in LOOKED_UP and kind == "r"):
         found.append((READER, "SELECT"))
     if name in MONITORED:
         found.append((MONITOR, "SELECT"))

@@ -1,31 +1,24 @@
 {{ config(materialized='materialized_view', change_feed='1D') }}
--- The recommended items of a user, recomputed when that user acts and at no other time. What
--- the blend was given is kept beside its result, in the order of the SQL score, for the day it
--- fails.
+-- The recommended items of a user, recomputed when that user acts and at no other time. The
+-- lists that the blend was given are kept beside its result, for the day it fails. What is of
+-- the person and not of a list stands in the row of strategy `recent`.
 with
 
 candidates as (
 
     select
         user_id,
-        max(acted_at) as computed_at,
-        max(variant) as variant,
-        max(embedding_weight) as embedding_weight,
-        case
-            when
-                count(*) filter (where recency > 0) >= {{ var('collaborative_items') }}
-                then 2
-            else 1
-        end as tier,
-        array_agg(item_id order by sql_score desc, item_id) as item_ids,
-        array_agg(sql_score order by sql_score desc, item_id) as scores,
-        array_agg(embedding_score order by sql_score desc, item_id) as embedding_scores,
-        array_agg(recency order by sql_score desc, item_id) as recencies,
-        array_agg(category order by sql_score desc, item_id) as categories,
-        array_agg(brand order by sql_score desc, item_id) as brands,
-        array_agg(strategy order by sql_score desc, item_id) as strategies,
-        array_agg(reason_item_id order by sql_score desc, item_id) as reason_item_ids
-    from {{ ref('rank_features') }}
+        max(acted_at) filter (where strategy = 'recent') as computed_at,
+        max(variant) filter (where strategy = 'recent') as variant,
+        sum(cardinality(item_ids)) filter (where strategy = 'recent') as known_items,
+        array_agg(
+            cast(
+                row(strategy, reason_item_id, weight, factor, item_ids, scores)
+                as {{ candidate_list() }}
+            )
+            order by strategy, reason_item_id
+        ) as lists
+    from {{ ref('cand_all') }}
     group by user_id
 
 )
@@ -35,23 +28,20 @@ select
     c.computed_at,
     c.variant,
     m.model_version,
-    c.tier,
-    {{ function('blend_v1') }}(
-        c.item_ids,
-        c.scores,
-        c.embedding_scores,
-        c.recencies,
-        c.categories,
-        c.brands,
-        c.strategies,
-        c.reason_item_ids,
-        c.embedding_weight,
+    case when c.known_items >= {{ var('collaborative_items') }} then 2 else 1 end as tier,
+    {{ function('blend_v2') }}(
+        c.lists,
+        w.strategies,
+        w.weights,
+        {{ var('recent_items') + var('candidates') }},
+        {{ var('list_length') }},
+        cast({{ var('repeat_decay') }} as double precision),
+        cast({{ var('repeat_floor') }} as double precision),
         m.model_version
     ) as recommended,
-    c.item_ids,
-    c.scores,
-    c.strategies,
-    c.reason_item_ids
+    c.lists
 from candidates as c
 left join {{ ref('ranking_models') }} for system_time as of proctime() as m
     on m.variant = c.variant
+left join {{ ref('rank_weights') }} for system_time as of proctime() as w
+    on w.variant = c.variant

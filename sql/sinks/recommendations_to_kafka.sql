@@ -7,9 +7,8 @@ select
     model_version,
     tier,
     item_ids,
-    scores,
-    recommended
-from {{ ref('rank_user_list') }}
+    scores
+from {{ ref('rank_list_arrays') }}
 with (
     connector = 'kafka',
     properties.bootstrap.server = {{ rw_literal(env_var("MILLSTREAM_KAFKA", "localhost:9092")) }},

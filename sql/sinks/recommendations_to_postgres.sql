@@ -8,7 +8,7 @@ select
     tier,
     item_ids,
     scores
-from {{ ref('rank_user_list') }}
+from {{ ref('rank_list_arrays') }}
 with (
     connector = 'postgres',
     host = {{ rw_literal(env_var("MILLSTREAM_SINK_POSTGRES_HOST", "localhost")) }},

@@ -18,6 +18,9 @@ log = logging.getLogger("udf_server")
 GRACE = 8.0
 """Seconds that calls under way have to finish in; RisingWave gives up on a call after 5."""
 
+SECONDS_BETWEEN_READS = 30.0
+"""Age that what was looked up may have."""
+
 SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 
 
@@ -61,29 +64,51 @@ SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
     help="Seconds between looks for new model files; 0: only on SIGHUP.",
 )
 @click.option(
+    "--dsn",
+    envvar="MILLSTREAM_LOOKUP_DSN",
+    show_envvar=True,
+    help="Address of the database in which functions look items up.",
+)
+@click.option(
     "--project",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Directory with udfs/ in it.  [the one around the working directory]",
 )
 def command(
-    host: str, port: int, metrics_port: int, threads: int, batch: int, watch: float, project: Path | None
+    host: str,
+    port: int,
+    metrics_port: int,
+    threads: int,
+    batch: int,
+    watch: float,
+    dsn: str | None,
+    project: Path | None,
 ) -> None:
     """Serve the Python functions to RisingWave over Arrow Flight.
 
     Serves what udfs/ declares, with the code that the embedded engine runs. A row that fails is NULL and counted;
-    the rest of its chunk is not touched. Embeddings come from MILLSTREAM_HOME/models: a new version is read when its
+    the rest of its chunk is not touched. Category and brand, by which the blend spreads a list, are looked up in
+    RisingWave: `--dsn postgresql://millstream_reader:…@host:4566/dev`, who may read `items`. Embeddings come from MILLSTREAM_HOME/models: a new version is read when its
     file appears, all are read again on SIGHUP. SIGTERM ends it after the calls that are under way.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:
         folder = find_project(project)
-        run(host, port, metrics_port, threads=threads, batch=batch, watch=watch, project=folder)
+        run(host, port, metrics_port, threads=threads, batch=batch, watch=watch, dsn=dsn, project=folder)
     except FunctionServerError as error:
         raise click.ClickException(str(error)) from error
 
 
 def run(
-    host: str, port: int, metrics_port: int, *, threads: int, batch: int, watch: float, project: Path
+    host: str,
+    port: int,
+    metrics_port: int,
+    *,
+    threads: int,
+    batch: int,
+    watch: float,
+    dsn: str | None,
+    project: Path,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then end the process. Raises FunctionServerError where that cannot begin."""
     # Waited for below, in one place, and blocked before the imports: they start threads, which must not take them.
@@ -92,6 +117,7 @@ def run(
     try:
         from udf_server.declarations import read_functions  # pyarrow is slow, and --help needs none of it
         from udf_server.flight import FlightServer, answers
+        from udf_server.look_up import LookUp, looking_up
         from udf_server.models import Models
         from udf_server.observed import Metrics, ObservedServer
     except ModuleNotFoundError as error:
@@ -103,6 +129,10 @@ def run(
     functions = read_functions(project)
     metrics = Metrics([function.name for function in functions])
     models = Models([function.module for function in functions], metrics, watch)
+    modules = [function.module for function in functions]
+    rows = LookUp(dsn, modules, metrics, SECONDS_BETWEEN_READS) if dsn else None
+    if rows is None and looking_up(modules):
+        log.warning("without --dsn no item's category and brand are known, so lists are not spread over them")
     served = FlightServer(functions, metrics, host=host, port=port, threads=threads, batch=batch)
 
     def health() -> str | None:
@@ -126,6 +156,8 @@ def run(
         log.warning("a call did not end within %.0f seconds and is cut off", GRACE)
     else:
         models.close()
+        if rows is not None:
+            rows.close()
         observed.close()
         log.info("stopped")
     # Everything is closed. Taking the interpreter apart around gRPC's threads can hang, so it ends here.

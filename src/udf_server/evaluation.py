@@ -18,6 +18,7 @@ import pyarrow as pa
 from arrow_udf import _to_arrow_array
 
 from udf_server.declarations import Function
+from udf_server.python_values import python_values
 
 log = logging.getLogger("udf_server")
 
@@ -51,7 +52,7 @@ class Evaluator:
         if not columns:
             return [()] * rows
         try:
-            return list(zip(*(column.to_pylist() for column in columns), strict=True))
+            return list(zip(*map(python_values, columns), strict=True))
         except Exception:  # noqa: BLE001 - one value, of one row: the others are read one by one
             return [
                 self.attempt(lambda i=i: tuple(column[i].as_py() for column in columns)) for i in range(rows)

@@ -58,6 +58,11 @@ class Metrics:
             "Model files that could not be read; the vectors in memory stayed.",
             registry=self.registry,
         )
+        self.look_up_failures = Counter(
+            "millstream_udf_look_up_failures",
+            "Times that the database did not answer what functions looked up.",
+            registry=self.registry,
+        )
         ProcessCollector(namespace="millstream_udf", registry=self.registry)
 
     def _counter(self, name: str, text: str) -> Counter:

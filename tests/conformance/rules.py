@@ -30,7 +30,7 @@ FUNCTIONS = {
     "ceil", "chr", "coalesce", "concat", "convert_from", "convert_to", "count", "date_trunc", "decode", "encode", "exp", "extract",
     "first_value", "floor", "get_byte", "greatest", "lag", "last_value", "lead", "least", "left", "length", "ln",
     "lower", "max", "md5", "min", "mod", "now", "nullif", "power", "proctime", "rank", "regexp_count", "regexp_match",
-    "replace", "round", "row_number", "sha256", "split_part", "sqrt", "string_agg", "substr", "sum", "to_timestamp", "trim",
+    "replace", "round", "row", "row_number", "sha256", "split_part", "sqrt", "string_agg", "substr", "sum", "to_timestamp", "trim",
     "unnest", "upper",
 }  # fmt: skip
 """Functions of the models that are known to be there; add one after looking it up."""

@@ -136,7 +136,7 @@ def deploy_embedded(conn: psycopg.Connection, node: Node, indexes: list[list[str
             deploy.deploy_table(conn, node.name, unqualified(node.statement))
         case "function":
             arguments, returns = re.findall(r"\((.*?)\)\nreturns (.*)\n", node.statement)[0]
-            split = [tuple(argument.split(" ", 1)) for argument in arguments.split(", ")]
+            split = [tuple(argument.split(" ", 1)) for argument in re.split(r", (?![^<]*>)", arguments)]
             module = ROOT / f"udfs/{node.name}.py"
             deploy.deploy_function(conn, node.name, split, returns, module=str(module), entry=node.name)
         case "sink":

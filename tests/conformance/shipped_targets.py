@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -22,22 +22,25 @@ from tests.equivalence.cases import Change
 from tests.equivalence.engine import Engine
 from tests.equivalence.oracles import DuckdbOracle, Result
 from tests.project.shop import NON_STRICT
-from udfs.blend_v1 import blend_v1
+from udfs import blend_v2 as blend
 
 Row = tuple[Any, ...]
 
 SERVED_AT = "MILLSTREAM_UDF_LINK"
 """Address, as RisingWave sees it, of the project's functions: dbt's own variable."""
-RANKED = "struct(item_id varchar, score double, strategy varchar, reason_item_id varchar)[]"
-BLEND = '"blend_v1"('
+RANKED = (
+    "struct(item_id varchar, score double, strategy varchar, reason_item_id varchar,"
+    " strategies varchar[], contributions double[])[]"
+)
+LISTED = "struct(strategy varchar, reason_item_id varchar, weight double, factor double, item_ids varchar[], scores double[])"
+BLEND = '"blend_v2"('
 AS_IT_WAS = re.compile(rf'"(\w+)" {re.escape(AS_OF)}')
 HASH_BYTE = re.compile(r"get_byte\(decode\((md5\([^()]*\)), 'hex'\), (\d)\)")
-UNNESTED = re.compile(
-    r"unnest\(l\.recommended\) with ordinality\s+as r \(item_id, score, strategy, reason_item_id, slot\)"
-)
-EXPANDED = """lateral (
-    select unnest(l.recommended, recursive := true), generate_subscripts(l.recommended, 1) as slot
-) as r"""
+UNNESTED = re.compile(r"unnest\((\w+\.(?:recommended|lists))\) with ordinality\s+as (\w+) \([^()]*?(\w+)\)")
+EXPANDED = r"""lateral (
+    select unnest(\1, recursive := true), generate_subscripts(\1, 1) as \3
+) as \2"""
+STRUCT = re.compile(r"struct<[^>]*>")
 HASHED = {"encode(": "as_text(", "sha256(": "sha256_of(", "convert_to(": "as_bytes("}
 MACROS = (
     "create macro hash_byte(digest, n) as cast('0x' || substr(digest, 2 * n + 1, 2) as integer)",
@@ -59,6 +62,7 @@ class Recommender(Embedded):
     def __init__(self, dsn: str, shipped: Shipped) -> None:
         self.models = [node.name for node in shipped.relations]
         self.engine = Engine(dsn)
+        self.engine.read_structs("rank_user_list")
         self.now = datetime.min.replace(tzinfo=UTC)
         self._columns = {name: self.engine.read(name).names for name in self.models}
 
@@ -118,6 +122,7 @@ class Reference(Closing):
             "rank_user_list": Tape("feat_user_recent", ("user_id",)),
         }
         self.failures = 0
+        blend.look_up = self._look_up
         self.duckdb = DuckdbOracle()
         self.sources = Sources(shipped.tables)
         self._parsed: set[Row] = set()
@@ -205,9 +210,17 @@ class Reference(Closing):
         tape.act(self.duckdb.read(tape.driver), evaluated, finish)
         self.duckdb.load(name, [row for rows in tape.rows.values() for row in rows])
 
+    def _look_up(self, relation: str, keys: Collection[str]) -> dict[str, blend.Facts]:
+        """What the blend looks up: the source as it is in this tick."""
+        key, columns = blend.LOOKED_UP[relation]
+        found = self.duckdb.read(relation)
+        places = [found.names.index(name) for name in (key, *columns)]
+        rows = (tuple(row[place] for place in places) for row in found.rows)
+        return {row[0]: row[1:] for row in rows if row[0] in keys}
+
     def _blend(self, arguments: Sequence[Any]) -> list[Any] | None:
         try:
-            return list(blend_v1(*arguments))
+            return list(blend.blend_v2(*arguments))
         except (TypeError, ValueError):
             self.failures += 1
             return None
@@ -218,6 +231,7 @@ def for_duckdb(query: str) -> str:
     query = AS_IT_WAS.sub(r"before_\1", query)
     query = HASH_BYTE.sub(r"hash_byte(\1, \2)", query)
     query = UNNESTED.sub(EXPANDED, query)
+    query = STRUCT.sub(LISTED, query).replace("cardinality(", "len(")
     query = query.replace(BLEND, "row(")
     for there, here in HASHED.items():
         query = query.replace(there, here)
@@ -232,7 +246,7 @@ def for_duckdb(query: str) -> str:
 def shipped_risingwave(shipped: Shipped) -> RisingWave:
     """A RisingWave with the project in a schema; without a functions' server it lacks the lists."""
     link = os.environ.get(SERVED_AT, "")
-    there = shipped if link else shipped.without("blend_v1")
+    there = shipped if link else shipped.without("blend_v2")
     return RisingWave(
         risingwave_dsn(),
         there.tables,

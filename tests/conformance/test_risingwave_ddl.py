@@ -59,8 +59,8 @@ def test_every_model_is_among_them(deployed: Deployed) -> None:
         if (match := re.match(r'create [a-z ]+ "dev"\."public"\."(\w+)"', text))
     }
     ephemeral = {path.stem for path in (ROOT / "sql/candidates").glob("cand_*.sql")} | {
-        "rank_candidates",
-        "rank_features",
+        "rank_fallback",
+        "rank_list_arrays",
         "stg_events_judged",
         "stg_events_raw_decoded",
     }

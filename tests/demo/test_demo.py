@@ -154,14 +154,14 @@ def test_explain_shows_how_the_lists_are_kept(demo: Demo, played: Played) -> Non
     assert answer.returncode == 0, answer.stderr
     found = json.loads(answer.stdout)
     node = found["nodes"][-1]
-    assert node["python"] == ["blend_v1"]
+    assert node["python"] == ["blend_v2"]
     assert node["driver"].startswith("feat_user_recent")
-    assert "ranking_weights" in node["looked_up"]
+    assert "ranking_models" in node["looked_up"]
     assert node["stored"]["rows"] == count(demo, "select count(*) from rank_user_list")
     assert node["cost"]["ticks"] > 0
     tree = demo.run("explain", "rank_user_list")
     assert tree.returncode == 0
-    assert "calls Python: blend_v1" in tree.stdout
+    assert "calls Python: blend_v2" in tree.stdout
 
 
 def test_rerank_lets_new_weights_take_effect(demo: Demo, played: Played) -> None:

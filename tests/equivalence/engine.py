@@ -17,6 +17,7 @@ from millstream.engine import deploy
 from millstream.engine.deploy import amounts
 from millstream.engine.deploy.beside import Steps
 from millstream.engine.deploy.outcome import Deployed
+from millstream.engine.state.composites import register_composites
 from millstream.engine.tick.worker import Worker
 from tests.equivalence.act_cases import ActView
 from tests.equivalence.cases import Change, Delete, Insert, Update, View
@@ -127,6 +128,11 @@ class Engine:
 
     def read(self, relation: str) -> Result:
         return read(self._client, self.spelling.qualified(relation))
+
+    def read_structs(self, relation: str) -> None:
+        """From now on, read the structs of a relation as dicts of their fields."""
+        described = self._client.execute(f"select * from {relation} limit 0".encode()).description or ()
+        register_composites(self._client, [column.type_code for column in described])
 
     def query_at(self, now: datetime, statement: str) -> list[tuple[Any, ...]]:
         """Rows of a statement in which the engine's now() is the given one."""

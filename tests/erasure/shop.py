@@ -124,7 +124,7 @@ class Shop:
             [f"refused {mark}", json.dumps({"user_id": mark})],
         )
         self.owner.execute(
-            "insert into millstream.dead_row values ('blend_v1', 1, 'failed', %s)", [json.dumps([[mark], 1])]
+            "insert into millstream.dead_row values ('blend_v2', 1, 'failed', %s)", [json.dumps([[mark], 1])]
         )
         self.owner.execute(
             "insert into millstream.dead_key (state, node, key, error)"

@@ -54,7 +54,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[set[str]]:
     )
     with Process(home=home) as process:
         client = Client(process.port)
-        client.call("blend_v1", [(["a"], [1.0], [0.0], [0.0], ["c"], ["b"], ["s"], [None], 1.0, "first")])
+        client.call("blend_v2", [([], None, None, 75, 50, 0.5, 0.25, "first")])
         client.close()
         text = process.get("/metrics")[1]
     return {sample.name for family in text_string_to_metric_families(text) for sample in family.samples}

@@ -2,7 +2,7 @@
 
 Each model becomes what its materialization says (a table, a materialized view, a view), so that what is read at read
 time and what is computed when a user acts stay different things. A process-time join is an ordinary join there, a cast
-that fails is NULL, and `blend_v1` is the real Python function: a first refresh records its calls, a second one reads
+that fails is NULL, and `blend_v2` is the real Python function: a first refresh records its calls, a second one reads
 its answers.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,21 +20,27 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from tests.project.compiled import Model, Project
-from udfs.blend_v1 import blend_v1
+from udfs import blend_v2 as blend
 
 NON_STRICT = re.compile(r"cast\((payload|body ->> '\w+') as ([a-z ]+)\)")
+STRUCT = re.compile(r"struct<[^>]*>")
 PREPARATION = """
-create type recommended as (item_id varchar, score double precision, strategy varchar, reason_item_id varchar);
+create type candidate_list as (
+    strategy varchar, reason_item_id varchar, weight double precision, factor double precision,
+    item_ids varchar[], scores double precision[]
+);
+create type recommended as (
+    item_id varchar, score double precision, strategy varchar, reason_item_id varchar,
+    strategies varchar[], contributions double precision[]
+);
 create table udf_calls (id text primary key, arguments jsonb, failed boolean default false, answer jsonb);
-create function blend_v1(
-    item_ids varchar[], sql_scores double precision[], embedding_scores double precision[],
-    recencies double precision[], categories varchar[], brands varchar[], strategies varchar[],
-    reason_item_ids varchar[], embedding_weight double precision, model_version varchar
+create function blend_v2(
+    lists candidate_list[], weighed varchar[], weights double precision[], candidates integer, list_length integer,
+    repeat_decay double precision, repeat_floor double precision, model_version varchar
 ) returns recommended[] language plpgsql set search_path = public as $$
 declare
     given jsonb := jsonb_build_array(
-        item_ids, sql_scores, embedding_scores, recencies, categories, brands, strategies, reason_item_ids,
-        embedding_weight, model_version);
+        lists, weighed, weights, candidates, list_length, repeat_decay, repeat_floor, model_version);
 begin
     insert into udf_calls (id, arguments) values (md5(given::text), given) on conflict do nothing;
     return (
@@ -75,6 +82,7 @@ def statements(model: Model) -> list[str]:
     """What creates a model on PostgreSQL; nothing for ephemeral models and sinks."""
     text = re.sub(r'"\w+"\."public"\.', "", model.sql)
     text = text.replace("for system_time as of proctime()", "")
+    text = STRUCT.sub("candidate_list", text)
     text = NON_STRICT.sub(r"cast(non_strict(\1, '\2') as \2)", text)
     match model.materialized:
         case "table_with_connector":
@@ -198,10 +206,17 @@ class Shop:
         if blend_fails:
             self.connection.execute("update udf_calls set answer = null, failed = true")
         calls = self.rows("select id, arguments from udf_calls where answer is null and not failed")
+        blend.look_up = self.look_up
         for call in calls:
-            answer = Jsonb(blend_v1(*call["arguments"]))
+            answer = Jsonb(blend.blend_v2(*call["arguments"]))
             self.connection.execute("update udf_calls set answer = %s where id = %s", (answer, call["id"]))
         self.connection.execute("refresh materialized view rank_user_list")
+
+    def look_up(self, relation: str, keys: Collection[str]) -> dict[str, blend.Facts]:
+        """What the blend looks up."""
+        key, columns = blend.LOOKED_UP[relation]
+        query = f"select {key}, {', '.join(columns)} from {relation} where {key} = any(%s)"
+        return {row[key]: tuple(row[name] for name in columns) for row in self.rows(query, list(keys))}
 
     def rows(self, query: str, *parameters: Any) -> list[dict[str, Any]]:
         return self.connection.execute(query, parameters).fetchall()

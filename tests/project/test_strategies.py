@@ -13,7 +13,7 @@ import sqlglot
 from tests.project.compiled import ROOT, Project, dbt, strategies
 from tests.project.copies import add_strategy, copy_project
 
-CONTRACT = ["user_id", "variant", "acted_at", "item_id", "score", "reason_item_id"]
+CONTRACT = ["user_id", "variant", "acted_at", "reason_item_id", "factor", "item_ids", "scores"]
 ROW = '{name: same_brand, weight: 0.5, enabled: true, words: "More of {item}"}'
 
 
@@ -39,7 +39,7 @@ def test_the_union_the_default_weights_and_the_words_are_those_of_the_list(proje
     reasons = project.models["serve_recommendations"].sql
     for row in strategies():
         assert f"'{row['name']}' as strategy" in union
-        assert f"cast({row['weight']} as double precision) as default_weight" in union
+        assert f"cast({row['weight']} as double precision) as weight" in union
         assert f"'{row['words']}'" in reasons
     assert union.count("union all") == len(strategies())
 

@@ -28,8 +28,19 @@ def test_the_function_is_declared_as_it_is_served(project: Project) -> None:
         "double precision": "double",
         "varchar[]": "list<item: string>",
         "double precision[]": "list<item: double>",
+        "integer": "int32",
         "struct<item_id varchar, score double precision, strategy varchar, reason_item_id varchar>[]": (
             "list<item: struct<item_id: string, score: double, strategy: string, reason_item_id: string>>"
+        ),
+        "struct<strategy varchar, reason_item_id varchar, weight double precision, factor double precision, "
+        "item_ids varchar[], scores double precision[]>[]": (
+            "list<item: struct<strategy: string, reason_item_id: string, weight: double, factor: double, "
+            "item_ids: list<item: string>, scores: list<item: double>>>"
+        ),
+        "struct<item_id varchar, score double precision, strategy varchar, reason_item_id varchar, "
+        "strategies varchar[], contributions double precision[]>[]": (
+            "list<item: struct<item_id: string, score: double, strategy: string, reason_item_id: string, "
+            "strategies: list<item: string>, contributions: list<item: double>>>"
         ),
     }
     declared = {

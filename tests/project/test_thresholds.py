@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import re
 
-import yaml
-
 from tests.project.compiled import ROOT
-from udfs.blend_v1 import LIST_LENGTH
 
 # Numbers that stand in a model, and why they are no vars. 0 and 1 are signs, counts and places.
 ALLOWED = {
     ("feat_item_trend", "6"): "the vars are called after the windows",
     ("feat_item_trend", "24"): "the vars are called after the windows",
     ("rank_bought_items", "1000000"): "days that are after every moment",
+    ("rank_fallback", "1000000"): "a weight that says enough",
     ("rank_user_list", "2"): "the name of a tier",
     ("serve_bought_together", "2"): "the name of a tier",
     ("serve_similar_items", "2"): "the name of a tier",
@@ -51,8 +49,3 @@ def test_every_var_has_a_line_that_says_what_it_is() -> None:
         if (name := re.match(r"  (\w+):", line)) and "  # " not in line and not before.startswith("  #")
     ]
     assert bare == []
-
-
-def test_the_blend_makes_lists_as_long_as_the_var_says() -> None:
-    given = yaml.safe_load((ROOT / "dbt_project.yml").read_text())["vars"]
-    assert given["list_length"] == LIST_LENGTH

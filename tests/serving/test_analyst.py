@@ -26,9 +26,10 @@ select
     r.user_id,
     r.variant,
     r.acted_at,
-    x.item_id,
-    r.weight / (x.slot + 1) as score,
-    r.item_id as reason_item_id
+    r.item_id as reason_item_id,
+    r.weight as factor,
+    array_agg(x.item_id order by x.slot) as item_ids,
+    cast(null as double precision[]) as scores
 from {{ ref('cand_recent_items') }} as r
 inner join {{ ref('items') }} for system_time as of proctime() as i
     on i.item_id = r.item_id
@@ -37,7 +38,8 @@ inner join {{ ref('feat_category_popular') }} for system_time as of proctime() a
 cross join unnest(p.item_ids) with ordinality as x (item_id, slot)
 inner join {{ ref('items') }} for system_time as of proctime() as o
     on o.item_id = x.item_id
-where o.brand = i.brand and x.item_id <> r.item_id
+where o.brand = i.brand
+group by r.user_id, r.variant, r.acted_at, r.item_id, r.weight
 """
 ROW = '{name: same_brand, weight: 9.0, enabled: true, words: "More from the maker of {item}"}'
 FILE = "sql/candidates/cand_same_brand.sql"

@@ -9,46 +9,60 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+import yaml
 
 from millstream.engine.catalog.records import PythonFunction
-from millstream.engine.state.udf import Functions, literal
+from millstream.engine.state.udf import Functions
+from millstream.engine.state.written import writer_of
 from tests.udf_server.calling import ROOT, Client, Process
-
-RETURNS = "struct<item_id varchar, score double precision, strategy varchar, reason_item_id varchar>[]"
 
 
 def people(count: int, seed: int) -> list[tuple[Any, ...]]:
-    """Rows of blend_v1; every tenth has arrays of different lengths, every eleventh has a null for an array."""
+    """Rows of blend_v2; of every tenth a list has a score too many, every eleventh has a null for the lists."""
     chance = random.Random(seed)
     rows: list[tuple[Any, ...]] = []
     for number in range(1, count + 1):
-        size = chance.randint(1, 30)
-        items = [f"item-{chance.randrange(500)}-{i}" for i in range(size)]
-        scores: list[float] | None = [chance.choice([0.0, chance.random()]) for _ in items]
+        lists: list[dict[str, Any]] | None = [candidates(chance) for _ in range(chance.randint(0, 6))]
         if number % 10 == 0:
-            items = items[1:]
+            lists = [candidates(chance) | {"strategy": "trending", "scores": [1.0] * 40}]
         if number % 11 == 0:
-            scores = None
-        categories = [chance.choice(["tea", "é·茶", None]) for _ in range(size)]
-        blank = [0.0] * size
-        rows.append((
-            items, scores, blank, blank, categories, [None] * size, ["covisitation"] * size, [None] * size, 0.5, "v",
-        ))  # fmt: skip
+            lists = None
+        weighed = chance.choice([None, ["trending", "é·茶"]])
+        rows.append((lists, weighed, weighed and [0.5, 2.0], 75, 50, 0.5, 0.25, "v"))
     return rows
+
+
+def candidates(chance: random.Random) -> dict[str, Any]:
+    """A list of candidates."""
+    items = [f'item "{chance.randrange(50)}", {{{i}}}' for i in range(chance.randint(0, 12))]
+    return {
+        "strategy": chance.choice(["trending", "é·茶", "recent"]),
+        "reason_item_id": chance.choice([None, "r"]),
+        "weight": chance.random(),
+        "factor": chance.random(),
+        "item_ids": items,
+        "scores": chance.choice([None, [chance.random() for _ in items]]),
+    }
+
+
+def blend() -> PythonFunction:
+    """The function as the embedded engine registers it."""
+    path = ROOT / "udfs/blend_v2.yml"
+    (declared,) = yaml.safe_load(path.read_text())["functions"]
+    return PythonFunction(
+        (), declared["returns"]["data_type"], str(path.with_suffix(".py")), declared["name"], code=""
+    )
 
 
 def in_process(rows: list[tuple[Any, ...]]) -> tuple[list[Any], int]:
     """What the embedded engine's worker writes for the rows, and how many it counts as failed."""
-    definition = PythonFunction((), RETURNS, f"{ROOT}/udfs/blend_v1.py", "blend_v1", code="")
-    functions = Functions({"blend_v1": definition})
-    return functions.call("blend_v1", rows), functions.errors.get("blend_v1", 0)
+    functions = Functions({"blend_v2": blend()})
+    return functions.call("blend_v2", rows), functions.errors.get("blend_v2", 0)
 
 
 def as_text(results: list[Any]) -> list[str | None]:
     """Lists of structs as PostgreSQL writes them."""
-    return [
-        None if result is None else literal([tuple(item.values()) for item in result]) for result in results
-    ]
+    return list(map(writer_of(blend().returns), results))
 
 
 def test_a_chunk_answers_as_the_embedded_engine_does(own: Process, client: Client) -> None:
@@ -56,18 +70,18 @@ def test_a_chunk_answers_as_the_embedded_engine_does(own: Process, client: Clien
     expected, failed = in_process(rows)
     assert failed == 37 and sum(result is None for result in expected) == failed
     before = own.metrics()
-    assert as_text(client.call("blend_v1", rows, messages=3)) == expected
+    assert as_text(client.call("blend_v2", rows, messages=3)) == expected
     after = own.metrics()
-    grown = {name: after[name] - before[name] for name in before if name.endswith("[blend_v1]")}
-    assert grown["calls_total[blend_v1]"] == 1
-    assert grown["rows_total[blend_v1]"] == 200
-    assert grown["errors_total[blend_v1]"] == failed
-    assert grown["seconds_count[blend_v1]"] == 1
+    grown = {name: after[name] - before[name] for name in before if name.endswith("[blend_v2]")}
+    assert grown["calls_total[blend_v2]"] == 1
+    assert grown["rows_total[blend_v2]"] == 200
+    assert grown["errors_total[blend_v2]"] == failed
+    assert grown["seconds_count[blend_v2]"] == 1
 
 
 def test_it_speaks_the_protocol_that_has_jsonb_and_numeric(client: Client) -> None:
     assert client.protocol_version() == 2
-    assert client.names() == {"blend_v1"}
+    assert client.names() == {"blend_v1", "blend_v2"}
 
 
 def test_a_row_that_raises_is_null_and_counted(odd: Process, odd_client: Client) -> None:
@@ -128,14 +142,14 @@ def test_threads_evaluate_rows_of_one_chunk_at_a_time(odd_client: Client) -> Non
 def test_calls_at_one_time_get_their_own_answers(own: Process) -> None:
     chunks = [people(30, seed) for seed in range(8)]
     clients = [Client(own.port) for _ in chunks]
-    before = own.metrics()["calls_total[blend_v1]"]
+    before = own.metrics()["calls_total[blend_v2]"]
     with ThreadPoolExecutor(len(chunks)) as pool:
         answers = list(
-            pool.map(lambda pair: pair[0].call("blend_v1", pair[1]), zip(clients, chunks, strict=True))
+            pool.map(lambda pair: pair[0].call("blend_v2", pair[1]), zip(clients, chunks, strict=True))
         )
     for chunk, answer in zip(chunks, answers, strict=True):
         assert as_text(answer) == in_process(chunk)[0]
-    assert own.metrics()["calls_total[blend_v1]"] - before == len(chunks)
+    assert own.metrics()["calls_total[blend_v2]"] - before == len(chunks)
     for client in clients:
         client.close()
 

@@ -25,15 +25,20 @@ def write(home: Path, version: str, near: tuple[float, float]) -> None:
 
 
 def row(version: str) -> tuple[Any, ...]:
-    """One person who looked at `seen`; near and far have the same SQL score."""
-    return (
-        list(ITEMS), [0.0, 1.0, 1.0], [0.0] * 3, [1.0, 0.0, 0.0], [None] * 3, [None] * 3, ["s"] * 3, [None] * 3, 1.0,
-        version,
-    )  # fmt: skip
+    """One person who looked at `seen`; near and far have the same score."""
+    seen = {"strategy": "recent", "weight": 1.0, "factor": 0.0, "item_ids": ["seen"]}
+    others = {
+        "strategy": "s",
+        "weight": 1.0,
+        "factor": 1.0,
+        "item_ids": ["near", "far"],
+        "scores": [1.0, 1.0],
+    }
+    return [seen, others], None, None, 75, 50, 0.5, 0.25, version
 
 
 def scores(client: Client, version: str) -> dict[str, float]:
-    (ranked,) = client.call("blend_v1", [row(version)])
+    (ranked,) = client.call("blend_v2", [row(version)])
     return {item["item_id"]: item["score"] for item in ranked}
 
 

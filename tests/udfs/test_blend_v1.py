@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from udfs import blend_v1 as module
-from udfs.blend_v1 import LIST_LENGTH, Recommended, blend_v1
+from udfs import blend_v2 as module
+from udfs.blend_v1 import LIST_LENGTH, RecommendedBefore, blend_v1
 
 
 def blend(
     rows: Sequence[dict[str, Any]], weight: float | None = 1.0, version: str | None = None
-) -> list[Recommended]:
+) -> list[RecommendedBefore]:
     """Blend items given as dicts: item, sql (default 1), embedding, recency (0), category, brand (null)."""
     return blend_v1(
         [row["item"] for row in rows],
@@ -33,7 +33,7 @@ def blend(
     )
 
 
-def ids(recommended: list[Recommended]) -> list[str]:
+def ids(recommended: list[RecommendedBefore]) -> list[str]:
     return [row["item_id"] for row in recommended]
 
 

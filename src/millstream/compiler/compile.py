@@ -12,16 +12,18 @@ from millstream.compiler.binder.scope import Catalog, Context, SqlFunction, View
 from millstream.compiler.incremental.cut import cut_into_nodes
 from millstream.compiler.incremental.node import Node
 from millstream.compiler.syntax.from_items import DEFAULT_SCHEMA
+from millstream.compiler.syntax.structs import Composites
 
 Meaning = Relation | ViewText | SqlFunction  # what a name stands for
 
 
 @dataclass(frozen=True)
 class Compiled:
-    """A model's nodes, the last one being the model, and what the names in it meant, by `schema.name`."""
+    """A model's nodes, the last one being the model; what the names in it meant, by `schema.name`; its structs' types."""
 
     nodes: tuple[Node, ...]
     reads: dict[str, Meaning]
+    composites: Composites = field(default_factory=dict)
 
 
 @dataclass
@@ -59,7 +61,8 @@ def compile_view(catalog: Catalog, state: str, sql: str, path: str | None) -> Co
     noted = Noted(catalog)
     context = Context(noted, path=path, model=state)
     plan, outputs = bind_model(sql, context)
-    return Compiled(cut_into_nodes(state, plan, outputs, context.names, path), noted.answers)
+    nodes = cut_into_nodes(state, plan, outputs, context.names, path)
+    return Compiled(nodes, noted.answers, context.composites)
 
 
 def fingerprint(sql: str, reads: Mapping[str, Mapping[str, str | None]]) -> str:

@@ -9,10 +9,11 @@ from sqlglot import exp
 from millstream.compiler.algebra.expression import CLOCKS, column, transform
 from millstream.compiler.algebra.fallible import note_model, note_text
 from millstream.compiler.binder.scope import Context, Scope
-from millstream.compiler.dialect import explicit, write
+from millstream.compiler.dialect import DIALECT, explicit, write
 from millstream.compiler.syntax.calls import function_name
 from millstream.compiler.syntax.from_items import DEFAULT_SCHEMA, display_name
 from millstream.compiler.syntax.lacking import refuse_lacking
+from millstream.compiler.syntax.structs import is_struct, spelled, unnamed_field
 from millstream.compiler.syntax.uncertain import reads_clock, volatile
 from millstream.diagnostics import refuse
 
@@ -66,6 +67,8 @@ def bind(expression: exp.Expr, scope: Scope, clock: bool = False) -> exp.Expr:
             raise refuse("MS019", node, "", path)
 
     def change(node: exp.Expr) -> exp.Expr:
+        if isinstance(node, exp.DataType) and is_struct(node):
+            return composite(node, scope.context)
         if not isinstance(node, exp.Column):
             return node
         read = column(scope.resolve(node))
@@ -77,6 +80,13 @@ def bind(expression: exp.Expr, scope: Scope, clock: bool = False) -> exp.Expr:
     bound = transform(written, change)
     note_model(bound, scope.context.model)
     return bound
+
+
+def composite(kind: exp.DataType, context: Context) -> exp.DataType:
+    """A struct, or an array of structs, as the type that PostgreSQL has for it."""
+    if (part := unnamed_field(kind)) is not None:
+        raise refuse("MS031", kind.parent or kind, write(part).lower(), context.path)
+    return exp.DataType.build(spelled(kind, context.composites), dialect=DIALECT, udt=True)
 
 
 def type_of(expression: exp.Expr, known: Mapping[str, str | None]) -> str | None:

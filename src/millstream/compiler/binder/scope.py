@@ -12,6 +12,7 @@ from millstream.compiler.algebra.expression import Attribute, Names
 from millstream.compiler.algebra.operators import Relation
 from millstream.compiler.dialect import write
 from millstream.compiler.syntax.from_items import Name
+from millstream.compiler.syntax.structs import Composites
 from millstream.compiler.syntax.suggest import likely
 from millstream.diagnostics import refuse
 
@@ -70,6 +71,7 @@ class Context:
     stars: bool = False
     places: dict[str, Place] = field(default_factory=dict)  # attribute → what of the statement gives it
     with_nulls: list[Place] = field(default_factory=list)  # NOT IN that a NULL would end
+    composites: Composites = field(default_factory=dict)  # of the structs that it casts to
 
 
 @dataclass(frozen=True)

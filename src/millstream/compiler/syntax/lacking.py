@@ -9,7 +9,6 @@ from millstream.compiler.syntax.known_functions import LACKING, MAPS, VECTORS
 from millstream.diagnostics import refuse
 
 TYPES: dict[exp.DType, str] = {
-    exp.DType.STRUCT: "give each field a column of its own, or build a jsonb object with jsonb_build_object",
     exp.DType.MAP: MAPS,
     exp.DType.VECTOR: VECTORS,
 }

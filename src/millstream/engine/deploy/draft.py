@@ -34,7 +34,7 @@ from millstream.engine.state import feed
 from millstream.engine.state.describe import describer
 from millstream.engine.state.indexes import check_columns, make_index
 from millstream.engine.state.locks import only_a_moment
-from millstream.engine.state.types import check_stored_types
+from millstream.engine.state.types import check_stored_types, create_composites
 from millstream.engine.state.udf import Functions
 from millstream.engine.state.versions import signature
 from millstream.errors import Refused
@@ -102,6 +102,7 @@ class Draft:
         ):
             return Deployed(name, "unchanged", current.summary)
         asked = check_columns(indexes, compiled.nodes[-1].visible, name, path)
+        create_composites(self.conn, compiled.composites.items())
         written = self.create(compiled.nodes, asked)
         check_stored_types(self.conn, compiled.nodes, path)
         rehearse(self.conn, written)

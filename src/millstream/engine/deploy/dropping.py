@@ -14,8 +14,9 @@ from millstream.engine.deploy.garbage import drop_unused
 from millstream.engine.deploy.readers import readers_of
 from millstream.engine.deploy.transaction import begin_change
 from millstream.engine.state import feed
-from millstream.engine.state.functions import drop_types
+from millstream.engine.state.functions import types_of_its_own
 from millstream.engine.state.locks import only_a_moment, patiently
+from millstream.engine.state.types import drop_composites
 from millstream.errors import MillstreamError, StillRead
 
 Name = tuple[str, str]  # schema and name
@@ -95,11 +96,10 @@ def drop_one(conn: psycopg.Connection, catalogue: Catalogue, schema: str, name: 
     view = f"{quote(schema)}.{quote(name)}"
     if found.kind == "function":
         conn.execute(f"DROP FUNCTION IF EXISTS {view}".encode())
-        made = (
-            drop_types(schema, name, found.definition) if isinstance(found.definition, PythonFunction) else []
-        )
-        for statement in made:
-            conn.execute(statement.encode())
+        if isinstance(found.definition, PythonFunction):
+            for type_ in types_of_its_own(schema, name, found.definition):
+                conn.execute(f"DROP TYPE IF EXISTS {type_} CASCADE".encode())
+            drop_composites(conn)
     elif found.kind != "sink":
         what = "TABLE" if found.kind == "table" else "VIEW"
         conn.execute(f"DROP {what} IF EXISTS {view} CASCADE".encode())

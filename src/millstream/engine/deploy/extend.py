@@ -44,7 +44,7 @@ def extend_table(
         raise refuse("MS035", None, path=path, name=existing.name)
     state = catalogue.table(existing.state)
     source = Source(state.name, f"{quote(existing.schema)}.{quote(existing.name)}", declared)
-    create_composites(conn, declared)
+    create_composites(conn, declared.composites)
     check_expressions(conn, declared, source.clients.generated, path)
     for statement in source.add(added):
         conn.execute(statement.encode())

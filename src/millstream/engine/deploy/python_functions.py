@@ -22,6 +22,7 @@ from millstream.engine.deploy.naming import check_name
 from millstream.engine.deploy.outcome import Deployed
 from millstream.engine.deploy.transaction import begin_change
 from millstream.engine.state import functions as function_types
+from millstream.engine.state.types import create_composites
 
 
 def deploy_function(
@@ -59,8 +60,9 @@ def deploy_function(
                 raise refuse("MS033", None, path=str(module), name=name)
         else:
             conn.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}".encode())
-            for statement in function_types.declare_function(schema, name, arguments, returns):
-                conn.execute(statement.encode())
+            listed, result, made = function_types.signature(arguments, returns)
+            create_composites(conn, made.items())
+            conn.execute(function_types.declare_function(schema, name, listed, result).encode())
         store.put_entry(conn, Entry(schema, name, "function", None, definition, str(file)))
         store.raise_epoch(conn)
     return Deployed(name, "replaced" if existing is not None else "created", "python function")

@@ -11,6 +11,7 @@ from millstream.compiler.binder.scope import SqlFunction
 from millstream.compiler.binder.sql_functions import parse_function
 from millstream.compiler.dialect import DIALECT, explicit, respell, write
 from millstream.compiler.postgres.names import dollars, quote
+from millstream.compiler.syntax.structs import Composites, spelled
 from millstream.diagnostics import refuse
 from millstream.engine.catalog.records import Entry
 from millstream.engine.deploy.change import carry_out
@@ -18,7 +19,7 @@ from millstream.engine.deploy.draft import Draft
 from millstream.engine.deploy.faults import refusing_faults
 from millstream.engine.deploy.naming import check_name
 from millstream.engine.deploy.outcome import Deployed
-from millstream.engine.state.functions import translate
+from millstream.engine.state.functions import read_type
 from millstream.engine.state.locks import Tell
 
 
@@ -73,7 +74,8 @@ def refuse_replacing(existing: Entry, function: SqlFunction, path: str | None) -
 
 def translated(type_: str, function: str) -> str:
     """PostgreSQL's type for a parameter or result of a SQL function."""
-    text, made = translate(type_, "", "")
+    made: Composites = {}
+    text = spelled(read_type(type_), made)
     if made:
         raise refuse("MS059", None, f"{function} with a struct", None)
     return text

@@ -87,7 +87,7 @@ def create_table(
     """Create a source table: the one that clients write to, its queue, and the engine's copy."""
     state = table_state(catalogue, schema, name)
     conn.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}".encode())
-    create_composites(conn, declared)
+    create_composites(conn, declared.composites)
     source = Source(state, f"{quote(schema)}.{quote(name)}", declared)
     check_expressions(conn, declared, source.clients.generated, path)
     for statement in source.create():

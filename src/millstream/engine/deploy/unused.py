@@ -5,7 +5,6 @@ from __future__ import annotations
 import psycopg
 
 from millstream.compiler.postgres.names import table
-from millstream.compiler.syntax.declarations.tables import parse_table
 from millstream.engine.catalog.catalogue import Catalogue
 from millstream.engine.catalog.records import State, StoredTable
 from millstream.engine.state.source import source_of
@@ -26,5 +25,5 @@ def remove_state(conn: psycopg.Connection, state: State) -> None:
     if isinstance(state, StoredTable):
         for statement in source_of(state).drop():
             conn.execute(statement.encode())
-        drop_composites(conn, parse_table(state.definition, state.path))
     conn.execute("delete from millstream.state where name = %s", [state.name])
+    drop_composites(conn)

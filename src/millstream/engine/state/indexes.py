@@ -18,7 +18,6 @@ from millstream.compiler.syntax.identifiers import named
 from millstream.compiler.syntax.suggest import likely
 from millstream.diagnostics import refuse
 from millstream.engine.state.describe import describer
-from millstream.engine.state.functions import split_top
 
 
 def make_index(
@@ -107,3 +106,14 @@ def check_columns(
             meant = likely(named(column), shown)
             raise refuse("MS038", None, path=path, likely=meant, view=name, column=column)
     return named_columns(indexes)
+
+
+def split_top(text: str) -> list[str]:
+    """Split at commas outside of parentheses."""
+    parts, depth, start = [], 0, 0
+    for position, char in enumerate(text):
+        depth += (char == "(") - (char == ")")
+        if char == "," and depth == 0:
+            parts.append(text[start:position])
+            start = position + 1
+    return [part.strip() for part in (*parts, text[start:]) if part.strip()]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import psycopg
 
 from millstream.compiler.postgres.names import arguments, results
 from millstream.compiler.postgres.rewrite import udf_calls
 from millstream.compiler.postgres.statements import NodeSql
+from millstream.engine.state.composites import register_composites
 from millstream.engine.state.udf import Functions
 
 CHUNK = 500  # rows per round trip around Python
@@ -50,12 +52,12 @@ def call(
 
     Where `careful`, a row whose arguments Python cannot hold, or whose result is not of the declared type, has none.
     """
+    functions.looked_up.begin(conn)
     numbers: list[int] = []
     computed: list[list[str | None]] = []
     for place, (name, select) in enumerate(calls, 1):
         query = f"SELECT _r, {select} FROM {arguments(node)} WHERE {which} ORDER BY _r"
-        with psycopg.RawCursor(conn) as raw:
-            found = raw.execute(query.encode(), binary=True)
+        with arguments_of(conn, query) as found:
             if careful:
                 numbers, texts = called_one_by_one(found, name, functions)
                 texts = of_the_type(conn, node, place, name, texts, functions)
@@ -69,6 +71,15 @@ def call(
             for number, *values in zip(numbers, *computed, strict=True):
                 copy.write_row([number, *values])
     return len(numbers)
+
+
+def arguments_of(conn: psycopg.Connection, query: str) -> psycopg.RawCursor[tuple[Any, ...]]:
+    """Run a query, whose structs are read as dicts."""
+    found = psycopg.RawCursor(conn).execute(query.encode(), binary=True)
+    if not register_composites(conn, [column.type_code for column in found.description or ()]):
+        return found
+    found.close()
+    return psycopg.RawCursor(conn).execute(query.encode(), binary=True)
 
 
 def called_one_by_one(

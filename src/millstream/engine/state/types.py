@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 
 import psycopg
 
 from millstream.compiler.incremental.node import Node
-from millstream.compiler.postgres.names import quote, table
+from millstream.compiler.postgres.names import DATA, quote, table
 from millstream.compiler.syntax.declarations.declared import TableDeclaration
 from millstream.diagnostics import Place, refuse
 
@@ -21,25 +21,35 @@ KNOWN = re.compile(
 )
 
 
-def create_composites(conn: psycopg.Connection, declared: TableDeclaration) -> None:
-    """Create the composite types of a source table's structs that are not there yet."""
-    for name, fields in declared.composites:
+def create_composites(conn: psycopg.Connection, composites: Iterable[tuple[str, str]]) -> None:
+    """Create the composite types of structs that are not there yet: name and fields, inner ones first."""
+    for name, fields in composites:
         row = conn.execute("select to_regtype(%s)", [name]).fetchone()
         if row is None or row[0] is None:
             conn.execute(f"CREATE TYPE {name} AS ({fields})".encode())
 
 
-def drop_composites(conn: psycopg.Connection, declared: TableDeclaration) -> None:
-    """Drop the composite types of a source table that nothing else has columns of."""
-    for name, _ in reversed(declared.composites):
+def drop_composites(conn: psycopg.Connection) -> None:
+    """Drop the composite types of structs that nothing has columns or parameters of.
+
+    None while a view casts to some struct: PostgreSQL knows of no type that stands in a tick's expression alone.
+    """
+    rows = conn.execute(
+        "select oid::regtype::text from pg_type where typtype = 'c' and typname like 'struct<%%'"
+        " and typnamespace = %s::regnamespace and not exists ("
+        " select from millstream.state where kind = 'materialized_view' and definition ~* 'struct\\s*<')"
+        " order by oid desc",
+        [DATA],
+    ).fetchall()
+    for (name,) in rows:
         with suppress(psycopg.errors.DependentObjectsStillExist), conn.transaction():
-            conn.execute(f"DROP TYPE IF EXISTS {name}".encode())
+            conn.execute(f"DROP TYPE {name}".encode())
 
 
 def check_types(conn: psycopg.Connection, declared: TableDeclaration, path: str | None) -> None:
     """Refuse columns of a source table whose type PostgreSQL does not know, or cannot compare."""
     with conn.transaction(force_rollback=True):
-        create_composites(conn, declared)
+        create_composites(conn, declared.composites)
         for column in declared.columns:
             written = column.struct or column.type.lower()
             check_type(conn, column.type, column.name, written, path, column.place)

@@ -25,6 +25,7 @@ from millstream.engine.erasure.carry_out import carry_out
 from millstream.engine.erasure.carry_out import prepare as prepare_erasure
 from millstream.engine.state import feed
 from millstream.engine.state.locks import TICK_LOCK, enter_turn
+from millstream.engine.state.looked_up import LookedUp
 from millstream.engine.state.python_rows import call
 from millstream.engine.state.settings import SETTINGS
 from millstream.engine.state.udf import Functions
@@ -133,7 +134,7 @@ class Worker:
             build_again(self.dsn, outdated)
             self.program, catalogue = prepare(self.conn, self.faults)
         prepare_erasure(self.conn)
-        self.functions = Functions(catalogue.python())
+        self.functions = Functions(catalogue.python(), looked_up=LookedUp(followed=True))
         self.functions.load()
         self.careful = CarefulForms.of(self.conn, self.program)
         self.sinks.follow(self.program)
@@ -194,6 +195,9 @@ class Worker:
                     return self.run_tick(now, limits)
             except Redeployed:
                 self.reload()
+            except BaseException:
+                self.functions.looked_up.rows.clear()
+                raise
 
     def run_tick(self, now: datetime | None, limits: Callable[[int], list[int]]) -> Tick:
         """The body of a tick, inside its transaction."""
@@ -219,6 +223,7 @@ class Worker:
         sources = [relation.name for relation in program.sources]
         took = {name: count for name, count in zip(sources, counts, strict=True) if count}
         changes, addends, spent = self.compute(program, dict(zip(sources, changed, strict=True)))
+        self.functions.looked_up.forget(name for name, n in zip(sources, changed, strict=True) if n)
         self.record(tick + 1, reading, dict(zip(program.places, changes, strict=True)))
         clock, milliseconds = one(
             execute(
