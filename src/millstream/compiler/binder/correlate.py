@@ -30,6 +30,7 @@ from millstream.compiler.binder.common_tables import with_ctes
 from millstream.compiler.binder.connect import is_joined, reconnect
 from millstream.compiler.binder.scope import Scope
 from millstream.compiler.binder.subplan import Subplan
+from millstream.compiler.syntax.reads import is_star
 from millstream.diagnostics import refuse
 from millstream.errors import Refused
 
@@ -187,9 +188,7 @@ def with_labels(select: exp.Select) -> exp.Select:
         changed.set("order", None)
     labels = []
     for position, item in enumerate(changed.expressions, 1):
-        whole = isinstance(item, exp.Star) or (
-            isinstance(item, exp.Column) and isinstance(item.this, exp.Star)
-        )
+        whole = is_star(item)
         if whole and exists:
             item = exp.Literal.number(1)  # noqa: PLW2901 - EXISTS looks at no column
         elif whole:

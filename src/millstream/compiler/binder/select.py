@@ -21,6 +21,7 @@ from millstream.compiler.binder.table_functions import lift_sets
 from millstream.compiler.binder.where import bind_where
 from millstream.compiler.binder.windows import bind_windows
 from millstream.compiler.dialect import write
+from millstream.compiler.syntax.reads import is_star
 from millstream.compiler.syntax.unread import refuse_unread
 from millstream.diagnostics import refuse
 
@@ -54,9 +55,7 @@ def bind_select(binder: Binder, select: exp.Select, around: Scope) -> tuple[Plan
 def written_out(items: list[exp.Expr], scope: Scope) -> Iterator[exp.Expr]:
     """The SELECT list with the columns of FROM in place of * and of alias.*."""
     for item in items:
-        if not (
-            isinstance(item, exp.Star) or (isinstance(item, exp.Column) and isinstance(item.this, exp.Star))
-        ):
+        if not is_star(item):
             yield item
             continue
         for name, columns in scope.tables.items():
@@ -67,7 +66,7 @@ def written_out(items: list[exp.Expr], scope: Scope) -> Iterator[exp.Expr]:
 
 def name_of(item: exp.Expr, context: Context) -> str:
     """Return the output name of an item of the SELECT list."""
-    if isinstance(item, exp.Star) or (isinstance(item, exp.Column) and isinstance(item.this, exp.Star)):
+    if is_star(item):
         raise refuse("MS019", item, "", context.path)
     if isinstance(item, (exp.Alias, exp.Column)):
         return str(item.alias_or_name)

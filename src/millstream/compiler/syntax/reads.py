@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import TypeGuard
 
 from sqlglot import exp
 
@@ -72,3 +73,8 @@ def items(select: exp.Select) -> list[Name]:
 def means(names: Iterable[Name], column: exp.Column) -> bool:
     """Tell whether a qualified column reference names one of these items."""
     return any(name.means(column) for name in names)
+
+
+def is_star(item: exp.Expr) -> TypeGuard[exp.Star | exp.Column]:
+    """Tell whether an item of the SELECT list is * or alias.*."""
+    return isinstance(item, exp.Star) or (isinstance(item, exp.Column) and isinstance(item.this, exp.Star))
