@@ -61,6 +61,13 @@ def command(module: str) -> str:
     return " ".join(["python", "-m", module, *sys.argv[1:]])
 
 
+def append(path: Path, record: dict[str, Any]) -> None:
+    """Add one line of JSON to a file of results."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        file.write(json.dumps(record) + "\n")
+
+
 class Report:
     """Prints what was measured, and appends it as one JSON line to bench/results/<name>.jsonl."""
 
@@ -82,9 +89,7 @@ class Report:
 
     def save(self, figures: dict[str, Any], folder: Path = RESULTS) -> Path:
         """Append the figures to the benchmark's file of results, and return that file."""
-        folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{self.name}.jsonl"
-        with path.open("a") as file:
-            file.write(json.dumps({**self.record, "figures": figures}) + "\n")
+        append(path, {**self.record, "figures": figures})
         print(f"\nappended to {path}")
         return path

@@ -21,7 +21,7 @@ from typing import Any
 import millstream.server
 from bench import benchmarks_page
 from bench.questions import backlog, freshness, history, reads, start
-from bench.report import RESULTS, ROOT, command, commit, machine
+from bench.report import RESULTS, ROOT, append, command, commit, machine
 from bench.scale import FULL, QUICK, Scale
 from bench.stage import Stage
 
@@ -89,15 +89,8 @@ def measure(wanted: list[str], scale: Scale, *, again: bool) -> None:
             figures = QUESTIONS[name].measure(stage)
             seconds = round(time.monotonic() - began, 1)
             date = datetime.now(UTC).isoformat(timespec="seconds")
-            keep({"question": name, "date": date, "seconds": seconds, **origin, "figures": figures})
+            append(KEPT, {"question": name, "date": date, "seconds": seconds, **origin, "figures": figures})
             print(f"  {seconds:.0f} s", flush=True)
-
-
-def keep(record: Record) -> None:
-    """Append an answer to those of this and earlier runs."""
-    KEPT.parent.mkdir(exist_ok=True)
-    with KEPT.open("a") as file:
-        file.write(json.dumps(record) + "\n")
 
 
 def newest(scale: str) -> dict[str, Record]:

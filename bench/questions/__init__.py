@@ -1,1 +1,1 @@
-"""The questions of `python -m bench.run`: one file each, with `TITLE`, `ASKS`, `measure`, `section` and, where it helps, `plot`."""
+"""The questions of `python -m bench.run`: one file each, with `TITLE`, `ASKS`, `measure` and `section`; what is drawn of them is in plots.py."""
