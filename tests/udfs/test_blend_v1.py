@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from udfs import blend_v2 as module
+from tests.udfs.vectors import save
 from udfs.blend_v1 import LIST_LENGTH, RecommendedBefore, blend_v1
 
 
@@ -35,24 +35,6 @@ def blend(
 
 def ids(recommended: list[RecommendedBefore]) -> list[str]:
     return [row["item_id"] for row in recommended]
-
-
-@pytest.fixture
-def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of model files in a home of its own, with nothing loaded."""
-    monkeypatch.setenv("MILLSTREAM_HOME", str(tmp_path))
-    monkeypatch.setattr(module, "_loaded", type(module._loaded)())
-    folder = tmp_path / "models"
-    folder.mkdir()
-    return folder
-
-
-def save(models: Path, version: str, **vectors: list[float]) -> None:
-    np.savez(
-        models / f"{version}.npz",
-        item_ids=np.array(list(vectors)),
-        vectors=np.array(list(vectors.values()), dtype=np.float32),
-    )
 
 
 def test_without_vectors_the_sql_score_decides() -> None:

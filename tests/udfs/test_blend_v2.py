@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.udfs.vectors import save
 from udfs import blend_v2 as module
 from udfs.blend_v2 import CandidateList, Facts, Recommended, blend_v2
 
@@ -68,24 +69,6 @@ def ids(recommended: list[Recommended]) -> list[str]:
 
 def scores(recommended: list[Recommended]) -> dict[str, float]:
     return {row["item_id"]: row["score"] for row in recommended}
-
-
-@pytest.fixture
-def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of model files in a home of its own, with nothing loaded."""
-    monkeypatch.setenv("MILLSTREAM_HOME", str(tmp_path))
-    monkeypatch.setattr(module, "_loaded", type(module._loaded)())
-    folder = tmp_path / "models"
-    folder.mkdir()
-    return folder
-
-
-def save(models: Path, version: str, **vectors: list[float]) -> None:
-    np.savez(
-        models / f"{version}.npz",
-        item_ids=np.array(list(vectors)),
-        vectors=np.array(list(vectors.values()), dtype=np.float32),
-    )
 
 
 def test_what_all_lists_say_of_an_item_is_summed_and_the_loudest_explains_it() -> None:
