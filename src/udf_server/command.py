@@ -88,8 +88,9 @@ def command(
 
     Serves what udfs/ declares, with the code that the embedded engine runs. A row that fails is NULL and counted;
     the rest of its chunk is not touched. Category and brand, by which the blend spreads a list, are looked up in
-    RisingWave: `--dsn postgresql://millstream_reader:…@host:4566/dev`, who may read `items`. Embeddings come from MILLSTREAM_HOME/models: a new version is read when its
-    file appears, all are read again on SIGHUP. SIGTERM ends it after the calls that are under way.
+    RisingWave: `--dsn postgresql://millstream_reader:…@host:4566/dev`, who may read `items`. Embeddings come from
+    MILLSTREAM_HOME/models: a new version is read when its file appears, all are read again on SIGHUP. SIGTERM ends it
+    after the calls that are under way.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:
@@ -128,8 +129,8 @@ def run(
     stopping = threading.Event()
     functions = read_functions(project)
     metrics = Metrics([function.name for function in functions])
-    models = Models([function.module for function in functions], metrics, watch)
     modules = [function.module for function in functions]
+    models = Models(modules, metrics, watch)
     rows = LookUp(dsn, modules, metrics, SECONDS_BETWEEN_READS) if dsn else None
     if rows is None and looking_up(modules):
         log.warning("without --dsn no item's category and brand are known, so lists are not spread over them")

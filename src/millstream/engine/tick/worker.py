@@ -222,8 +222,9 @@ class Worker:
         )
         sources = [relation.name for relation in program.sources]
         took = {name: count for name, count in zip(sources, counts, strict=True) if count}
-        changes, addends, spent = self.compute(program, dict(zip(sources, changed, strict=True)))
-        self.functions.looked_up.forget(name for name, n in zip(sources, changed, strict=True) if n)
+        moved = dict(zip(sources, changed, strict=True))
+        changes, addends, spent = self.compute(program, moved)
+        self.functions.looked_up.forget(name for name, rows in moved.items() if rows)
         self.record(tick + 1, reading, dict(zip(program.places, changes, strict=True)))
         clock, milliseconds = one(
             execute(
