@@ -50,6 +50,9 @@ class Millstream(RisingWave):
         """How nodes become text."""
 
 
-def write(node: exp.Expr) -> str:
-    """Return a node as text that both PostgreSQL and RisingWave read, names as they were written."""
-    return node.sql(dialect=DIALECT, comments=False, normalize_functions=False)
+def write(node: exp.Expr, *, copy: bool = True) -> str:
+    """Return a node as text that both PostgreSQL and RisingWave read, names as they were written.
+
+    Writing may change the node: `copy=False` is for one that nobody needs afterwards, or that is a name.
+    """
+    return node.sql(dialect=DIALECT, comments=False, normalize_functions=False, copy=copy)

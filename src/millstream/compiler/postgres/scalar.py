@@ -11,6 +11,8 @@ from millstream.compiler.postgres.lenient import lenient
 
 def scalar(expression: exp.Expr, clock: str = "now", *, guarded: bool = True) -> str:
     """Render an expression; now() reads the tick's clock, and what fails on a value is NULL as in RisingWave."""
+    if is_name(expression):
+        return write(expression, copy=False)
 
     def change(node: exp.Expr) -> exp.Expr:
         if isinstance(node, CLOCKS):
@@ -20,4 +22,9 @@ def scalar(expression: exp.Expr, clock: str = "now", *, guarded: bool = True) ->
     changed = transform(expression, change)
     if guarded:
         changed = lenient(changed)
-    return write(respell(changed))
+    return write(respell(changed), copy=False)
+
+
+def is_name(expression: exp.Expr) -> bool:
+    """Tell whether an expression is a column and nothing else, as most are: there is nothing to change in it."""
+    return isinstance(expression, exp.Column) and isinstance(expression.this, exp.Identifier)
