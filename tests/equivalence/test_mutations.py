@@ -36,6 +36,7 @@ def catches(fault: Fault, databases: Databases, oracle_dsn: str) -> bool:
         maximum=fault.views,
         depth=fault.depth,
         most_tables=fault.tables,
+        ticks=fault.ticks,
         finite=fault.finite,
         timed="temporal" in fault.kinds or None,
         types=fault.types,

@@ -24,7 +24,8 @@ class Fault:
 
     `depth` is how deep their subqueries nest, `views` how many there are at most; `finite=False` asks for NaN and
     infinities, `types` for columns of these, `renamed` for names that are not the oracles' (naming.py). `tables` is how
-    many tables there are. With `building` views are built beside what runs.
+    many tables there are, and `ticks` how many ticks: one, where the fault is in how SQL is read or written. With `building`
+    views are built beside what runs.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Fault:
     types: Sequence[str] = SCALAR_TYPES
     renamed: bool = False
     tables: int = 1
+    ticks: int = 6
     building: bool = False
 
 

@@ -37,6 +37,7 @@ FAULTS = (
         wrapped(Name, "means", lambda _: lambda self, column: bool(self.text) and self.text == column.table),
         ("outer_value",),
         renamed=True,
+        ticks=1,
         tables=2,
     ),
     Fault(
@@ -44,23 +45,27 @@ FAULTS = (
         wrapped(identifiers, "folded", lambda _: lambda text: text),
         ("select",),
         renamed=True,
+        ticks=1,
     ),
     Fault(
         "long names are cut as PostgreSQL cuts them",
         wrapped(naming, "short", lambda _: lambda name: name.encode()[:63].decode(errors="ignore")),
         ("select",),
         renamed=True,
+        ticks=1,
     ),
     Fault(
         "made-up names are cut by letters",
         wrapped(Names, "fresh", lambda _: lambda self, label: f"{label[:48]}_{next(self._numbers)}"),
         ("join", "self_join"),
         renamed=True,
+        ticks=1,
     ),
     Fault(
         "a subquery without an alias takes the place of another",
         wrapped(Scope, "add", one_unnamed),
         ("unnamed", "select"),
+        ticks=1,
     ),
     Fault(
         "a list of names must be complete",
@@ -73,6 +78,7 @@ FAULTS = (
         having_property("visible", lambda _, names: tuple(n for n in names if not n.startswith("_k"))),
         ("select",),
         renamed=True,
+        ticks=1,
     ),
     Fault(
         "a hidden key has a name that anybody may write",
@@ -82,5 +88,6 @@ FAULTS = (
         ),
         ("global_aggregate", "aggregate"),
         renamed=True,
+        ticks=1,
     ),
 )

@@ -56,17 +56,27 @@ def untyped_lists(original: Original) -> Original:
 
 
 FAULTS = (
-    Fault("a unit is the name of its column", translated("DATE_TRUNC"), ("calls",)),
+    Fault("a unit is the name of its column", translated("DATE_TRUNC"), ("calls",), ticks=1),
     Fault("date_part is extract, of another type", reading("DATE_PART", as_extract), ("calls",)),
-    Fault("a cast is left out", written("cast_sql", r"^CAST\((.*) AS [^()]*\)$", r"(\1)"), ("calls",)),
-    Fault("an empty list has no type", wrapped(spelling, "element_by_element", untyped_lists), ("calls",)),
-    Fault("calls are translated between dialects", translated(), ("calls",)),
-    Fault("brackets are left out", written("paren_sql", r"^\((.*)\)$", r"\1"), ("calls",)),
-    Fault("words between arguments are left out", written("worded_sql", " FOR .*", ")"), ("calls",)),
-    Fault("RisingWave's functions keep their names", answering(spelling, "way_of", None), ("calls",)),
+    Fault(
+        "a cast is left out", written("cast_sql", r"^CAST\((.*) AS [^()]*\)$", r"(\1)"), ("calls",), ticks=1
+    ),
+    Fault(
+        "an empty list has no type",
+        wrapped(spelling, "element_by_element", untyped_lists),
+        ("calls",),
+        ticks=1,
+    ),
+    Fault("calls are translated between dialects", translated(), ("calls",), ticks=1),
+    Fault("brackets are left out", written("paren_sql", r"^\((.*)\)$", r"\1"), ("calls",), ticks=1),
+    Fault("words between arguments are left out", written("worded_sql", " FOR .*", ")"), ("calls",), ticks=1),
+    Fault(
+        "RisingWave's functions keep their names", answering(spelling, "way_of", None), ("calls",), ticks=1
+    ),
     Fault(
         "a moment of now() has one end",
         wrapped(where, "as_bounds", lambda original: lambda terms: [next(original([t])) for t in terms]),
         ("clock",),
+        ticks=1,
     ),
 )
